@@ -1,0 +1,2 @@
+//! kpolc
+fn main() {}

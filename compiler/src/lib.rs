@@ -1,0 +1,7 @@
+//! Meaning of the kpol language.
+
+pub mod diagnostic;
+pub mod driver;
+pub mod source;
+pub mod spec;
+pub mod tables;

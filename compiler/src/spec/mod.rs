@@ -1,0 +1,9 @@
+//! What the words mean: ABIs, calls, actions. Said naively; never used to generate, always to check.
+
+pub mod action;
+pub mod arch;
+pub mod call;
+
+pub use action::Action;
+pub use arch::Arch;
+pub use call::{Call, Environment, KernelVersion, Nr};

@@ -1,0 +1,4 @@
+//! Text of the kpol language.
+
+pub mod ast;
+pub mod parse;
