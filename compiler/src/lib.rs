@@ -1,6 +1,7 @@
 //! Meaning of the kpol language.
 
 pub mod diagnostic;
+pub mod diagram;
 pub mod driver;
 pub mod source;
 pub mod spec;
