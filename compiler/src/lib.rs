@@ -2,6 +2,7 @@
 
 pub mod diagnostic;
 pub mod driver;
+pub mod library;
 pub mod source;
 pub mod spec;
 pub mod tables;
