@@ -1,18 +1,20 @@
 //! The pages of the codes: what `kpolc explain E031` says, and the examples in it.
 //!
-//!     # E031: unknown parameter
+//! ````text
+//! # E031: unknown parameter
 //!
-//!     A condition names a parameter that the call does not have. …
+//! A condition names a parameter that the call does not have. …
 //!
-//!     ```kpol,E031                          Example { expect: Gives(E031), args: [], files: [main.kpol] }
-//!     default allow
-//!     deny { socket(famly == AF_UNIX) }
-//!     ```
+//! ```kpol,E031                          Example { expect: Gives(E031), args: [], files: [main.kpol] }
+//! default allow
+//! deny { socket(famly == AF_UNIX) }
+//! ```
 //!
-//!     ```kpol,ok                            Example { expect: Clean, … }
-//!     default allow
-//!     deny { socket(family == AF_UNIX) }
-//!     ```
+//! ```kpol,ok                            Example { expect: Clean, … }
+//! default allow
+//! deny { socket(family == AF_UNIX) }
+//! ```
+//! ````
 //!
 //! An example may have several files, each begun by a line `//- name` (what stands before the first is `main.kpol`;
 //! `kpol.toml` is the project file beside it), and options of the command line in a first line `//- args: …`. What cannot

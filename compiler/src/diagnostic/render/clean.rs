@@ -1,7 +1,9 @@
 //! Text of files and names, made fit for a terminal or a log.
 //!
-//!     "a\x1b[2Jb"   →  a\x1b[2Jb       (a backslash, an x, …: seven characters that do nothing)
-//!     "user\u{202e}txt"  →  user\u{202e}txt
+//! ```text
+//! "a\x1b[2Jb"   →  a\x1b[2Jb       (a backslash, an x, …: seven characters that do nothing)
+//! "user\u{202e}txt"  →  user\u{202e}txt
+//! ```
 //!
 //! Escape sequences could recolour, retitle or clear the reader's terminal, and marks that turn the
 //! direction of writing make a line read as what it is not (CVE-2021-42574).

@@ -1,6 +1,8 @@
 //! One line a finding, for `grep`, for scripts, and for editors that jump to `file:line:column`.
 //!
-//!     web.kpol:2:15: error[E031]: `socket` has no parameter `famly`
+//! ```text
+//! web.kpol:2:15: error[E031]: `socket` has no parameter `famly`
+//! ```
 //!
 //! Lines and columns count from 1, columns in bytes of UTF-8. A finding without a place begins with `kpolc:`.
 

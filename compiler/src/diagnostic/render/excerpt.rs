@@ -1,7 +1,9 @@
 //! What a diagnostic shows of its files: a few lines around each place, made fit to print.
 //!
-//!     labels in a.kpol:2, a.kpol:3, a.kpol:90, b.kpol:7
-//!     excerpts   a.kpol 1–4 │ a.kpol 89–91 │ b.kpol 6–8        all in one text, one behind the other
+//! ```text
+//! labels in a.kpol:2, a.kpol:3, a.kpol:90, b.kpol:7
+//! excerpts   a.kpol 1–4 │ a.kpol 89–91 │ b.kpol 6–8        all in one text, one behind the other
+//! ```
 //!
 //! miette draws labels of one source only. So all excerpts of a diagnostic become *one* text, the [`Board`], which
 //! knows for every part of it from which file and line it came, and refuses to give two parts as one.

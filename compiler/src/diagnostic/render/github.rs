@@ -1,6 +1,8 @@
 //! Workflow commands: annotations on the lines of a pull request.
 //!
-//!     ::error file=web.kpol,line=2,endLine=2,col=15,endColumn=19,title=E031 unknown parameter::`socket` has no …
+//! ```text
+//! ::error file=web.kpol,line=2,endLine=2,col=15,endColumn=19,title=E031 unknown parameter::`socket` has no …
+//! ```
 //!
 //! Escaping is that of the runner (`actions/toolkit`, `packages/core/src/command.ts`): `%`, CR and LF everywhere, `:` and
 //! `,` in properties too. Columns are given where the place is on one line (the service takes them nowhere

@@ -1,16 +1,18 @@
 //! One JSON object, for programs.
 //!
-//!     {
-//!       "version": 1,
-//!       "diagnostics": [
-//!         { "code": "E031", "title": "unknown parameter", "severity": "error",
-//!           "message": "`socket` has no parameter `famly`",
-//!           "place": { "file": "web.kpol", "start": { "offset": 28, "line": 2, "column": 15 }, "end": {…}, "label": "…" },
-//!           "related": [ … places … ], "notes": [ … ], "help": "did you mean `family`?",
-//!           "fix": { "title": "…", "edits": [ { "file": …, "start": …, "end": …, "text": "family" } ] } }
-//!       ],
-//!       "summary": { "errors": 1, "warnings": 0, "files": 1 }
-//!     }
+//! ```text
+//! {
+//!   "version": 1,
+//!   "diagnostics": [
+//!     { "code": "E031", "title": "unknown parameter", "severity": "error",
+//!       "message": "`socket` has no parameter `famly`",
+//!       "place": { "file": "web.kpol", "start": { "offset": 28, "line": 2, "column": 15 }, "end": {…}, "label": "…" },
+//!       "related": [ … places … ], "notes": [ … ], "help": "did you mean `family`?",
+//!       "fix": { "title": "…", "edits": [ { "file": …, "start": …, "end": …, "text": "family" } ] } }
+//!   ],
+//!   "summary": { "errors": 1, "warnings": 0, "files": 1 }
+//! }
+//! ```
 //!
 //! Offsets are bytes of UTF-8 from 0. Lines and columns count from 1, columns in bytes of UTF-8; `end` is behind the
 //! last byte. `place` is null where no file is at fault; `help` and `fix` are null where there is none.

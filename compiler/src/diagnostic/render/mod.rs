@@ -1,15 +1,17 @@
 //! Diagnostics as text: one value, five readers.
 //!
-//!     terminal   a person           × error[E031]: `socket` has no parameter `famly`   and the line, underlined
-//!     concise    grep, an editor    web.kpol:2:15: error[E031]: `socket` has no parameter `famly`
-//!     github     a pull request     ::error file=web.kpol,line=2,col=15,…::`socket` has no parameter `famly`
-//!     json       a program          {"code":"E031","severity":"error",…}
-//!     sarif      a code scanner     SARIF 2.1.0
+//! ```text
+//! terminal   a person           × error[E031]: `socket` has no parameter `famly`   and the line, underlined
+//! concise    grep, an editor    web.kpol:2:15: error[E031]: `socket` has no parameter `famly`
+//! github     a pull request     ::error file=web.kpol,line=2,col=15,…::`socket` has no parameter `famly`
+//! json       a program          {"code":"E031","severity":"error",…}
+//! sarif      a code scanner     SARIF 2.1.0
+//! ```
 //!
 //! All are pure: text in, text out. Whoever calls says how wide the terminal is and whether it has colours.
 //!
 //! INVARIANT: what a file or a file's name contains never reaches a terminal or a log raw; control
-//! characters are shown by their number ([`clean`]). JSON and SARIF carry them escaped, as JSON does.
+//! characters are shown by their number (`clean`). JSON and SARIF carry them escaped, as JSON does.
 
 mod clean;
 pub mod concise;

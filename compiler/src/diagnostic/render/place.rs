@@ -1,6 +1,8 @@
 //! Byte offsets of a run's files as lines and columns.
 //!
-//!     "ä = 1\nb"  offset 7  →  line 2, column 1
+//! ```text
+//! "ä = 1\nb"  offset 7  →  line 2, column 1
+//! ```
 //!
 //! Lines end with `\n` or `\r\n`. Offsets past the end, or inside a character, are moved back to the nearest place
 //! that exists: a wrong span makes an odd picture, never a panic. Indexes are made once a file and run.

@@ -1,7 +1,9 @@
 //! SARIF 2.1.0, for code scanners (OASIS standard of 27 March 2020).
 //!
-//!     E031 at web.kpol:2:15  →  runs[0].results[0]:  ruleId "E031", one location, relatedLocations, fixes
-//!                               runs[0].tool.driver.rules[0]:  the title and the page of E031
+//! ```text
+//! E031 at web.kpol:2:15  →  runs[0].results[0]:  ruleId "E031", one location, relatedLocations, fixes
+//!                           runs[0].tool.driver.rules[0]:  the title and the page of E031
+//! ```
 //!
 //! Columns count Unicode code points (`columnKind`), and every region has its bytes as well. A relative path is
 //! a URI relative to `%SRCROOT%`, the folder in which kpolc was started; an absolute one is `file:///…`; a file of

@@ -1,16 +1,18 @@
 //! Findings for a person at a terminal, drawn by miette.
 //!
-//!       × error[E031]: `socket` has no parameter `famly`
-//!        ╭─[web.kpol:2:15]
-//!      1 │ default allow
-//!      2 │ deny { socket(famly == AF_UNIX) }
-//!        ·               ──┬──
-//!        ·                 ╰── not a parameter
-//!        ╰────
-//!       help: did you mean `family`?
-//!        fix: replace `famly` by `family`
+//! ```text
+//!   × error[E031]: `socket` has no parameter `famly`
+//!    ╭─[web.kpol:2:15]
+//!  1 │ default allow
+//!  2 │ deny { socket(famly == AF_UNIX) }
+//!    ·               ──┬──
+//!    ·                 ╰── not a parameter
+//!    ╰────
+//!   help: did you mean `family`?
+//!    fix: replace `famly` by `family`
+//! ```
 //!
-//! miette draws the head and the snippets (all of them, of all files: see [`super::excerpt`]); help, facts
+//! miette draws the head and the snippets (all of them, of all files: see `excerpt`); help, facts
 //! and the fix stand below. A fix whose title does not already say the new text is drawn as a small diff.
 
 use std::fmt;
