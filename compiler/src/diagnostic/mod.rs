@@ -9,6 +9,8 @@
 //! language server all come from the same value.
 
 pub mod code;
+pub mod explain;
+pub mod render;
 
 pub use code::Code;
 use kpol_grammar::ast;
