@@ -4,4 +4,6 @@ pub mod diagnostic;
 pub mod driver;
 pub mod source;
 pub mod spec;
+pub mod sys;
 pub mod tables;
+pub mod write;
