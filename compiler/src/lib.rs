@@ -7,4 +7,6 @@ pub mod library;
 pub mod policy;
 pub mod source;
 pub mod spec;
+pub mod sys;
 pub mod tables;
+pub mod write;
