@@ -1,7 +1,9 @@
 //! The library that ships inside `kpolc`: the built-in groups, and the profiles for `include <…>`.
 //!
-//!     @basic-io                        defined in  groups/basic-io       compiler/library/groups/basic-io.kpol
-//!     include <profiles/runtime-base>  reads       profiles/runtime-base compiler/library/profiles/runtime-base.kpol
+//! ```text
+//! @basic-io                        defined in  groups/basic-io       compiler/library/groups/basic-io.kpol
+//! include <profiles/runtime-base>  reads       profiles/runtime-base compiler/library/profiles/runtime-base.kpol
+//! ```
 //!
 //! Both are ordinary `.kpol` text, compiled like a user's own file: what the library can say, a user can say, and
 //! `kpolc groups @basic-io` shows what a reader finds in the folder. All of it is part of the binary, so the meaning
