@@ -65,6 +65,14 @@ static FILES: &[LibraryFile] = library! {
     "groups/system-info"
     "groups/system-service"
     "groups/timer"
+    "profiles/go-runtime"
+    "profiles/guardrails"
+    "profiles/guardrails-untrusted"
+    "profiles/network-client"
+    "profiles/network-server"
+    "profiles/processes"
+    "profiles/runtime-base"
+    "profiles/sockets"
 };
 
 /// Every file, sorted by name.
