@@ -1,8 +1,12 @@
 //! Meaning of the kpol language.
 
 pub mod diagnostic;
+pub mod diagram;
 pub mod driver;
 pub mod library;
+pub mod policy;
 pub mod source;
 pub mod spec;
+pub mod sys;
 pub mod tables;
+pub mod write;

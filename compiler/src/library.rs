@@ -86,6 +86,21 @@ pub fn get(name: &str) -> Option<&'static LibraryFile> {
     FILES.binary_search_by(|file| file.name.cmp(name)).ok().map(|index| &FILES[index])
 }
 
+/// The file that defines a built-in group; `name` has its `@`.
+pub fn group_file(name: &str) -> Option<&'static LibraryFile> {
+    // A search through 30 kB of text, once for each group that a policy names: no table is worth its upkeep.
+    FILES.iter().filter(|file| file.is_groups()).find(|file| names_in(file).any(|group| group == name))
+}
+
+/// Names of all built-in groups with their `@`, in the order of the files.
+pub fn group_names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().filter(|file| file.is_groups()).flat_map(names_in)
+}
+
+fn names_in(file: &LibraryFile) -> impl Iterator<Item = &'static str> + use<> {
+    file.text.lines().filter_map(|line| line.strip_prefix("group ")?.strip_suffix(" {"))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]

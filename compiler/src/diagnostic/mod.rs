@@ -1,12 +1,16 @@
 //! Diagnostics are values: every stage returns what it could make, plus these.
 //!
-//!     E031 at `famly`: `socket` has no parameter `famly`
-//!          help: did you mean `family`?         fix: replace `famly` by `family`
+//! ```text
+//! E031 at `famly`: `socket` has no parameter `famly`
+//!      help: did you mean `family`?         fix: replace `famly` by `family`
+//! ```
 //!
 //! The command line draws them with miette; JSON, SARIF, GitHub annotations, one-line output and the
 //! language server all come from the same value.
 
 pub mod code;
+pub mod explain;
+pub mod render;
 
 pub use code::Code;
 use kpol_grammar::ast;

@@ -1,6 +1,8 @@
 //! What the kernel can be told to do with a call.
 //!
-//!     deny(ENOSYS)  →  Action::Errno(38)  →  SECCOMP_RET_ERRNO | 38 = 0x00050026
+//! ```text
+//! deny(ENOSYS)  →  Action::Errno(38)  →  SECCOMP_RET_ERRNO | 38 = 0x00050026
+//! ```
 //!
 //! Values and their order of precedence are `include/uapi/linux/seccomp.h`; `man 2 seccomp` tells what each does.
 
