@@ -185,7 +185,7 @@ impl Store {
             (Op::Over, Some(Leaf::False), _) => Some(b),
             (Op::Over, Some(_), _) => Some(a),
             (Op::Over | Op::Wider | Op::Differ, ..) if a == b => Some(if op == Op::Over { a } else { Node::FALSE }),
-            (Op::Wider, Some(left), Some(right)) => Some(if left > right { Node::TRUE } else { Node::FALSE }),
+            (Op::Wider, Some(left), Some(right)) => Some(if is_wider(left, right) { Node::TRUE } else { Node::FALSE }),
             (Op::Differ, Some(left), Some(right)) => Some(if left == right { Node::FALSE } else { Node::TRUE }),
             _ => None,
         };
@@ -337,6 +337,14 @@ impl Store {
     pub fn asks_environment(&self, root: Node) -> bool {
         // Environment variables are above all others: only a path from the root meets them first.
         self.top(root).is_some_and(Var::is_environment)
+    }
+}
+
+/// Whether the first lets more through. What an action carries (which errno) makes it neither stricter nor wider.
+fn is_wider(left: Leaf, right: Leaf) -> bool {
+    match (left, right) {
+        (Leaf::Act(left), Leaf::Act(right)) => left.precedence() > right.precedence(),
+        _ => left > right,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Files of one run: where they come from, and their text by [`FileId`].
 
 pub mod disk;
+pub mod graph;
 pub mod memory;
 pub mod project;
 

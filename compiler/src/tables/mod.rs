@@ -15,6 +15,7 @@ mod constant;
 #[rustfmt::skip]
 mod constants;
 #[rustfmt::skip]
+mod names;
 mod numbers;
 #[rustfmt::skip]
 mod prototypes;
@@ -22,6 +23,7 @@ mod prototypes;
 mod releases;
 
 pub use constant::{capability, capability_name, constant, constant_names, errno, errno_name, is_constant};
+pub use names::{constant_name, errno_names};
 
 use crate::spec::{Arch, Nr};
 
