@@ -155,40 +155,68 @@ fn blocks(page: &str) -> Vec<Block> {
 /// The page of a code for a terminal of `width` columns: headings stand out, code is indented, paragraphs are filled.
 pub fn render(code: Code, color: bool, width: usize) -> String {
     let width = width.clamp(40, 100);
-    let bold = |text: &str| if color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() };
     let mut out = String::new();
+    let mut in_list = false;
     for block in blocks(code.page()) {
-        if !out.is_empty() {
+        let is_item = matches!(block, Block::Item(_));
+        // Points of one list stand together.
+        let joined = out.is_empty() || in_list && is_item;
+        if !joined {
             out.push('\n');
         }
+        in_list = is_item;
         match block {
-            Block::Heading(text) => out.push_str(&format!("{}\n", bold(&text))),
+            Block::Heading(text) => out.push_str(&format!("{}\n", paint(&text, "1", color))),
             Block::Paragraph(text) => {
                 for line in wrap(&text, width) {
                     out.push_str(&format!("{}\n", spans(&line, color)));
                 }
             }
             Block::Item(text) => {
-                // Points of one list stand together.
                 for (index, line) in wrap(&text, width - 4).iter().enumerate() {
                     let mark = if index == 0 { "  - " } else { "    " };
                     out.push_str(&format!("{mark}{}\n", spans(line, color)));
                 }
             }
-            Block::Fenced { info, text } => {
-                for line in text.lines().filter(|line| !line.starts_with("//- args:")) {
-                    let line = match line.strip_prefix("//- ") {
-                        Some(name) => bold(&format!("    {name}:")),
-                        None if color && info.starts_with("kpol") => format!("    \x1b[36m{line}\x1b[0m"),
-                        None => format!("    {line}"),
-                    };
-                    out.push_str(line.trim_end());
+            Block::Fenced { info, text } if info.starts_with("kpol,") => {
+                push_example(&mut out, &example(Expect::Clean, &text), color);
+            }
+            Block::Fenced { text, .. } => {
+                for line in text.lines() {
+                    out.push_str(format!("    {line}").trim_end());
                     out.push('\n');
                 }
             }
         }
     }
     out
+}
+
+/// The files of an example, each under its name where there are several, and the command where it matters.
+fn push_example(out: &mut String, example: &Example, color: bool) {
+    if !example.args.is_empty() {
+        let command = if example.args.iter().any(|arg| arg == "--emit") { "build" } else { "check" };
+        let args = example.args.join(" ");
+        out.push_str(&format!("    {}\n\n", paint(&format!("$ kpolc {command} main.kpol {args}"), "2", color)));
+    }
+    for (index, (name, text)) in example.files.iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        if example.files.len() > 1 {
+            out.push_str(&format!("  {}\n", paint(&format!("{name}:"), "1", color)));
+        }
+        for line in text.lines() {
+            let line = if line.is_empty() { String::new() } else { format!("    {}", paint(line, "36", color)) };
+            out.push_str(&line);
+            out.push('\n');
+        }
+    }
+}
+
+/// Text in an ANSI style.
+fn paint(text: &str, style: &str, color: bool) -> String {
+    if color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 /// Words in backquotes: coloured, or as they are. A pair that a line's end tore apart stays as it is.
@@ -198,7 +226,7 @@ fn spans(line: &str, color: bool) -> String {
     }
     let mut out = String::new();
     for (index, part) in line.split('`').enumerate() {
-        out.push_str(&if index % 2 == 1 { format!("\x1b[36m{part}\x1b[0m") } else { part.to_owned() });
+        out.push_str(&paint(part, "36", index % 2 == 1));
     }
     out
 }
@@ -277,7 +305,10 @@ mod tests {
             assert!(!page.contains("\n\n\n") && page.ends_with('\n'), "{page}");
         }
         assert!(render(Code::E031, true, 80).contains("\x1b[1mE031: unknown parameter\x1b[0m"));
-        assert!(render(Code::E013, false, 80).contains("\n    a.kpol:\n"));
+        assert!(render(Code::E013, false, 80).contains("\n  main.kpol:\n    include \"a.kpol\"\n"));
+        assert!(render(Code::E013, false, 80).contains("\n\n  a.kpol:\n    include \"b.kpol\"\n"));
+        assert!(render(Code::E053, false, 80).contains("\n    $ kpolc build main.kpol --emit json\n"));
+        assert!(page.contains("parameters.\n  - Parameters can"), "{page}");
     }
 
     #[test]
