@@ -1,7 +1,14 @@
 //! Meaning of the kpol language.
 
 pub mod diagnostic;
+pub mod diagram;
 pub mod driver;
+pub mod library;
+pub mod lint;
+pub mod policy;
+pub mod resolve;
 pub mod source;
 pub mod spec;
+pub mod sys;
 pub mod tables;
+pub mod write;

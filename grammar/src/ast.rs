@@ -1,8 +1,10 @@
 //! Typed view of a `.kpol` file: what the text says, with the place of every word.
 //!
-//!     allow { read, socket(family == AF_UNIX) }
+//! ```text
+//! allow { read, socket(family == AF_UNIX) }
 //!
-//!     Statement::Rule(Rule { action: allow, patterns: [Name "read", Call "socket" [Compare …]] })
+//! Statement::Rule(Rule { action: allow, patterns: [Name "read", Call "socket" [Compare …]] })
+//! ```
 //!
 //! Nothing here knows what a syscall or a constant *is*; names are text. A statement that could not be
 //! read is `StatementKind::Broken`, so that the rest of the file keeps its meaning.

@@ -11,6 +11,7 @@
 pub mod code;
 pub mod explain;
 pub mod render;
+pub mod silence;
 
 pub use code::Code;
 use kpol_grammar::ast;

@@ -1,13 +1,15 @@
 //! What the kernel can be told to do with a call.
 //!
-//!     deny(ENOSYS)  →  Action::Errno(38)  →  SECCOMP_RET_ERRNO | 38 = 0x00050026
+//! ```text
+//! deny(ENOSYS)  →  Action::Errno(38)  →  SECCOMP_RET_ERRNO | 38 = 0x00050026
+//! ```
 //!
 //! Values and their order of precedence are `include/uapi/linux/seccomp.h`; `man 2 seccomp` tells what each does.
 
 use std::fmt;
 
 /// An answer of a filter. The order of the variants is the kernel's order of precedence: where several
-/// filters are installed, the least of their answers wins, so `a < b` reads "a is stricter than b".
+/// filters are installed, the answer of the least [precedence](Action::precedence) wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
     /// `kill`: ends the process with SIGSYS.
@@ -59,6 +61,20 @@ impl Action {
             0x7ffc_0000 => Self::Log,
             0x7fff_0000 => Self::Allow,
             _ => Self::KillProcess,
+        }
+    }
+
+    /// Place in the kernel's order of precedence, 0 for the strictest; what the action carries does not count.
+    pub fn precedence(self) -> u8 {
+        match self {
+            Self::KillProcess => 0,
+            Self::KillThread => 1,
+            Self::Trap(_) => 2,
+            Self::Errno(_) => 3,
+            Self::Notify => 4,
+            Self::Trace(_) => 5,
+            Self::Log => 6,
+            Self::Allow => 7,
         }
     }
 

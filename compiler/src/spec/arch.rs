@@ -1,7 +1,9 @@
 //! ABIs: the ways into the kernel. Each has its own numbers, and a token that `seccomp_data.arch` shows.
 //!
-//!     x86_64, x32  →  AUDIT_ARCH_X86_64 both; x32 has bit 30 set in its numbers
-//!     x86          →  AUDIT_ARCH_I386, the same machine through `int 0x80`
+//! ```text
+//! x86_64, x32  →  AUDIT_ARCH_X86_64 both; x32 has bit 30 set in its numbers
+//! x86          →  AUDIT_ARCH_I386, the same machine through `int 0x80`
+//! ```
 //!
 //! Tokens are `include/uapi/linux/audit.h`, names for JSON are the OCI runtime specification's and libseccomp's.
 
@@ -139,6 +141,17 @@ impl Arch {
     /// The ABI of the 64-bit kernel that serves this one; ABIs with the same answer can meet in one process.
     pub fn native(self) -> Self {
         self.facts().native
+    }
+
+    /// Whether a number of this ABI's token is one of its own. `x86_64` and `x32` share a token: numbers from
+    /// [`X32_BIT`] up are x32's, but for -1, which is no call (a tracer that skips one leaves it there) and which
+    /// libseccomp treats as the native ABI's.
+    pub fn owns(self, nr: super::Nr) -> bool {
+        match self {
+            Self::X86_64 => nr.0 < X32_BIT || nr.0 == u32::MAX,
+            Self::X32 => nr.0 >= X32_BIT && nr.0 != u32::MAX,
+            _ => true,
+        }
     }
 
     /// Whether `socketcall` and `ipc` reach the same code as `socket` … and `semop` … (`language`: multiplexed calls).

@@ -1,0 +1,354 @@
+//! The store: every node once, and the operations that make new ones.
+//!
+//! ```text
+//! ite(f, g, h) = "g where f holds, h elsewhere"      f and g = ite(f, g, FALSE)      not f = ite(f, FALSE, TRUE)
+//! ```
+//!
+//! Recursion is as deep as there are variables (464), whatever the input.
+
+use rustc_hash::FxHashMap;
+
+use super::node::{Leaf, Node, Place, Var};
+use crate::spec::{Action, Environment, KernelVersion};
+
+/// An inner node: ask `var`, go to `lo` on 0, to `hi` on 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Inner {
+    var: Var,
+    lo: Node,
+    hi: Node,
+}
+
+/// Binary operations on leaves that [`Store::apply`] lifts to functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Op {
+    /// The first where it is claimed, else the second.
+    Over,
+    /// `True` where the first is less strict than the second.
+    Wider,
+    /// `True` where they are not the same.
+    Differ,
+}
+
+/// All nodes of one run.
+#[derive(Debug)]
+pub struct Store {
+    nodes: Vec<Inner>,
+    unique: FxHashMap<Inner, Node>,
+    ites: FxHashMap<(Node, Node, Node), Node>,
+    applied: FxHashMap<(Op, Node, Node), Node>,
+    limit: usize,
+    overflowed: bool,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::with_limit(Self::DEFAULT_LIMIT)
+    }
+}
+
+impl Store {
+    /// Enough for every policy that a person writes a hundred times over; at about 60 bytes a node with its
+    /// share of the caches it keeps the process near 200 MB at the very worst.
+    pub const DEFAULT_LIMIT: usize = 2_000_000;
+
+    /// An empty store that makes at most `limit` nodes.
+    pub fn with_limit(limit: usize) -> Self {
+        Self {
+            nodes: Vec::new(),
+            unique: FxHashMap::default(),
+            ites: FxHashMap::default(),
+            applied: FxHashMap::default(),
+            limit,
+            overflowed: false,
+        }
+    }
+
+    /// Whether the limit was passed: then results mean nothing.
+    pub fn overflowed(&self) -> bool {
+        self.overflowed
+    }
+
+    /// How many inner nodes there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Variable and branches (on 0, on 1) of an inner node; `None` for a leaf.
+    pub fn split(&self, node: Node) -> Option<(Var, Node, Node)> {
+        if node.is_leaf() {
+            return None;
+        }
+        let Inner { var, lo, hi } = self.nodes[node.0 as usize];
+        Some((var, lo, hi))
+    }
+
+    /// The node that asks `var`. Both branches may ask only about later variables.
+    pub(super) fn make(&mut self, var: Var, lo: Node, hi: Node) -> Node {
+        if lo == hi {
+            return lo;
+        }
+        debug_assert!(self.top(lo).is_none_or(|below| below > var) && self.top(hi).is_none_or(|below| below > var));
+        let inner = Inner { var, lo, hi };
+        if let Some(&node) = self.unique.get(&inner) {
+            return node;
+        }
+        if self.nodes.len() >= self.limit {
+            self.overflowed = true;
+            return Node::FALSE;
+        }
+        let node = Node(self.nodes.len() as u32);
+        self.nodes.push(inner);
+        self.unique.insert(inner, node);
+        node
+    }
+
+    fn top(&self, node: Node) -> Option<Var> {
+        self.split(node).map(|(var, ..)| var)
+    }
+
+    /// Branches of `node` at `var`, which is at or above its own variable.
+    fn branches(&self, node: Node, var: Var) -> (Node, Node) {
+        match self.split(node) {
+            Some((own, lo, hi)) if own == var => (lo, hi),
+            _ => (node, node),
+        }
+    }
+
+    /// The set where a bit is 1.
+    pub fn var(&mut self, var: Var) -> Node {
+        self.make(var, Node::FALSE, Node::TRUE)
+    }
+
+    /// `then` where `condition` (a set) holds, `other` elsewhere.
+    pub fn ite(&mut self, condition: Node, then: Node, other: Node) -> Node {
+        if condition == Node::TRUE || then == other {
+            return then;
+        }
+        if condition == Node::FALSE {
+            return other;
+        }
+        if then == Node::TRUE && other == Node::FALSE {
+            return condition;
+        }
+        if self.overflowed {
+            return Node::FALSE;
+        }
+        let key = (condition, then, other);
+        if let Some(&known) = self.ites.get(&key) {
+            return known;
+        }
+        let tops = [self.top(condition), self.top(then), self.top(other)];
+        let Some(var) = tops.into_iter().flatten().min() else {
+            // A condition that is an action is our own mistake: a set ends in true or false only.
+            debug_assert!(false, "condition is not a set");
+            return other;
+        };
+        let (condition_lo, condition_hi) = self.branches(condition, var);
+        let (then_lo, then_hi) = self.branches(then, var);
+        let (other_lo, other_hi) = self.branches(other, var);
+        let lo = self.ite(condition_lo, then_lo, other_lo);
+        let hi = self.ite(condition_hi, then_hi, other_hi);
+        let node = self.make(var, lo, hi);
+        self.ites.insert(key, node);
+        node
+    }
+
+    /// Intersection of two sets.
+    pub fn and(&mut self, a: Node, b: Node) -> Node {
+        // One order for both spellings doubles the use of the cache.
+        if a <= b { self.ite(a, b, Node::FALSE) } else { self.ite(b, a, Node::FALSE) }
+    }
+
+    /// Union of two sets.
+    pub fn or(&mut self, a: Node, b: Node) -> Node {
+        if a <= b { self.ite(a, Node::TRUE, b) } else { self.ite(b, Node::TRUE, a) }
+    }
+
+    /// All but the set.
+    pub fn not(&mut self, a: Node) -> Node {
+        self.ite(a, Node::FALSE, Node::TRUE)
+    }
+
+    /// The first set without the second.
+    pub fn minus(&mut self, a: Node, b: Node) -> Node {
+        self.ite(b, Node::FALSE, a)
+    }
+
+    fn apply(&mut self, op: Op, a: Node, b: Node) -> Node {
+        let at_leaves = match (op, a.as_leaf(), b.as_leaf()) {
+            (Op::Over, Some(Leaf::False), _) => Some(b),
+            (Op::Over, Some(_), _) => Some(a),
+            (Op::Over | Op::Wider | Op::Differ, ..) if a == b => Some(if op == Op::Over { a } else { Node::FALSE }),
+            (Op::Wider, Some(left), Some(right)) => Some(if is_wider(left, right) { Node::TRUE } else { Node::FALSE }),
+            (Op::Differ, Some(left), Some(right)) => Some(if left == right { Node::FALSE } else { Node::TRUE }),
+            _ => None,
+        };
+        if let Some(node) = at_leaves {
+            return node;
+        }
+        if self.overflowed {
+            return Node::FALSE;
+        }
+        let key = (op, a, b);
+        if let Some(&known) = self.applied.get(&key) {
+            return known;
+        }
+        let Some(var) = self.top(a).into_iter().chain(self.top(b)).min() else { return Node::FALSE };
+        let (a_lo, a_hi) = self.branches(a, var);
+        let (b_lo, b_hi) = self.branches(b, var);
+        let lo = self.apply(op, a_lo, b_lo);
+        let hi = self.apply(op, a_hi, b_hi);
+        let node = self.make(var, lo, hi);
+        self.applied.insert(key, node);
+        node
+    }
+
+    /// `first` where it claims a call, `second` elsewhere.
+    pub fn over(&mut self, first: Node, second: Node) -> Node {
+        self.apply(Op::Over, first, second)
+    }
+
+    /// The set of calls where `a`'s action is less strict than `b`'s (the kernel's order, see [`Action`]).
+    pub fn wider(&mut self, a: Node, b: Node) -> Node {
+        self.apply(Op::Wider, a, b)
+    }
+
+    /// The set of calls where two functions are not the same.
+    pub fn differ(&mut self, a: Node, b: Node) -> Node {
+        self.apply(Op::Differ, a, b)
+    }
+
+    /// The function with every leaf replaced.
+    pub fn map(&mut self, node: Node, change: &dyn Fn(Leaf) -> Leaf) -> Node {
+        let mut done = FxHashMap::default();
+        self.map_below(node, change, &mut done)
+    }
+
+    fn map_below(&mut self, node: Node, change: &dyn Fn(Leaf) -> Leaf, done: &mut FxHashMap<Node, Node>) -> Node {
+        let Some((var, lo, hi)) = self.split(node) else {
+            return node.as_leaf().map_or(node, |leaf| Node::leaf(change(leaf)));
+        };
+        if let Some(&known) = done.get(&node) {
+            return known;
+        }
+        let lo = self.map_below(lo, change, done);
+        let hi = self.map_below(hi, change, done);
+        let mapped = self.make(var, lo, hi);
+        done.insert(node, mapped);
+        mapped
+    }
+
+    /// The set of calls that get one of the actions for which `wanted` holds.
+    pub fn where_action(&mut self, node: Node, wanted: &dyn Fn(Action) -> bool) -> Node {
+        self.map(node, &|leaf| match leaf {
+            Leaf::Act(action) if wanted(action) => Leaf::True,
+            _ => Leaf::False,
+        })
+    }
+
+    /// The function under what is known of the environment: `known` answers a variable or leaves it open.
+    pub fn assume(&mut self, node: Node, known: &dyn Fn(Place) -> Option<bool>) -> Node {
+        let mut done = FxHashMap::default();
+        self.assume_below(node, known, &mut done)
+    }
+
+    fn assume_below(
+        &mut self,
+        node: Node,
+        known: &dyn Fn(Place) -> Option<bool>,
+        done: &mut FxHashMap<Node, Node>,
+    ) -> Node {
+        let Some((var, lo, hi)) = self.split(node) else { return node };
+        if let Some(&known) = done.get(&node) {
+            return known;
+        }
+        let result = match known(var.place()) {
+            Some(true) => self.assume_below(hi, known, done),
+            Some(false) => self.assume_below(lo, known, done),
+            None => {
+                let lo = self.assume_below(lo, known, done);
+                let hi = self.assume_below(hi, known, done);
+                self.make(var, lo, hi)
+            }
+        };
+        done.insert(node, result);
+        result
+    }
+
+    /// The function with the capabilities, the kernel, or both, settled.
+    pub fn in_environment(
+        &mut self,
+        node: Node,
+        caps: Option<&std::collections::BTreeSet<u8>>,
+        kernel: Option<KernelVersion>,
+    ) -> Node {
+        self.assume(node, &|place| match place {
+            Place::Cap(number) => caps.map(|held| held.contains(&number)),
+            Place::Kernel(bit) => kernel.map(|version| kernel_bits(version) >> bit & 1 == 1),
+            Place::Arg { .. } => None,
+        })
+    }
+
+    /// The value for one call in one environment.
+    pub fn at(&self, node: Node, environment: &Environment, args: &[u64; 6]) -> Leaf {
+        let mut here = node;
+        loop {
+            let Some((var, lo, hi)) = self.split(here) else { return here.as_leaf().unwrap_or(Leaf::False) };
+            let bit = match var.place() {
+                Place::Cap(number) => environment.caps.contains(&number),
+                Place::Kernel(bit) => kernel_bits(environment.kernel) >> bit & 1 == 1,
+                Place::Arg { arg, bit } => args[usize::from(arg)] >> bit & 1 == 1,
+            };
+            here = if bit { hi } else { lo };
+        }
+    }
+
+    /// Every node that `root` reaches, itself too, leaves too, each once, in no special order.
+    pub fn reachable(&self, root: Node) -> Vec<Node> {
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut stack = vec![root];
+        let mut all = Vec::new();
+        while let Some(node) = stack.pop() {
+            if !seen.insert(node) {
+                continue;
+            }
+            all.push(node);
+            if let Some((_, lo, hi)) = self.split(node) {
+                stack.extend([hi, lo]);
+            }
+        }
+        all
+    }
+
+    /// Every value that the function takes, sorted.
+    pub fn leaves(&self, root: Node) -> Vec<Leaf> {
+        let mut leaves: Vec<Leaf> = self.reachable(root).into_iter().filter_map(Node::as_leaf).collect();
+        leaves.sort_unstable();
+        leaves
+    }
+
+    /// Whether the function asks about capabilities or the kernel.
+    pub fn asks_environment(&self, root: Node) -> bool {
+        // Environment variables are above all others: only a path from the root meets them first.
+        self.top(root).is_some_and(Var::is_environment)
+    }
+}
+
+/// Whether the first lets more through. What an action carries (which errno) makes it neither stricter nor wider.
+fn is_wider(left: Leaf, right: Leaf) -> bool {
+    match (left, right) {
+        (Leaf::Act(left), Leaf::Act(right)) => left.precedence() > right.precedence(),
+        _ => left > right,
+    }
+}
+
+/// Version as the sixteen bits of [`Place::Kernel`].
+pub(super) fn kernel_bits(version: KernelVersion) -> u16 {
+    u16::from(version.major) << 8 | u16::from(version.minor)
+}
