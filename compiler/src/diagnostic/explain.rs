@@ -56,12 +56,17 @@ pub fn list() -> String {
     Code::ALL.iter().map(|code| format!("{}  {}\n", code.as_str(), code.title())).collect()
 }
 
-/// The first paragraph of a code's page, as one line without Markdown's marks; `None` where the page has none.
+/// The first paragraph of a code's page, as one line without backquotes; `None` where the page has none.
 pub fn first_paragraph(code: Code) -> Option<String> {
-    let is_text = |line: &&str| !line.is_empty() && !line.starts_with(['#', '`']);
-    let lines: Vec<_> =
-        code.page().lines().map(str::trim).skip_while(|line| !is_text(line)).take_while(is_text).collect();
-    (!lines.is_empty()).then(|| lines.join(" ").replace(['`', '*'], ""))
+    story(code).map(|text| text.replace('`', ""))
+}
+
+/// The first paragraph, as Markdown in one line.
+fn story(code: Code) -> Option<String> {
+    blocks(code.page()).into_iter().find_map(|block| match block {
+        Block::Paragraph(text) => Some(text),
+        _ => None,
+    })
 }
 
 /// The examples of a code's page, in its order.
@@ -150,40 +155,68 @@ fn blocks(page: &str) -> Vec<Block> {
 /// The page of a code for a terminal of `width` columns: headings stand out, code is indented, paragraphs are filled.
 pub fn render(code: Code, color: bool, width: usize) -> String {
     let width = width.clamp(40, 100);
-    let bold = |text: &str| if color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() };
     let mut out = String::new();
+    let mut in_list = false;
     for block in blocks(code.page()) {
-        if !out.is_empty() {
+        let is_item = matches!(block, Block::Item(_));
+        // Points of one list stand together.
+        let joined = out.is_empty() || in_list && is_item;
+        if !joined {
             out.push('\n');
         }
+        in_list = is_item;
         match block {
-            Block::Heading(text) => out.push_str(&format!("{}\n", bold(&text))),
+            Block::Heading(text) => out.push_str(&format!("{}\n", paint(&text, "1", color))),
             Block::Paragraph(text) => {
                 for line in wrap(&text, width) {
                     out.push_str(&format!("{}\n", spans(&line, color)));
                 }
             }
             Block::Item(text) => {
-                // Points of one list stand together.
                 for (index, line) in wrap(&text, width - 4).iter().enumerate() {
                     let mark = if index == 0 { "  - " } else { "    " };
                     out.push_str(&format!("{mark}{}\n", spans(line, color)));
                 }
             }
-            Block::Fenced { info, text } => {
-                for line in text.lines().filter(|line| !line.starts_with("//- args:")) {
-                    let line = match line.strip_prefix("//- ") {
-                        Some(name) => bold(&format!("    {name}:")),
-                        None if color && info.starts_with("kpol") => format!("    \x1b[36m{line}\x1b[0m"),
-                        None => format!("    {line}"),
-                    };
-                    out.push_str(line.trim_end());
+            Block::Fenced { info, text } if info.starts_with("kpol,") => {
+                push_example(&mut out, &example(Expect::Clean, &text), color);
+            }
+            Block::Fenced { text, .. } => {
+                for line in text.lines() {
+                    out.push_str(format!("    {line}").trim_end());
                     out.push('\n');
                 }
             }
         }
     }
     out
+}
+
+/// The files of an example, each under its name where there are several, and the command where it matters.
+fn push_example(out: &mut String, example: &Example, color: bool) {
+    if !example.args.is_empty() {
+        let command = if example.args.iter().any(|arg| arg == "--emit") { "build" } else { "check" };
+        let args = example.args.join(" ");
+        out.push_str(&format!("    {}\n\n", paint(&format!("$ kpolc {command} main.kpol {args}"), "2", color)));
+    }
+    for (index, (name, text)) in example.files.iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        if example.files.len() > 1 {
+            out.push_str(&format!("  {}\n", paint(&format!("{name}:"), "1", color)));
+        }
+        for line in text.lines() {
+            let line = if line.is_empty() { String::new() } else { format!("    {}", paint(line, "36", color)) };
+            out.push_str(&line);
+            out.push('\n');
+        }
+    }
+}
+
+/// Text in an ANSI style.
+fn paint(text: &str, style: &str, color: bool) -> String {
+    if color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 /// Words in backquotes: coloured, or as they are. A pair that a line's end tore apart stays as it is.
@@ -193,7 +226,125 @@ fn spans(line: &str, color: bool) -> String {
     }
     let mut out = String::new();
     for (index, part) in line.split('`').enumerate() {
-        out.push_str(&if index % 2 == 1 { format!("\x1b[36m{part}\x1b[0m") } else { part.to_owned() });
+        out.push_str(&paint(part, "36", index % 2 == 1));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+    use std::path::Path;
+
+    use super::*;
+
+    /// What no text of an example can show: bytes that are no text, a full disk, bounds far above what fits a page.
+    const TOLD_ONLY: &[Code] =
+        &[Code::E004, Code::E010, Code::E011, Code::E014, Code::E027, Code::E050, Code::E056, Code::E070];
+
+    #[test]
+    fn every_page_tells_the_whole_story() {
+        for &code in Code::ALL {
+            let name = code.as_str();
+            let page = code.page();
+            assert_eq!(page.lines().next().unwrap(), format!("# {name}: {}", code.title()));
+            let story = first_paragraph(code).unwrap_or_default();
+            assert!(story.len() > 80 && story.ends_with('.'), "{name}: {story}");
+
+            let examples = examples(code).unwrap();
+            let broken = examples.iter().filter(|example| example.expect == Expect::Gives(code)).count();
+            let mended = examples.iter().filter(|example| example.expect == Expect::Clean).count();
+            assert_eq!(broken + mended, examples.len(), "{name}: an example gives another code");
+            if TOLD_ONLY.contains(&code) {
+                assert_eq!(examples.len(), 0, "{name} can be shown, so take it out of the list");
+            } else {
+                assert_eq!(broken, 1, "{name}");
+                assert!(mended >= 1, "{name}: how is it mended?");
+            }
+            assert!(examples.iter().all(|example| example.files.iter().all(|(_, text)| !text.is_empty())), "{name}");
+
+            let mut says = Vec::new();
+            for block in blocks(page) {
+                match block {
+                    Block::Fenced { info, text } if info == "text" => says.push(text),
+                    Block::Fenced { info, .. } => assert!(info.starts_with("kpol,"), "{name}: `{info}`"),
+                    _ => {}
+                }
+            }
+            let word = if name.starts_with('E') { "error" } else { "warning" };
+            let says = says.concat();
+            assert!(says.contains(&format!("{word}[{name}]: ")), "{name}: what does kpolc say?");
+        }
+    }
+
+    #[test]
+    fn an_example_is_split_into_files_and_options() {
+        let text =
+            "//- args: --emit bpf --kernel 6.1\ninclude \"a.kpol\"\n\n//- a.kpol\ndeny { x }\n//- kpol.toml\n[lints]\n";
+        let args = ["--emit", "bpf", "--kernel", "6.1"].map(str::to_owned).into();
+        let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        let files = vec![
+            file("main.kpol", "include \"a.kpol\"\n\n"),
+            file("a.kpol", "deny { x }\n"),
+            file("kpol.toml", "[lints]\n"),
+        ];
+        assert_eq!(example(Expect::Clean, text), Example { expect: Expect::Clean, args, files });
+    }
+
+    #[test]
+    fn a_page_is_readable_in_a_terminal() {
+        let page = render(Code::E031, false, 60);
+        let mut lines = page.lines();
+        assert_eq!(lines.next(), Some("E031: unknown parameter"));
+        assert!(page.contains("\n    deny { socket(famly == AF_ALG) }\n"), "{page}");
+        for &code in Code::ALL {
+            let page = render(code, false, 80);
+            assert!(!page.contains("```") && !page.contains('\x1b') && !page.contains("//- "), "{page}");
+            assert!(page.lines().all(|line| line.starts_with("    ") || line.chars().count() <= 80), "{page}");
+            assert!(!page.contains("\n\n\n") && page.ends_with('\n'), "{page}");
+        }
+        assert!(render(Code::E031, true, 80).contains("\x1b[1mE031: unknown parameter\x1b[0m"));
+        assert!(render(Code::E013, false, 80).contains("\n  main.kpol:\n    include \"a.kpol\"\n"));
+        assert!(render(Code::E013, false, 80).contains("\n\n  a.kpol:\n    include \"b.kpol\"\n"));
+        assert!(render(Code::E053, false, 80).contains("\n    $ kpolc build main.kpol --emit json\n"));
+        assert!(page.contains("parameters.\n  - Parameters can"), "{page}");
+    }
+
+    #[test]
+    fn the_list_has_every_code() {
+        assert_eq!(list().lines().count(), Code::ALL.len());
+        assert!(list().contains("\nE031  unknown parameter\n"));
+    }
+
+    /// `docs/errors.md` between its two marks. `UPDATE=1` writes it.
+    #[test]
+    fn the_index_of_the_documentation_is_fresh() {
+        const BEGIN: &str = "<!-- codes: written by a test, see below -->\n";
+        const END: &str = "<!-- end of codes -->\n";
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors.md");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let begin = text.find(BEGIN).unwrap() + BEGIN.len();
+        let end = text.find(END).unwrap();
+
+        let mut index = String::from("\n| code | what it is about | in one sentence |\n|---|---|---|\n");
+        for &code in Code::ALL {
+            let (name, title) = (code.as_str(), code.title());
+            let story = story(code).unwrap_or_default();
+            let sentence = story.find(". ").map_or(story.as_str(), |end| &story[..=end]).replace('|', "\\|");
+            let link = format!("../compiler/src/diagnostic/codes/{name}.md");
+            index.push_str(&format!("| [{name}]({link}) | {title} | {sentence} |\n"));
+        }
+        index.push('\n');
+
+        let fresh = format!("{}{index}{}", &text[..begin], &text[end..]);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, fresh).unwrap();
+        } else {
+            assert!(
+                text == fresh,
+                "docs/errors.md is stale; mend it with `UPDATE=1 cargo test -p kpol-compiler index`"
+            );
+        }
+    }
 }

@@ -36,7 +36,8 @@ fn command(diagnostic: &Diagnostic, places: &Places<'_>) -> String {
     properties.push(("title", format!("{} {}", diagnostic.code.as_str(), diagnostic.code.title())));
 
     for label in &diagnostic.related {
-        text.push_str(&format!("\n{}: {}", said(label, places), clean::line(&label.text)));
+        let line = format!("\n{}: {}", said(label, places), clean::line(&label.text));
+        text.push_str(line.trim_end_matches(": "));
     }
     for note in &diagnostic.notes {
         text.push_str(&format!("\nnote: {}", clean::block(note)));

@@ -86,7 +86,9 @@ pub fn summary(diagnostics: &[Diagnostic]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::Case;
+    use proptest::prelude::*;
+
+    use super::testing::{Case, span};
     use super::*;
     use crate::diagnostic::Code;
 
@@ -107,5 +109,60 @@ mod tests {
         case.diagnostics = vec![error];
         let twice = Counts::of(&case.diagnostics).plus(Counts::of(&[warning]));
         assert_eq!(twice, Counts { errors: 1, warnings: 1, files: 2 });
+    }
+
+    /// Text with everything in it that has ever confused a renderer.
+    fn text() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "a",
+            " ",
+            "\t",
+            "\n",
+            "\r\n",
+            "\r",
+            "\x1b[31m",
+            "\0",
+            "ä",
+            "日本",
+            "\u{202e}",
+            "\u{301}",
+            "\u{feff}",
+            "👩‍👩‍👧",
+            "a long run of words that is cut in narrow terminals, once it has come this far and then a bit further ",
+        ]);
+        prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        /// Whatever the text, and however wrong the places: no panic, nothing raw, and each finding is told.
+        #[test]
+        fn every_renderer_copes_with_every_place(
+            a in text(), b in text(), name in text(), message in text(),
+            places in prop::collection::vec((0u32..2, 0u32..300, 0u32..300), 1..6),
+            width in 0usize..120, color: bool, unicode: bool,
+        ) {
+            let case = Case::new(&[(&format!("a{name}"), &a), ("b", &b)]);
+            let place = |&(file, start, end): &(u32, u32, u32)| span(file, start, end);
+            let mut finding = Diagnostic::new(Code::E040, place(&places[0]), &message).label(&message);
+            for at in &places[1..] {
+                finding = finding.related(place(at), &message);
+            }
+            let at = place(&places[0]);
+            finding = finding.fix(&message, at, &name).help(&message).note(&message);
+            let findings = [finding.clone(), finding];
+
+            let style = terminal::Style { color, unicode, width };
+            let drawn = terminal::render(&findings, &case.sources, style);
+            prop_assert_eq!(drawn.matches("error[E040]").count(), 2, "{}", drawn);
+            prop_assert!(!drawn.contains("Failed to read"), "{}", drawn);
+            prop_assert!(color || drawn.chars().all(|c| c == '\n' || !clean::is_hidden(c)), "{:?}", drawn);
+            for out in [concise::render(&findings, &case.sources), github::render(&findings, &case.sources)] {
+                prop_assert_eq!(out.lines().count(), 2, "{}", out);
+                prop_assert!(out.chars().all(|c| c == '\n' || !clean::is_hidden(c)), "{:?}", out);
+            }
+            for out in [json::render(&findings, &case.sources), sarif::render(&findings, &case.sources)] {
+                prop_assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok());
+            }
+        }
     }
 }
