@@ -3,6 +3,7 @@
 pub mod diagnostic;
 pub mod diagram;
 pub mod driver;
+pub mod oci;
 pub mod policy;
 pub mod source;
 pub mod spec;
