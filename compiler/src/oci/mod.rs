@@ -24,6 +24,9 @@ pub mod read;
 pub mod runtime;
 pub mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use profile::Profile;
 pub use read::{ReadError, read};
 pub use runtime::{Loaded, Release};

@@ -247,17 +247,11 @@ fn when(store: &mut Store, entry: &Entry, host: Arch, dialect: Dialect) -> Node 
 
 /// Whether the release knows the name (`None`: the newest).
 pub fn is_known(call: tables::Syscall, release: Option<Release>) -> bool {
-    match (call.libseccomp(), release) {
+    match (call.libseccomp_release(), release) {
         (None, _) => false,
         (Some(_), None) => true,
-        (Some(since), Some(release)) => parse_release(since).is_none_or(|since| since <= release),
+        (Some(since), Some(release)) => since <= release,
     }
-}
-
-/// `2.5.4` as numbers.
-pub fn parse_release(text: &str) -> Option<Release> {
-    let mut parts = text.splitn(3, '.').map(|part| part.parse::<u8>().ok());
-    Some((parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?))
 }
 
 /// Where an index comes twice, each condition becomes a rule of its own: a call that meets one of them is matched.
