@@ -21,7 +21,10 @@ mod prototypes;
 #[rustfmt::skip]
 mod releases;
 
-pub use constant::{capability, capability_name, constant, constant_names, errno, errno_name, is_constant};
+pub use constant::{
+    capability, capability_name, capability_names, constant, constant_names, constants_with_prefix, errno, errno_name,
+    errno_names, is_constant,
+};
 
 use crate::spec::{Arch, Nr};
 
