@@ -1,6 +1,7 @@
 //! Chores of the workspace: `cargo xtask tables` makes the generated tables,
 //! facts behind them from kernel headers and manual pages, `cargo xtask licences` checks dependencies.
 
+mod harvest;
 mod tables;
 
 use std::process::ExitCode;
@@ -10,12 +11,15 @@ Usage: cargo xtask COMMAND
 
 Commands:
   tables [--facts DIR] [--check]   make compiler/src/tables/*.rs from the facts, or check that they are as made
+  harvest --headers DIR [--clang CLANG]
+                                   gather facts for them from the headers of an unpacked linux-libc-dev
 ";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match args.split_first() {
         Some((command, rest)) if command == "tables" => tables::command(rest),
+        Some((command, rest)) if command == "harvest" => harvest::command(rest),
         Some((help, _)) if help == "help" || help == "--help" || help == "-h" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -24,8 +24,11 @@ mod prototypes;
 #[rustfmt::skip]
 mod releases;
 
-pub use constant::{capability, capability_name, constant, constant_names, errno, errno_name, is_constant};
-pub use names::{constant_name, errno_names};
+pub use constant::{
+    capability, capability_name, capability_names, constant, constant_names, constants_with_prefix, errno, errno_name,
+    errno_names, is_constant,
+};
+pub use names::constant_name;
 
 use crate::spec::{Arch, Nr};
 

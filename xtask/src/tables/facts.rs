@@ -68,7 +68,8 @@ Name the folder with --facts DIR, or its parent with KPOL_SHARED.",
     }
 }
 
-fn lines(path: &Path) -> Outcome<Vec<Line>> {
+/// Lines of a file.
+pub fn lines(path: &Path) -> Outcome<Vec<Line>> {
     let text = read(path)?;
     if !text.starts_with('#') {
         return Err(Failure::Broken(format!(

@@ -6,7 +6,8 @@
 //! nothing and fails where a file is not what would be written.
 
 mod columns;
-mod facts;
+mod constants;
+pub mod facts;
 mod numbers;
 mod prototypes;
 mod releases;
@@ -56,6 +57,7 @@ fn generate(facts: &Facts) -> Outcome<Vec<File>> {
     Ok(vec![
         ("numbers.rs", calls.emit()),
         ("prototypes.rs", prototypes::emit(facts, &calls)?),
+        ("constants.rs", constants::emit(facts)?),
         ("releases.rs", releases::emit(facts, &calls)?),
     ])
 }
