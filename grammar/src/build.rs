@@ -108,7 +108,13 @@ impl<'a> Builder<'a> {
         while first > from {
             let comment = self.comments[first - 1];
             let gap = self.slice(Span { start: comment.span.end, end: below });
-            if comment.kind != CommentKind::Doc || gap.matches('\n').count() != 1 || !gap.trim().is_empty() {
+            let before = self.text[..comment.span.start as usize].trim_end_matches([' ', '\t']);
+            let behind_code = !(before.is_empty() || before.ends_with('\n'));
+            if behind_code
+                || comment.kind != CommentKind::Doc
+                || gap.matches('\n').count() != 1
+                || !gap.trim().is_empty()
+            {
                 break;
             }
             below = comment.span.start;

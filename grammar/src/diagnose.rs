@@ -241,7 +241,7 @@ fn slip(text: &str, rule: Rule, word: &str, place: Span, before: &str, expected:
             Some(error)
         }
         "-" if rule == Rule::lone_pattern => hyphen(text, place, before),
-        ")" => Some(unexpected("this `)` closes nothing")),
+        ")" if rule != Rule::lone_condition => Some(unexpected("this `)` closes nothing")),
         "#" => {
             let mut error = unexpected("`#` begins no comment");
             error.help = Some("comments are written `// …`".to_owned());
