@@ -2,6 +2,10 @@
 //!
 //!     filter ─┬─ cbpf        interpreted here, without a kernel; two filters compared call by call
 //!             ├─ kernel      installed on the running kernel, calls made under it
+//!             ├─ arm64       the same on an arm64 kernel in a virtual machine
+//!             └─ containers  by crun's annotation
+//!     JSON   ─┬─ libseccomp  what crun and runc would load, as a filter
+//!             └─ containers  by crun, runc and podman themselves
 //!
 //! A rig that lacks what it needs says so with [`Skip`]; see `README.md` here for what is skipped when.
 
@@ -9,7 +13,9 @@
 
 pub mod cbpf;
 pub mod kernel;
+pub mod libseccomp;
 pub mod probe;
+pub mod profile;
 pub mod skip;
 
 pub use skip::Skip;
