@@ -11,6 +11,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the whole crate is tests")]
 
+pub mod arm64;
 pub mod cbpf;
 pub mod kernel;
 pub mod libseccomp;
