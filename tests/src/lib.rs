@@ -13,6 +13,7 @@
 
 pub mod arm64;
 pub mod cbpf;
+pub mod containers;
 pub mod kernel;
 pub mod libseccomp;
 pub mod probe;
