@@ -1,6 +1,8 @@
 //! Filters on a real arm64 kernel, in a virtual machine.
 //!
-//!     jobs ─→ cpio { init = probe, jobs } ─→ qemu-system-aarch64 -kernel vmlinuz -initrd … ─→ console ─→ outcomes
+//! ```text
+//! jobs ─→ cpio { init = probe, jobs } ─→ qemu-system-aarch64 -kernel vmlinuz -initrd … ─→ console ─→ outcomes
+//! ```
 //!
 //! One boot takes about two seconds and runs all jobs given to [`run`]. The machine powers itself off at the end, and
 //! a panic reboots it, which ends qemu too. The archive's format is

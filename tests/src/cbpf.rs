@@ -1,9 +1,11 @@
 //! Classic BPF over `struct seccomp_data`: decoded, executed and compared, apart from the compiler's own.
 //!
-//!     ld [4]            A = data.arch
-//!     jeq #0xc000003e   true: next, false: skip one
-//!     ret ALLOW
-//!     ret KILL
+//! ```text
+//! ld [4]            A = data.arch
+//! jeq #0xc000003e   true: next, false: skip one
+//! ret ALLOW
+//! ret KILL
+//! ```
 //!
 //! Instructions are `Documentation/networking/filter.rst`, the subset that seccomp takes is
 //! `seccomp_check_filter` in `kernel/seccomp.c`.

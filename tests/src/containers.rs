@@ -1,8 +1,10 @@
 //! Profiles and filters in real containers.
 //!
-//!     let rootfs = Rootfs::new()?;                                     busybox, and the probe as /bin/probe
-//!     run(Runtime::Crun, &rootfs, Seccomp::Profile(json), &[], &["mkdir", "/x"])?
-//!         →  Output { status: 1, stderr: "mkdir: can't create directory '/x': Operation not permitted" }
+//! ```text
+//! let rootfs = Rootfs::new()?;                                     busybox, and the probe as /bin/probe
+//! run(Runtime::Crun, &rootfs, Seccomp::Profile(json), &[], &["mkdir", "/x"])?
+//!     →  Output { status: 1, stderr: "mkdir: can't create directory '/x': Operation not permitted" }
+//! ```
 //!
 //! crun and runc are given the `linux.seccomp` that an engine would make of the profile ([`to_oci`]); podman loads the
 //! file itself, by the library that CRI-O uses. A raw filter goes by crun's annotation `run.oci.seccomp_bpf_data`

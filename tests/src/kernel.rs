@@ -1,6 +1,8 @@
 //! Filters on the running kernel.
 //!
-//!     run(&[Job::new(&always(Action::Errno(38)), &[getppid])])  →  [[Errno(38)]]
+//! ```text
+//! run(&[Job::new(&always(Action::Errno(38)), &[getppid])])  →  [[Errno(38)]]
+//! ```
 //!
 //! No root is needed: the probe gives up new privileges before it installs a filter.
 

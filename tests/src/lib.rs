@@ -1,11 +1,13 @@
 //! Rigs with which whole-system tests meet reality: kernels, the real libseccomp, container runtimes.
 //!
-//!     filter ─┬─ cbpf        interpreted here, without a kernel; two filters compared call by call
-//!             ├─ kernel      installed on the running kernel, calls made under it
-//!             ├─ arm64       the same on an arm64 kernel in a virtual machine
-//!             └─ containers  by crun's annotation
-//!     JSON   ─┬─ libseccomp  what crun and runc would load, as a filter
-//!             └─ containers  by crun, runc and podman themselves
+//! ```text
+//! filter ─┬─ cbpf        interpreted here, without a kernel; two filters compared call by call
+//!         ├─ kernel      installed on the running kernel, calls made under it
+//!         ├─ arm64       the same on an arm64 kernel in a virtual machine
+//!         └─ containers  by crun's annotation
+//! JSON   ─┬─ libseccomp  what crun and runc would load, as a filter
+//!         └─ containers  by crun, runc and podman themselves
+//! ```
 //!
 //! A rig that lacks what it needs says so with [`Skip`]; see `README.md` here for what is skipped when.
 

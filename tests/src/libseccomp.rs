@@ -1,6 +1,8 @@
 //! What crun and runc load: their steps, with the real libseccomp, up to the filter.
 //!
-//!     { "names": ["read"], "action": "SCMP_ACT_ALLOW" }  →  seccomp_rule_add(ctx, ALLOW, 0)  →  seccomp_export_bpf
+//! ```text
+//! { "names": ["read"], "action": "SCMP_ACT_ALLOW" }  →  seccomp_rule_add(ctx, ALLOW, 0)  →  seccomp_export_bpf
+//! ```
 //!
 //! The library is opened when a test runs: nothing is linked, so machines without it build all the same. The steps
 //! are `libcrun_generate_seccomp` in `src/libcrun/seccomp.c` of crun, and `InitSeccomp` and `matchCall` in

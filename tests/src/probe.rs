@@ -1,6 +1,8 @@
 //! The probe (`probe/probe.c`): built for a machine, told what to do, its answers read.
 //!
-//!     Job { filter: always(deny 38), calls: [getppid] }  →  "filter 0 none 1 …"  →  "errno 38"  →  Errno(38)
+//! ```text
+//! Job { filter: always(deny 38), calls: [getppid] }  →  "filter 0 none 1 …"  →  "errno 38"  →  Errno(38)
+//! ```
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

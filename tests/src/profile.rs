@@ -1,7 +1,9 @@
 //! From a profile, as in `/etc/seccomp`, to what a runtime is given (`linux.seccomp` of the OCI specification).
 //!
-//!     archMap [X86_64 → X86, X32]         architectures [X86_64, X86, X32]      on x86_64
-//!     includes.caps [CAP_SYS_ADMIN]   →   the entry, or nothing                 by the container's capabilities
+//! ```text
+//! archMap [X86_64 → X86, X32]         architectures [X86_64, X86, X32]      on x86_64
+//! includes.caps [CAP_SYS_ADMIN]   →   the entry, or nothing                 by the container's capabilities
+//! ```
 //!
 //! The engines do this: Docker in `profiles/seccomp/seccomp_linux.go` of moby, CRI-O and podman in
 //! `pkg/seccomp/seccomp_linux.go` of containers/common. They agree but for `minKernel`, which only Docker knows,

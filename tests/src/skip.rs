@@ -1,6 +1,8 @@
 //! What a test does where the machine lacks something: it says so, loudly, and passes.
 //!
-//!     let Some(outcomes) = or_skip(kernel::run(&filter, 0, &calls)) else { return };
+//! ```text
+//! let Some(outcomes) = or_skip(kernel::run(&filter, 0, &calls)) else { return };
+//! ```
 //!
 //! With `KPOL_NO_SKIP` set a skip is a failure instead, for machines that are meant to have everything.
 
