@@ -5,6 +5,7 @@ pub mod diagram;
 pub mod driver;
 pub mod library;
 pub mod lint;
+pub mod oci;
 pub mod policy;
 pub mod resolve;
 pub mod source;

@@ -1,7 +1,9 @@
 //! The library that ships inside `kpolc`: the built-in groups, and the profiles for `include <…>`.
 //!
-//!     @basic-io                        defined in  groups/basic-io       compiler/library/groups/basic-io.kpol
-//!     include <profiles/runtime-base>  reads       profiles/runtime-base compiler/library/profiles/runtime-base.kpol
+//! ```text
+//! @basic-io                        defined in  groups/basic-io       compiler/library/groups/basic-io.kpol
+//! include <profiles/runtime-base>  reads       profiles/runtime-base compiler/library/profiles/runtime-base.kpol
+//! ```
 //!
 //! Both are ordinary `.kpol` text, compiled like a user's own file: what the library can say, a user can say, and
 //! `kpolc groups @basic-io` shows what a reader finds in the folder. All of it is part of the binary, so the meaning
@@ -65,6 +67,14 @@ static FILES: &[LibraryFile] = library! {
     "groups/system-info"
     "groups/system-service"
     "groups/timer"
+    "profiles/go-runtime"
+    "profiles/guardrails"
+    "profiles/guardrails-untrusted"
+    "profiles/network-client"
+    "profiles/network-server"
+    "profiles/processes"
+    "profiles/runtime-base"
+    "profiles/sockets"
 };
 
 /// Every file, sorted by name.
@@ -179,6 +189,14 @@ mod tests {
     }
 
     #[test]
+    fn every_file_parses() {
+        for file in files() {
+            let (_, errors) = kpol_grammar::parse::parse(file.text);
+            assert!(errors.is_empty(), "{}: {errors:?}", file.name);
+        }
+    }
+
+    #[test]
     fn every_group_has_a_line_of_documentation() {
         for file in files().iter().filter(|file| file.is_groups()) {
             let lines: Vec<_> = file.text.lines().collect();
@@ -216,10 +234,13 @@ mod tests {
     }
 
     #[test]
-    fn every_call_of_the_tables_is_in_a_group() {
+    fn the_calls_of_the_groups_are_the_calls_of_the_tables() {
         let known = calls(&groups(), "@known", 0);
         for call in crate::tables::Syscall::all() {
             assert!(known.contains(call.name()), "{} is in no group", call.name());
+        }
+        for call in known {
+            assert!(crate::tables::syscall(call).is_some(), "no architecture has `{call}`");
         }
     }
 

@@ -108,6 +108,11 @@ impl Scanner<'_> {
                 b'{' | b'(' => self.opening(at, byte),
                 b'}' | b')' => self.closing(at, byte),
                 b'!' | b'~' | b'-' => self.prefix(at),
+                // A group's name whole: `@default except { … }` holds no statement `default except`.
+                b'@' => {
+                    let name = self.bytes[at + 1..].iter().take_while(|&&byte| is_word(byte) || byte == b'-');
+                    at + 1 + name.count()
+                }
                 _ if is_word(byte) => self.word(at),
                 _ => at + 1,
             };
@@ -360,4 +365,20 @@ pub fn skip_blank(text: &str, mut at: usize) -> usize {
 /// A byte of a name or number.
 pub fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+    use crate::parse::parse;
+
+    #[test]
+    fn a_group_that_is_named_like_a_statement_is_a_group() {
+        for text in ["allow { @default except { futex }, read }", "group @mine { @arch, @my-default except { read } }"]
+        {
+            let errors = parse(text).1;
+            assert!(errors.is_empty(), "{text}: {errors:?}");
+        }
+    }
 }

@@ -309,6 +309,28 @@ impl Store {
         }
     }
 
+    /// The environments in which a set has a member, whatever its arguments.
+    pub fn for_some_arguments(&mut self, set: Node) -> Node {
+        let mut done = FxHashMap::default();
+        self.for_some_below(set, &mut done)
+    }
+
+    fn for_some_below(&mut self, set: Node, done: &mut FxHashMap<Node, Node>) -> Node {
+        let Some((var, lo, hi)) = self.split(set) else { return set };
+        if !var.is_environment() {
+            // In a reduced diagram an inner node of a set is never empty.
+            return Node::TRUE;
+        }
+        if let Some(&known) = done.get(&set) {
+            return known;
+        }
+        let lo = self.for_some_below(lo, done);
+        let hi = self.for_some_below(hi, done);
+        let node = self.make(var, lo, hi);
+        done.insert(set, node);
+        node
+    }
+
     /// Every node that `root` reaches, itself too, leaves too, each once, in no special order.
     pub fn reachable(&self, root: Node) -> Vec<Node> {
         let mut seen = rustc_hash::FxHashSet::default();

@@ -190,7 +190,7 @@ pub(super) fn decider<'a>(
 }
 
 /// Where a call's fate is decided, for a label.
-pub(super) fn decided_at(
+pub(crate) fn decided_at(
     resolved: &Resolved,
     store: &Store,
     arch: Arch,

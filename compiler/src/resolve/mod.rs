@@ -152,6 +152,8 @@ pub struct Resolved {
     pub group_sets: HashMap<(GroupId, Arch), Rc<CallSet>>,
     /// Groups and constants of the first file that nothing uses.
     pub unused: Vec<(String, Span)>,
+    /// Patterns of rules under `when arch`: the author has thought of the other ABIs.
+    pub guarded: HashSet<Span>,
     /// Whether conditions could not all be read: then what follows from the rules means little.
     pub incomplete: bool,
 }

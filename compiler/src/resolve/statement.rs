@@ -112,6 +112,9 @@ impl<'a> Resolver<'a> {
         let rule = RuleId(self.result.rules.len() as u32);
         let builtin = self.is_builtin(span.file);
         self.result.rules.push(Rule { span, priority, builtin });
+        if guard.archs != ArchSet::ALL {
+            self.result.guarded.extend(patterns.iter().map(|pattern| Span { file: span.file, bytes: pattern.span }));
+        }
         for arch in self.result.archs.clone() {
             if !guard.archs.has(arch) {
                 // The action is looked at all the same: it may be wrong on ABIs that this policy does not have.
