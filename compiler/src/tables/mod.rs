@@ -1,4 +1,31 @@
-//! Facts about the kernel: numbers, parameters, constants, releases. Static and sorted; nothing is parsed at start-up.
+//! Facts about the kernel: numbers, parameters, constants, releases. Static and sorted; nothing is parsed or built
+//! at start-up.
+//!
+//! ```text
+//! syscall("openat")            → a Syscall: nr(X86_64) = 257, nr(Aarch64) = 56, nr(X32) = 257 with bit 30
+//!   .params(X86_64)            → int dfd (32 bits, signed), const char * filename, int flags, umode_t mode (16)
+//!   .alias("pathname")         → "filename", as the kernel calls what openat(2) calls pathname
+//! constant("O_DIRECT", Aarch64) → 0x10000, where x86_64 has 0x4000
+//! ```
+//!
+//! This file and its siblings without "Generated" in the header look things up; the others are written by
+//! `cargo xtask tables`, and name their sources.
+//!
+//! INVARIANT: every array that is searched is sorted (tests at the end say so).
+
+mod constant;
+#[rustfmt::skip]
+mod constants;
+#[rustfmt::skip]
+mod names;
+mod numbers;
+#[rustfmt::skip]
+mod prototypes;
+#[rustfmt::skip]
+mod releases;
+
+pub use constant::{capability, capability_name, constant, constant_names, errno, errno_name, is_constant};
+pub use names::{constant_name, errno_names};
 
 use crate::spec::{Arch, Nr};
 
@@ -13,7 +40,8 @@ pub struct Param {
     pub name: &'static str,
     /// The kernel's type: `int`, `const char *`.
     pub ty: &'static str,
-    /// How many low bits of the register the kernel looks at on a 64-bit ABI: 8, 16, 32 or 64.
+    /// How many low bits of the register the kernel looks at on a 64-bit ABI: 8, 16, 32 or 64. It may be less than
+    /// the type has, where the kernel cuts the value before it uses it (`readv`'s `unsigned long fd`).
     pub bits: u8,
     /// Whether they are a two's complement number.
     pub signed: bool,
@@ -21,36 +49,84 @@ pub struct Param {
     pub pointer: bool,
 }
 
+impl Param {
+    /// Whether the parameter has 64 bits on every ABI, so that a 32-bit one hands it over in two registers (some
+    /// after a register left empty): there, neither it nor what follows can be named. See [`Syscall::nameable`].
+    pub fn is_split(&self) -> bool {
+        prototypes::SPLIT_TYPES.contains(&self.ty)
+    }
+}
+
 /// The syscall of that kernel name.
-pub fn syscall(_name: &str) -> Option<Syscall> {
-    None
+pub fn syscall(name: &str) -> Option<Syscall> {
+    numbers::NAMES.binary_search(&name).ok().map(index)
 }
 
 /// The syscall with that number on that ABI.
-pub fn syscall_at(_arch: Arch, _nr: Nr) -> Option<Syscall> {
-    None
+pub fn syscall_at(arch: Arch, nr: Nr) -> Option<Syscall> {
+    let column = column(arch);
+    let calls = numbers::BY_NUMBER[column];
+    let at = calls.binary_search_by_key(&nr.0, |&call| numbers::NUMBERS[usize::from(call)][column]).ok()?;
+    Some(Syscall(calls[at]))
+}
+
+/// The newest libseccomp release that the tables know of.
+pub fn latest_libseccomp() -> (u8, u8, u8) {
+    releases::LATEST_LIBSECCOMP
+}
+
+fn index(call: usize) -> Syscall {
+    // INVARIANT: there are fewer than 65,536 calls (`OF_CALL` and `BY_NUMBER` hold 16-bit indices).
+    Syscall(call as u16)
+}
+
+fn column(arch: Arch) -> usize {
+    usize::from(numbers::COLUMN[arch as usize])
 }
 
 impl Syscall {
     /// All of them, sorted by name.
     pub fn all() -> impl ExactSizeIterator<Item = Self> {
-        (0..0).map(Self)
+        (0..numbers::NAMES.len()).map(index)
+    }
+
+    /// Those that an ABI has, sorted by number.
+    pub fn all_of(arch: Arch) -> impl ExactSizeIterator<Item = Self> {
+        numbers::BY_NUMBER[column(arch)].iter().map(|&call| Self(call))
     }
 
     /// Its kernel name.
     pub fn name(self) -> &'static str {
-        ""
+        numbers::NAMES[usize::from(self.0)]
     }
 
     /// Its number on an ABI, with bit 30 set on x32.
-    pub fn nr(self, _arch: Arch) -> Option<Nr> {
-        None
+    pub fn nr(self, arch: Arch) -> Option<Nr> {
+        let nr = numbers::NUMBERS[usize::from(self.0)][column(arch)];
+        (nr != numbers::NONE).then_some(Nr(nr))
     }
 
     /// Its parameters in the order of the registers of that ABI (`clone` differs between them). `None`
-    /// where they are not known. On a 32-bit ABI a 64-bit parameter is split over two registers: see [`Param::bits`].
-    pub fn params(self, _arch: Arch) -> Option<&'static [Param]> {
-        None
+    /// where they are not known, or the ABI has no such call. Calls without kernel code behind them have none (`Some`
+    /// of nothing). On a 32-bit ABI a 64-bit parameter is split over two registers: see [`Syscall::nameable`].
+    pub fn params(self, arch: Arch) -> Option<&'static [Param]> {
+        self.nr(arch)?;
+        let entries = &prototypes::ENTRIES;
+        let list = match entries.binary_search_by_key(&(self.0, arch as u8), |&(call, abi, _)| (call, abi)) {
+            Ok(at) => entries[at].2,
+            Err(_) => prototypes::OF_CALL[usize::from(self.0)],
+        };
+        (list != prototypes::UNKNOWN).then(|| prototypes::LISTS[usize::from(list)])
+    }
+
+    /// How many of its parameters stand in the register of their own index, from the first on: all on a 64-bit
+    /// ABI; on a 32-bit one those before the first that takes two registers. 0 where parameters are not known.
+    pub fn nameable(self, arch: Arch) -> usize {
+        let params = self.params(arch).unwrap_or_default();
+        if arch.bits() == 64 {
+            return params.len();
+        }
+        params.iter().take_while(|param| !param.is_split()).count()
     }
 
     /// The kernel's name of a parameter that the manual page calls `alias` (`socket`'s `domain` is `family`).
@@ -58,48 +134,101 @@ impl Syscall {
         None
     }
 
-    /// First kernel that had it.
+    /// First kernel that had it, as `5.6`; `None` where that is not known.
     pub fn introduced(self) -> Option<&'static str> {
-        None
+        release(releases::OF_CALL[usize::from(self.0)].0).map(|(text, _)| text)
+    }
+
+    /// The same in numbers.
+    pub fn introduced_release(self) -> Option<(u8, u8, u8)> {
+        release(releases::OF_CALL[usize::from(self.0)].0).map(|(_, numbers)| numbers)
     }
 
     /// First libseccomp release that knows the name; `None` if no release does.
     pub fn libseccomp(self) -> Option<&'static str> {
-        None
+        release(releases::OF_CALL[usize::from(self.0)].1).map(|(text, _)| text)
+    }
+
+    /// The same in numbers.
+    pub fn libseccomp_release(self) -> Option<(u8, u8, u8)> {
+        release(releases::OF_CALL[usize::from(self.0)].1).map(|(_, numbers)| numbers)
     }
 }
 
-/// The value of a constant such as `O_CLOEXEC` on an ABI.
-pub fn constant(_name: &str, _arch: Arch) -> Option<i128> {
-    None
+fn release(index: u8) -> Option<(&'static str, (u8, u8, u8))> {
+    releases::RELEASES.get(usize::from(index)).copied()
 }
 
-/// Whether any ABI has a constant of that name.
-pub fn is_constant(_name: &str) -> bool {
-    false
-}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-/// Names of all constants, sorted.
-pub fn constant_names() -> impl Iterator<Item = &'static str> {
-    std::iter::empty()
-}
+    use super::*;
 
-/// The number of an errno's name on an ABI (they differ on MIPS and PA-RISC).
-pub fn errno(_name: &str, _arch: Arch) -> Option<u16> {
-    None
-}
+    fn nr(name: &str, arch: Arch) -> Option<u32> {
+        syscall(name).expect(name).nr(arch).map(|nr| nr.0)
+    }
 
-/// The name of an errno as most ABIs have it.
-pub fn errno_name(_errno: u16) -> Option<&'static str> {
-    None
-}
+    #[test]
+    fn names_are_sorted_and_every_number_leads_back_to_its_name() {
+        assert!(numbers::NAMES.is_sorted());
+        for arch in Arch::all() {
+            assert!(Syscall::all_of(arch).map(|call| call.nr(arch)).is_sorted(), "{arch}");
+            let mut count = 0;
+            for call in Syscall::all() {
+                let Some(nr) = call.nr(arch) else { continue };
+                assert_eq!(syscall_at(arch, nr), Some(call), "{} on {arch}", call.name());
+                count += 1;
+            }
+            assert_eq!(Syscall::all_of(arch).len(), count);
+            assert!(count > 290, "{arch}");
+        }
+        assert_eq!(syscall("opnat"), None);
+        assert_eq!(syscall_at(Arch::X86_64, Nr(u32::MAX)), None);
+        assert_eq!(syscall_at(Arch::X86_64, Nr(0x4000_0000)), None);
+    }
 
-/// The number of `CAP_…`.
-pub fn capability(_name: &str) -> Option<u8> {
-    None
-}
+    #[test]
+    fn numbers_are_those_that_seccomp_data_shows() {
+        for (arch, openat) in [
+            (Arch::X86_64, 257),
+            (Arch::X86, 295),
+            (Arch::X32, 0x4000_0000 + 257),
+            (Arch::Aarch64, 56),
+            (Arch::Arm, 322),
+            (Arch::Riscv64, 56),
+            (Arch::S390x, 288),
+            (Arch::S390, 288),
+            (Arch::Ppc64le, 286),
+            (Arch::Ppc64, 286),
+            (Arch::Ppc, 286),
+            (Arch::Loongarch64, 56),
+            (Arch::Mips, 4288),
+            (Arch::Mips64, 5247),
+            (Arch::Mips64n32, 6251),
+            (Arch::Mipsel, 4288),
+            (Arch::Mipsel64, 5247),
+            (Arch::Mipsel64n32, 6251),
+            (Arch::M68k, 288),
+            (Arch::Parisc, 275),
+            (Arch::Parisc64, 275),
+            (Arch::Sh, 295),
+        ] {
+            assert_eq!(nr("openat", arch), Some(openat), "{arch}");
+        }
+        assert_eq!(nr("open", Arch::Aarch64), None);
+        assert_eq!(nr("ioctl", Arch::X32), Some(0x4000_0000 + 514));
+        assert_eq!(nr("set_tls", Arch::Arm), Some(0xf0005));
+    }
 
-/// The name of a capability's number.
-pub fn capability_name(_number: u8) -> Option<&'static str> {
-    None
+    #[test]
+    fn every_call_has_parameters_but_those_that_nobody_can_know() {
+        for arch in Arch::all() {
+            for call in Syscall::all_of(arch) {
+                let known = call.params(arch).is_some();
+                let excused = call.name() == "syscall" || (call.name() == "select" && arch == Arch::Ppc);
+                assert_eq!(known, !excused, "{} on {arch}", call.name());
+            }
+        }
+    }
 }

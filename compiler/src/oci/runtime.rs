@@ -1,0 +1,372 @@
+//! What a runtime makes of a profile: JSON as crun or runc with libseccomp load it, as a diagram.
+//!
+//! ```text
+//! { "names": ["socket"], "args": [{0 EQ 1}, {0 EQ 2}] }      →  socket: arg0 == 1 or arg0 == 2, not "and"
+//! { "names": ["open_by_hand"] }                              →  nothing: no release knows the name
+//! { "names": ["read"], "action": the default's }             →  nothing: equal to the default
+//! ```
+//!
+//! Where it is written:
+//! - which entries count: containers/common `pkg/seccomp/seccomp_linux.go` (`setupSeccomp`); moby
+//!   `profiles/seccomp/seccomp_linux.go` for `minKernel`, which the former does not read;
+//! - rules: containers/crun `src/libcrun/seccomp.c` (`libcrun_generate_seccomp`), opencontainers/runc
+//!   `libcontainer/seccomp/seccomp_linux.go` (`matchCall`);
+//! - what a rule matches: seccomp/libseccomp `src/db.c` (`db_rule_add`, `_db_rule_gen_arg_32`, `_db_rule_gen_arg_64`).
+//!
+//! An ABI that is not in the filter ends the *thread* (`SCMP_FLTATR_ACT_BADARCH`), where a function here says process:
+//! the one difference that is not shown.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::multiplex;
+use super::profile::{Arg, Entry, Op, Profile};
+use crate::diagram::{Comparison, Cube, Function, Leaf, Node, Operand, Store, Table};
+use crate::spec::{Action, Arch, Nr};
+use crate::tables;
+
+/// A release of libseccomp.
+pub type Release = (u8, u8, u8);
+
+/// Who picks the entries that count on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// containers/common: CRI-O, Podman, Buildah.
+    #[default]
+    Containers,
+    /// moby: Docker. Knows `minKernel`.
+    Moby,
+}
+
+/// What came of a profile on one host.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The filter, with capabilities and kernel open; tables of the ABIs that can meet on the host.
+    pub function: Function,
+    /// Where two entries claim a call and libseccomp's answer hangs on their order.
+    pub undetermined: Vec<Undetermined>,
+    /// Names that the release does not know; entries on them do nothing.
+    pub unknown: Vec<String>,
+}
+
+/// A place where the answer hangs on the order of entries. The function has the earlier entry's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undetermined {
+    /// ABI of the calls.
+    pub arch: Arch,
+    /// Their number.
+    pub nr: Nr,
+    /// The name in the profile.
+    pub name: String,
+    /// Some of them.
+    pub cube: Cube,
+}
+
+/// Why a runtime would refuse the profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadError {
+    /// Both `architectures` and `archMap`.
+    BothArchLists,
+    /// An ABI of the other byte order than the host's.
+    OtherByteOrder(Arch),
+    /// A number beside an action that takes none; the index is the entry's, `None` for the default.
+    ErrnoBesideOther(Option<usize>),
+    /// The host is not a kernel's own ABI.
+    NotAHost(Arch),
+    /// The diagram has grown past its bound.
+    TooLarge,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BothArchLists => f.write_str("`architectures` and `archMap` are both given; runtimes take one"),
+            Self::OtherByteOrder(arch) => {
+                write!(f, "`{}` has another byte order than the host; libseccomp takes no such mix", arch.oci_name())
+            }
+            Self::ErrnoBesideOther(None) => f.write_str("`defaultErrnoRet` beside an action that takes no number"),
+            Self::ErrnoBesideOther(Some(index)) => {
+                write!(f, "syscalls[{index}]: `errnoRet` beside an action that takes no number")
+            }
+            Self::NotAHost(arch) => write!(f, "no kernel is `{arch}` only"),
+            Self::TooLarge => f.write_str("the profile is too large to be understood within bounds"),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// A rule as the runtime hands it to libseccomp for one number.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// The surroundings in which it is there at all (a set).
+    pub when: Node,
+    /// Its conditions, all of which must hold, each on an argument of its own.
+    pub args: Vec<Arg>,
+    /// Its action.
+    pub action: Action,
+}
+
+/// What the rules of one number come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Combined {
+    /// The answer.
+    pub node: Node,
+    /// Where it hangs on the order of rules (a set).
+    pub undetermined: Node,
+}
+
+/// Loads a profile as a runtime on `host` would, `host` being a kernel's own ABI.
+pub fn load(
+    store: &mut Store,
+    profile: &Profile,
+    host: Arch,
+    release: Option<Release>,
+    dialect: Dialect,
+) -> Result<Loaded, LoadError> {
+    if host.native() != host {
+        return Err(LoadError::NotAHost(host));
+    }
+    let archs = architectures(profile, host)?;
+    if profile.default_errno_ret.is_some() && !profile.default_action.takes_errno() {
+        return Err(LoadError::ErrnoBesideOther(None));
+    }
+    let default = profile.default_action.with(profile.default_errno_ret);
+    let mut calls: BTreeMap<Arch, BTreeMap<Nr, (&str, Vec<Rule>)>> = BTreeMap::new();
+    let mut unknown = Vec::new();
+    for (index, entry) in profile.syscalls.iter().enumerate() {
+        if entry.errno_ret.is_some() && !entry.action.takes_errno() {
+            return Err(LoadError::ErrnoBesideOther(Some(index)));
+        }
+        let when = when(store, entry, host, dialect);
+        let action = entry.action.with(entry.errno_ret);
+        if when == Node::FALSE || action == default {
+            continue;
+        }
+        for name in &entry.names {
+            let Some(syscall) = tables::syscall(name).filter(|&call| is_known(call, release)) else {
+                unknown.push(name.clone());
+                continue;
+            };
+            for args in split(&entry.args) {
+                for &arch in &archs {
+                    let rule = Rule { when, args: args.clone(), action };
+                    for (nr, rule) in on_arch(syscall, arch, rule) {
+                        calls.entry(arch).or_default().entry(nr).or_insert((name, Vec::new())).1.push(rule);
+                    }
+                }
+            }
+        }
+    }
+    let mut function = Function::default();
+    let mut undetermined = Vec::new();
+    for &arch in archs.iter().filter(|arch| arch.native() == host) {
+        let mut nodes = BTreeMap::new();
+        for (nr, (name, rules)) in calls.remove(&arch).unwrap_or_default() {
+            let combined = combine(store, arch, default, &rules);
+            nodes.insert(nr, combined.node);
+            if let Some((cube, _)) = store.witness(combined.undetermined, &|leaf| leaf == Leaf::True) {
+                undetermined.push(Undetermined { arch, nr, name: name.to_owned(), cube });
+            }
+        }
+        function.tables.insert(arch, Table::new(Node::action(default), &nodes));
+    }
+    unknown.sort_unstable();
+    unknown.dedup();
+    if store.overflowed() { Err(LoadError::TooLarge) } else { Ok(Loaded { function, undetermined, unknown }) }
+}
+
+/// The ABIs of the filter: the host's own always (`seccomp_init`), then those that the profile names.
+fn architectures(profile: &Profile, host: Arch) -> Result<Vec<Arch>, LoadError> {
+    if !profile.architectures.is_empty() && !profile.arch_map.is_empty() {
+        return Err(LoadError::BothArchLists);
+    }
+    let mut archs = vec![host];
+    archs.extend(&profile.architectures);
+    // Only the first row of the host's own counts.
+    archs.extend(profile.arch_map.iter().find(|row| row.arch == host).into_iter().flat_map(|row| &row.sub));
+    archs.sort_unstable();
+    archs.dedup();
+    // `db_col_db_add`: -EDOM.
+    match archs.iter().find(|arch| arch.is_big_endian() != host.is_big_endian()) {
+        Some(&arch) => Err(LoadError::OtherByteOrder(arch)),
+        None => Ok(archs),
+    }
+}
+
+/// Names under which a host is known in `arches`: `GOARCH` for moby, libseccomp-golang's `ScmpArch.String` for
+/// containers/common. They differ on little-endian MIPS.
+pub fn host_names(host: Arch) -> &'static [&'static str] {
+    match host {
+        Arch::X86_64 => &["amd64"],
+        Arch::Aarch64 => &["arm64"],
+        Arch::Riscv64 => &["riscv64"],
+        Arch::S390x => &["s390x"],
+        Arch::Ppc64le => &["ppc64le"],
+        Arch::Ppc64 => &["ppc64"],
+        Arch::Loongarch64 => &["loong64"],
+        Arch::Mips64 => &["mips64"],
+        Arch::Mipsel64 => &["mips64le", "mipsel64"],
+        Arch::Parisc64 => &["parisc64"],
+        Arch::M68k => &["m68k"],
+        Arch::Sh => &["sheb"],
+        _ => &[],
+    }
+}
+
+/// The surroundings in which an entry counts. A capability without a number is held by nobody.
+fn when(store: &mut Store, entry: &Entry, host: Arch, dialect: Dialect) -> Node {
+    let names = host_names(host);
+    let listed = |arches: &[String]| arches.iter().any(|arch| names.contains(&arch.as_str()));
+    if listed(&entry.excludes.arches) || !entry.includes.arches.is_empty() && !listed(&entry.includes.arches) {
+        return Node::FALSE;
+    }
+    let mut node = Node::TRUE;
+    for name in &entry.includes.caps {
+        let held = tables::capability(name).map_or(Node::FALSE, |number| store.capability(number));
+        node = store.and(node, held);
+    }
+    for name in &entry.excludes.caps {
+        if let Some(number) = tables::capability(name) {
+            let held = store.capability(number);
+            node = store.minus(node, held);
+        }
+    }
+    if dialect == Dialect::Moby {
+        if let Some(version) = entry.includes.min_kernel {
+            let recent = store.kernel_at_least(version);
+            node = store.and(node, recent);
+        }
+        if let Some(version) = entry.excludes.min_kernel {
+            let recent = store.kernel_at_least(version);
+            node = store.minus(node, recent);
+        }
+    }
+    node
+}
+
+/// Whether the release knows the name (`None`: the newest).
+pub fn is_known(call: tables::Syscall, release: Option<Release>) -> bool {
+    match (call.libseccomp_release(), release) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(since), Some(release)) => since <= release,
+    }
+}
+
+/// Where an index comes twice, each condition becomes a rule of its own: a call that meets one of them is matched.
+fn split(args: &[Arg]) -> Vec<Vec<Arg>> {
+    // crun looks at the first six only; more than six can't all be different.
+    let args = &args[..args.len().min(6)];
+    let repeated = args.iter().enumerate().any(|(at, arg)| args[..at].iter().any(|before| before.index == arg.index));
+    if repeated { args.iter().map(|&arg| vec![arg]).collect() } else { vec![args.to_vec()] }
+}
+
+/// Numbers and rules that come of a rule on a name for one ABI.
+pub fn on_arch(call: tables::Syscall, arch: Arch, rule: Rule) -> Vec<(Nr, Rule)> {
+    let mut rules = Vec::new();
+    if let Some((multiplexer, number)) = multiplex::other_way(call.name(), arch)
+        && let Some(nr) = tables::syscall(multiplexer.name()).and_then(|call| call.nr(arch))
+    {
+        let mut args: Vec<Arg> = rule.args.iter().copied().filter(|arg| arg.index != 0).collect();
+        args.push(Arg { index: 0, value: number, value_two: Default::default(), op: Op::Eq });
+        rules.push((nr, Rule { args, ..rule.clone() }));
+    }
+    if let Some(nr) = call.nr(arch) {
+        rules.push((nr, rule));
+    }
+    rules
+}
+
+/// What the rules of one number come to. A rule without conditions beats those with conditions, the first such rule
+/// those behind it (`db_rule_add`); rules with conditions are tried one after the other.
+pub fn combine(store: &mut Store, arch: Arch, default: Action, rules: &[Rule]) -> Combined {
+    let mut always = Node::FALSE;
+    let mut sometimes = Node::FALSE;
+    let mut disputed_always = Node::FALSE;
+    let mut disputed_sometimes = Node::FALSE;
+    for rule in rules {
+        let matched = matches(store, arch, &rule.args);
+        let calls = store.and(rule.when, matched);
+        let claim = store.ite(calls, Node::action(rule.action), Node::FALSE);
+        let (claimed, disputed) = if matched == Node::TRUE {
+            (&mut always, &mut disputed_always)
+        } else {
+            (&mut sometimes, &mut disputed_sometimes)
+        };
+        // Where both claim and say something else.
+        let joined = store.over(*claimed, claim);
+        let turned = store.over(claim, *claimed);
+        let differs = store.differ(joined, turned);
+        *disputed = store.or(*disputed, differs);
+        *claimed = joined;
+    }
+    let settled = store.map(always, &|leaf| if leaf == Leaf::False { Leaf::False } else { Leaf::True });
+    let disputed_sometimes = store.minus(disputed_sometimes, settled);
+    let undetermined = store.or(disputed_always, disputed_sometimes);
+    let claimed = store.over(always, sometimes);
+    Combined { node: store.over(claimed, Node::action(default)), undetermined }
+}
+
+/// The set of calls that meet all conditions of a rule.
+fn matches(store: &mut Store, arch: Arch, args: &[Arg]) -> Node {
+    let mut sorted: Vec<Arg> = args.to_vec();
+    sorted.sort_by_key(|arg| arg.index);
+    let mut node = Node::TRUE;
+    // Which branch of the condition before leads on; see `Op::Le` below.
+    let mut on_true = false;
+    for arg in sorted {
+        let holds = condition(store, arch, arg);
+        if holds == Node::TRUE && arg.op == Op::MaskedEq {
+            continue;
+        }
+        let holds = match arg.op {
+            // `_db_rule_gen_arg_32` forgets to say that LE leads on where GT fails, so that it leads on wherever the
+            // condition before did: behind an EQ, LE means GT.
+            Op::Le if arch.bits() == 32 && on_true => store.not(holds),
+            _ => holds,
+        };
+        on_true = match arg.op {
+            Op::Ne | Op::Lt => false,
+            Op::Le => arch.bits() == 32 && on_true,
+            Op::Eq | Op::Ge | Op::Gt | Op::MaskedEq => true,
+        };
+        node = store.and(node, holds);
+    }
+    node
+}
+
+/// The set of calls that meet one condition, read as it stands: on 32-bit ABIs the upper halves are dropped.
+fn condition(store: &mut Store, arch: Arch, arg: Arg) -> Node {
+    let bits = arch.bits();
+    let all = u64::MAX >> (64 - bits);
+    let value = arg.value & all;
+    let operand = Operand { arg: arg.index, bits, mask: all, signed: false };
+    match arg.op {
+        Op::Eq => store.compare(operand, Comparison::Eq, value),
+        Op::Le => store.compare(operand, Comparison::Le, value),
+        Op::Ne => {
+            let equal = store.compare(operand, Comparison::Eq, value);
+            store.not(equal)
+        }
+        Op::Gt => {
+            let at_most = store.compare(operand, Comparison::Le, value);
+            store.not(at_most)
+        }
+        Op::Lt => match value.checked_sub(1) {
+            Some(last) => store.compare(operand, Comparison::Le, last),
+            None => Node::FALSE,
+        },
+        Op::Ge => match value.checked_sub(1) {
+            Some(below) => {
+                let less = store.compare(operand, Comparison::Le, below);
+                store.not(less)
+            }
+            None => Node::TRUE,
+        },
+        Op::MaskedEq => {
+            let operand = Operand { mask: value, ..operand };
+            store.compare(operand, Comparison::Eq, arg.value_two.0.unwrap_or(0) & value)
+        }
+    }
+}
