@@ -126,7 +126,7 @@ fn any_insn() -> impl Strategy<Value = Insn> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     /// `check` is the kernel's own check.
     #[test]
@@ -156,8 +156,8 @@ fn every_opcode_is_judged_as_the_kernel_judges_it() {
     if !works() {
         return;
     }
-    for code in 0..=0x1ff {
-        for k in [0, 4, 16, 31, 32, 63, 64] {
+    for code in (0..=0xff).chain([0x100, 0x8006]) {
+        for k in [0, 4, 32, 64] {
             let mut program = vec![Insn::statement(op::ST, 0), Insn::statement(op::ST, 4)];
             program.push(Insn::statement(code, k));
             program.extend(vec![Insn::statement(op::RET_K, Action::Allow.to_ret()); 20]);

@@ -122,12 +122,15 @@ fn number() -> impl Strategy<Value = u32> {
     ]
 }
 
+/// Conditions and what happens where they hold.
+type Cases = Vec<(Condition, Action)>;
+
 #[derive(Debug, Clone)]
 struct Rules {
     arch: Arch,
     default: Action,
     /// Number, and conditions with their actions; the first that holds counts.
-    calls: Vec<(u32, Vec<(Condition, Action)>, Action)>,
+    calls: Vec<(u32, Cases, Action)>,
 }
 
 fn rules() -> impl Strategy<Value = Rules> {
