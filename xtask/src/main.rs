@@ -11,8 +11,9 @@ Usage: cargo xtask COMMAND
 
 Commands:
   tables [--facts DIR] [--check]   make compiler/src/tables/*.rs from the facts, or check that they are as made
-  harvest --headers DIR [--clang CLANG]
-                                   gather facts for them from the headers of an unpacked linux-libc-dev
+  harvest [--headers DIR [--clang CLANG]] [--manual DIR]…
+                                   gather facts for them from the kernel headers of an unpacked linux-libc-dev,
+                                   and from folders of manual pages (man2)
 ";
 
 fn main() -> ExitCode {

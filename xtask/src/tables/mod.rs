@@ -5,6 +5,7 @@
 //! Invariant: the same facts give the same bytes, on any machine and any day; nothing is fetched. `--check` writes
 //! nothing and fails where a file is not what would be written.
 
+mod aliases;
 mod columns;
 mod constants;
 pub mod facts;
@@ -54,9 +55,11 @@ type File = (&'static str, String);
 
 fn generate(facts: &Facts) -> Outcome<Vec<File>> {
     let calls = numbers::Calls::read(facts)?;
+    let (prototypes, generic) = prototypes::emit(facts, &calls)?;
     Ok(vec![
         ("numbers.rs", calls.emit()),
-        ("prototypes.rs", prototypes::emit(facts, &calls)?),
+        ("prototypes.rs", prototypes),
+        ("aliases.rs", aliases::emit(facts, &calls, &generic)?),
         ("constants.rs", constants::emit(facts)?),
         ("releases.rs", releases::emit(facts, &calls)?),
     ])
