@@ -5,7 +5,7 @@
 //! - `xtask/facts/aliases.tsv`: what position does not tell
 
 /// Call (index into its names), alias, the kernel's name; sorted.
-pub(super) static ALIASES: [(u16, &str, &str); 482] = [
+pub(super) static ALIASES: [(u16, &str, &str); 483] = [
     (1, "nfds", "n"), // _newselect
     (3, "addr", "upeer_sockaddr"), // accept
     (3, "addrlen", "upeer_addrlen"), // accept
@@ -403,8 +403,9 @@ pub(super) static ALIASES: [(u16, &str, &str); 482] = [
     (416, "old_ss", "uoss"), // sigaltstack
     (416, "ss", "uss"), // sigaltstack
     (418, "fd", "ufd"), // signalfd
-    (418, "flags", "sizemask"), // signalfd
     (418, "mask", "user_mask"), // signalfd
+    (419, "fd", "ufd"), // signalfd4
+    (419, "mask", "user_mask"), // signalfd4
     (420, "set", "uset"), // sigpending
     (421, "oldset", "oset"), // sigprocmask
     (421, "set", "nset"), // sigprocmask

@@ -17,6 +17,8 @@ mod constant;
 #[rustfmt::skip]
 mod constants;
 #[rustfmt::skip]
+mod families;
+#[rustfmt::skip]
 mod numbers;
 #[rustfmt::skip]
 mod prototypes;
@@ -69,6 +71,18 @@ pub fn syscall_at(arch: Arch, nr: Nr) -> Option<Syscall> {
     let calls = numbers::BY_NUMBER[column];
     let at = calls.binary_search_by_key(&nr.0, |&call| numbers::NUMBERS[usize::from(call)][column]).ok()?;
     Some(Syscall(calls[at]))
+}
+
+/// Names of the constants that fit a parameter, by the kernel's name of it: `AF_ALG` … for `socket`'s `family`. Some are
+/// too many (a prefix is a prefix), and many parameters have none. Each constant comes once, family by family.
+pub fn constants_for(call: Syscall, param: &str) -> impl Iterator<Item = &'static str> {
+    let all = &families::FAMILIES;
+    let at = all.binary_search_by_key(&(call.0, param), |&(call, param, _)| (call, param));
+    let prefixes: &'static [&'static str] = at.map_or(&[], |at| all[at].2);
+    prefixes.iter().enumerate().flat_map(move |(index, prefix)| {
+        constants_with_prefix(prefix)
+            .filter(move |name| !prefixes[..index].iter().any(|earlier| name.starts_with(earlier)))
+    })
 }
 
 /// The newest libseccomp release that the tables know of.
@@ -334,5 +348,21 @@ mod tests {
         assert!(openat2.libseccomp_release() > Some((2, 4, 0)));
         assert_eq!(syscall("listns").unwrap().libseccomp(), Some("2.6.1"));
         assert_eq!(latest_libseccomp(), (2, 6, 1));
+    }
+
+    #[test]
+    fn parameters_offer_the_constants_that_fit() {
+        let offered = |call: &str, param: &str| constants_for(syscall(call).expect(call), param).collect::<Vec<_>>();
+        assert!(offered("socket", "family").contains(&"AF_ALG"));
+        assert!(offered("ioctl", "cmd").contains(&"TIOCSTI"));
+        assert!(offered("clone", "clone_flags").contains(&"CLONE_NEWUSER"));
+        assert_eq!(offered("openat", "dfd"), ["AT_FDCWD"]);
+        assert_eq!(offered("shutdown", "how"), ["SHUT_RD", "SHUT_RDWR", "SHUT_WR"]);
+        assert!(offered("getpid", "nothing").is_empty());
+        for &(call, param, _) in &families::FAMILIES {
+            let names: Vec<&str> = constants_for(Syscall(call), param).collect();
+            let distinct: std::collections::BTreeSet<&&str> = names.iter().collect();
+            assert_eq!(distinct.len(), names.len(), "{} {param}", Syscall(call).name());
+        }
     }
 }

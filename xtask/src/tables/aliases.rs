@@ -16,8 +16,19 @@ use super::prototypes::Parameters;
 use crate::{Failure, Outcome};
 
 /// Calls under which the library has another function, or orders the parameters of the same otherwise.
-const OTHERS: [&str; 10] =
-    ["cacheflush", "clone", "brk", "eventfd", "reboot", "sigaction", "signal", "sigsuspend", "nice", "ustat"];
+const OTHERS: [&str; 11] = [
+    "cacheflush",
+    "clone",
+    "brk",
+    "signalfd",
+    "eventfd",
+    "reboot",
+    "sigaction",
+    "signal",
+    "sigsuspend",
+    "nice",
+    "ustat",
+];
 
 /// `aliases.rs`.
 pub fn emit(facts: &Facts, calls: &Calls, prototypes: &[Parameters]) -> Outcome<String> {

@@ -9,6 +9,7 @@ mod aliases;
 mod columns;
 mod constants;
 pub mod facts;
+mod families;
 mod numbers;
 mod prototypes;
 mod releases;
@@ -60,6 +61,7 @@ fn generate(facts: &Facts) -> Outcome<Vec<File>> {
         ("numbers.rs", calls.emit()),
         ("prototypes.rs", prototypes),
         ("aliases.rs", aliases::emit(facts, &calls, &generic)?),
+        ("families.rs", families::emit(facts, &calls, &generic)?),
         ("constants.rs", constants::emit(facts)?),
         ("releases.rs", releases::emit(facts, &calls)?),
     ])
@@ -105,4 +107,31 @@ fn header(what: &str, sources: &[&str]) -> String {
     }
     text.push('\n');
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn committed_tables_are_what_the_facts_give() {
+        let folder = default_facts();
+        if !folder.is_dir() {
+            eprintln!("SKIPPED: no facts in {} (KPOL_SHARED names their parent)", folder.display());
+            return;
+        }
+        let outcome = command(&["--check".to_owned()]);
+        assert!(outcome.is_ok(), "{outcome:?}");
+    }
+
+    #[test]
+    fn a_folder_without_facts_is_explained() {
+        let Err(Failure::Broken(text)) = command(&["--facts".to_owned(), "/nonexistent".to_owned()]) else {
+            unreachable!("a folder that is not there has no facts");
+        };
+        assert!(
+            text.contains("no facts here") && text.contains("prototypes.tsv") && text.contains("--facts"),
+            "{text}"
+        );
+    }
 }
