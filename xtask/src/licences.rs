@@ -1,8 +1,10 @@
 //! `cargo xtask licences`: whether every dependency may be used, and none comes in two versions unnoticed.
 //!
-//!     MIT OR Apache-2.0                           fine, both are in the list
-//!     Zlib AND (MIT OR GPL-3.0-only)              fine if Zlib and MIT are
-//!     LGPL-3.0-only                               found: the crate, its licence, where to allow it
+//! ```text
+//! MIT OR Apache-2.0                           fine, both are in the list
+//! Zlib AND (MIT OR GPL-3.0-only)              fine if Zlib and MIT are
+//! LGPL-3.0-only                               found: the crate, its licence, where to allow it
+//! ```
 //!
 //! Works without a network on what `cargo metadata` knows of the lock file. `xtask/licences.tsv` holds both lists;
 //! an entry that nothing needs any more is found too, so that the lists stay true.

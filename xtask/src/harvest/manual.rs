@@ -1,7 +1,9 @@
 //! Parameter names of the manual: the synopses of section 2.
 //!
-//!     .BI "int socket(int " domain ", int " type ", int " protocol );      →  socket  domain  type  protocol
-//!     .BI "long syscall(SYS_gettid);"                                      →  gettid
+//! ```text
+//! .BI "int socket(int " domain ", int " type ", int " protocol );      →  socket  domain  type  protocol
+//! .BI "long syscall(SYS_gettid);"                                      →  gettid
+//! ```
 //!
 //! Names change between releases (`pathname` became `path`), so several folders may be read, and a call may have
 //! several lines. A name behind `*` or before `[` is marked with `*`: the tables match by position and by this mark.

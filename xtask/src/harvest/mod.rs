@@ -1,7 +1,9 @@
 //! `cargo xtask harvest`: gathers the facts that lie in kernel headers and manual pages into `xtask/facts`.
 //!
-//!     linux-libc-dev (Debian, all architectures in one package) ─→ constants.tsv
-//!     manpages-dev (Debian)                                     ─→ manual.tsv
+//! ```text
+//! linux-libc-dev (Debian, all architectures in one package) ─→ constants.tsv
+//! manpages-dev (Debian)                                     ─→ manual.tsv
+//! ```
 //!
 //! This needs a C compiler and those packages, unpacked (`dpkg -x`), so it is a step of its own: what it finds is
 //! committed, and `cargo xtask tables` works from that alone, anywhere.

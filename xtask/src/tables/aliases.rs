@@ -1,7 +1,9 @@
 //! Aliases: what the manual calls a parameter, beside what the kernel calls it.
 //!
-//!     manual.tsv   socket   domain   type   protocol  ─┐
-//!     kernel                family   type   protocol  ─┴→  (socket, domain, family)
+//! ```text
+//! manual.tsv   socket   domain   type   protocol  ─┐
+//! kernel                family   type   protocol  ─┴→  (socket, domain, family)
+//! ```
 //!
 //! The library's prototype is followed position by position as long as addresses stand where the kernel has addresses:
 //! behind the first that does not fit (`clone`'s `fn`), it is another function of the same name.

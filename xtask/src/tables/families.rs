@@ -1,6 +1,8 @@
 //! Families: which constants fit a parameter.
 //!
-//!     socket  family  AF_,PF_      *  dfd  AT_FDCWD
+//! ```text
+//! socket  family  AF_,PF_      *  dfd  AT_FDCWD
+//! ```
 //!
 //! Invariant: each line names a parameter that exists, and each prefix finds a constant.
 

@@ -1,6 +1,8 @@
 //! `cargo xtask tables`: from files of facts to the Rust files of `compiler/src/tables`.
 //!
-//!     syscalls.tsv ─→ numbers.rs          types.tsv, prototypes.tsv, entries.tsv, narrowed.tsv ─→ prototypes.rs
+//! ```text
+//! syscalls.tsv ─→ numbers.rs          types.tsv, prototypes.tsv, entries.tsv, narrowed.tsv ─→ prototypes.rs
+//! ```
 //!
 //! Invariant: the same facts give the same bytes, on any machine and any day; nothing is fetched. `--check` writes
 //! nothing and fails where a file is not what would be written.

@@ -1,8 +1,10 @@
 //! Prototypes: which parameters a call takes, how wide the kernel looks at each.
 //!
-//!     prototypes.tsv  socket    int family    int type …     ─┐
-//!     types.tsv       int       32            signed          ├─→  p("family", "int", 32, true, false)
-//!     narrowed.tsv    readv     fd            32   unsigned  ─┘
+//! ```text
+//! prototypes.tsv  socket    int family    int type …     ─┐
+//! types.tsv       int       32            signed          ├─→  p("family", "int", 32, true, false)
+//! narrowed.tsv    readv     fd            32   unsigned  ─┘
+//! ```
 //!
 //! Invariant: a type that `types.tsv` does not classify stops the command: a width is never guessed.
 
