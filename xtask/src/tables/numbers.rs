@@ -9,7 +9,7 @@ use crate::{Failure, Outcome};
 
 /// Every syscall, sorted by name.
 pub struct Calls {
-    /// Name, and number for each of [`columns`].
+    /// Name, and number for each of [`columns()`].
     pub rows: Vec<(String, Vec<Option<u32>>)>,
 }
 
