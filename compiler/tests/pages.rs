@@ -74,8 +74,11 @@ fn outcome(example: &Example) -> Vec<Diagnostic> {
         levels = project.lints;
     }
     let main = Path::new("main.kpol");
-    let mut checked =
-        if formats.is_empty() { check(&memory, main, &options) } else { build(&memory, main, &options, &formats).0 };
+    let mut checked = if formats.is_empty() {
+        check(&memory, main, &options, &[Format::Json])
+    } else {
+        build(&memory, main, &options, &formats).0
+    };
     levels.apply(&mut checked.diagnostics);
     found.extend(checked.diagnostics);
     found

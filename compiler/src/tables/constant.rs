@@ -1,7 +1,9 @@
 //! Constants, errnos and capabilities: looked up by name with a binary search over one text.
 //!
-//!     constant("TIOCSTI", Aarch64) → 0x5412      constant("TIOCSTI", Ppc64le) → 0x80047472
-//!     errno("ENOSYS", X86_64)      → 38          errno("ENOSYS", Mips)        → 89
+//! ```text
+//! constant("TIOCSTI", Aarch64) → 0x5412      constant("TIOCSTI", Ppc64le) → 0x80047472
+//! errno("ENOSYS", X86_64)      → 38          errno("ENOSYS", Mips)        → 89
+//! ```
 //!
 //! A value is what the C expression has: `AT_FDCWD` is -100, `CLONE_NEWCGROUP` 0x02000000, and a `~0U` is 4294967295,
 //! not -1.

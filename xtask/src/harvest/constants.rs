@@ -1,7 +1,9 @@
 //! Constants: every integer macro and enumerator of a list of headers, evaluated for each ABI.
 //!
-//!     #define TIOCSTI 0x5412              x86_64 …                    TIOCSTI  asm/ioctls.h  ppc64le,…=0x80047472  …
-//!     #define TIOCSTI _IOW('t', 114, …)   powerpc, mips …        ─→
+//! ```text
+//! #define TIOCSTI 0x5412              x86_64 …                    TIOCSTI  asm/ioctls.h  ppc64le,…=0x80047472  …
+//! #define TIOCSTI _IOW('t', 114, …)   powerpc, mips …        ─→
+//! ```
 //!
 //! The compiler preprocesses the headers once to see which names there are, then evaluates `NAME | 0` for each: what
 //! is no integer constant (a type, a string, a float, an address) is an error in its line, and the line is dropped.

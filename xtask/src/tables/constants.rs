@@ -1,7 +1,9 @@
 //! Constants: from `constants.tsv` to one text of all names and small integers beside it.
 //!
-//!     AF_INET   2 everywhere                  → VALUE[i] = index of 2 in SCALARS
-//!     O_DIRECT  0x4000, on arm 0x10000, …     → VALUE[i] = number of scalars + index of a row: one scalar for each ABI
+//! ```text
+//! AF_INET   2 everywhere                  → VALUE[i] = index of 2 in SCALARS
+//! O_DIRECT  0x4000, on arm 0x10000, …     → VALUE[i] = number of scalars + index of a row: one scalar for each ABI
+//! ```
 //!
 //! Names are one text with offsets, not ten thousand references: a reference costs its 16 bytes, 24 more for the
 //! relocation, and the loader's time at every start.
