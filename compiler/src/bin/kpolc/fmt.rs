@@ -101,10 +101,11 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     let mut report = Report::default();
     let mut outputs = Vec::new();
     let mut text = String::new();
+    let mut kept = 0usize;
     for (input, answer) in inputs.iter().zip(answers) {
         let path = &input.path;
         match answer {
-            Answer::InStyle => {}
+            Answer::InStyle => kept += 1,
             Answer::Broken(diagnostic) => report.push(diagnostic),
             Answer::New { old, new } => {
                 if args.diff {
@@ -129,8 +130,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
                 report.push(Diagnostic::without_place(Code::E070, error.to_string()));
             }
         }
-        let many = |count: usize| if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
-        ui.note(&format!("{} in style, {} rewritten", many(inputs.len()), outputs.len()));
+        ui.note(&format!("{} rewritten, {kept} already in style", outputs.len()));
     }
     report.print(ui, Place::Aside)?;
     Ok(status.max(report.status()))

@@ -63,7 +63,8 @@ fn walk(root: &Path, found: &mut Vec<PathBuf>) -> Result<(), Trouble> {
         let wrong = |error| Trouble::new(format!("cannot read `{}`: {error}", folder.display()));
         for entry in fs::read_dir(&folder).map_err(wrong)? {
             let entry = entry.map_err(wrong)?;
-            let path = entry.path();
+            // `web.kpol` rather than `./web.kpol`.
+            let path = entry.path().strip_prefix(".").map_or_else(|_| entry.path(), Path::to_owned);
             // The type of the entry itself: a link to a folder is not one.
             if entry.file_type().map_err(wrong)?.is_dir() {
                 if !entry.file_name().as_encoded_bytes().starts_with(b".") {

@@ -32,15 +32,7 @@ const START: &str = r#"//! NAME: say here whom this policy is for.
 default deny(EPERM)
 
 // A program that cannot be executed cannot start; @default is what every program needs once it runs.
-allow {
-    @default,
-    @basic-io,
-    @file-system,
-    @io-event,
-    @process,
-    @signal,
-    execve,
-}
+allow { @default, @basic-io, @file-system, @io-event, @process, @signal, execve }
 
 // Only what is needed of a call: arguments go by the kernel's own names.
 allow { socket(family in {AF_UNIX, AF_INET, AF_INET6}) }
@@ -93,4 +85,12 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     }
     ui.note(&format!("wrote {}", path.display()));
     Ok(Status::Fine)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_start_is_in_style() {
+        assert_eq!(kpol_grammar::format(super::START).as_deref(), Some(super::START));
+    }
 }

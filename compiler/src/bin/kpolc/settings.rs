@@ -15,6 +15,8 @@ use crate::ui::Status;
 
 /// Options about the target and the warnings.
 #[derive(Debug, Clone, Default, clap::Args)]
+// Two structs of one name would be two groups of one name.
+#[group(skip)]
 pub struct Args {
     /// Search DIR for `include "..."`, after the file's own folder
     #[arg(short = 'I', long = "include", value_name = "DIR")]

@@ -57,6 +57,8 @@ enum Color {
 
 /// Options of every command.
 #[derive(Debug, clap::Args)]
+// Two structs of one name would be two groups of one name.
+#[group(skip)]
 pub struct Args {
     /// Form of the findings
     #[arg(long, global = true, value_enum, default_value_t = Format::Human, value_name = "FORM")]
