@@ -58,6 +58,8 @@ enum Sep {
     #[default]
     None,
     Space,
+    /// A new line that a comment has begun already.
+    Begun,
     Line,
 }
 
@@ -143,7 +145,7 @@ impl Printer<'_> {
         let own_line = self.on_own_line(comment);
         let text = self.slice(comment.span).replace("\r\n", "\n");
         let line_comment = comment.kind != CommentKind::Block;
-        let inner = if self.state.sep == Sep::Line { 0 } else { INDENT };
+        let inner = if self.state.sep >= Sep::Begun { 0 } else { INDENT };
         if own_line || self.state.force {
             self.newline(inner, self.blank_before(comment.span.start));
         } else if !self.out.is_empty() && !self.out.ends_with([' ', '(', '\n']) {
@@ -155,8 +157,10 @@ impl Printer<'_> {
         let ends_line = after.trim_start_matches([' ', '\t', '\r']).starts_with('\n');
         if line_comment || (ends_line && (own_line || text.contains('\n'))) {
             self.state.force = true;
-        } else if own_line || self.state.sep == Sep::None {
-            self.state.sep = Sep::Space;
+        } else if own_line && self.state.sep == Sep::Line {
+            self.state.sep = Sep::Begun;
+        } else {
+            self.state.sep = self.state.sep.max(Sep::Space);
         }
         if self.state.flat && (line_comment || own_line || text.contains('\n')) {
             self.state.failed = true;
@@ -167,10 +171,10 @@ impl Printer<'_> {
     fn token(&mut self, id: NodeId) {
         let span = self.tree.span(id);
         self.comments_before(span.start);
-        let line = self.state.sep == Sep::Line;
-        if line || self.state.force {
-            self.newline(if line { 0 } else { INDENT }, self.blank_before(span.start));
-        } else if self.state.sep == Sep::Space && !self.out.is_empty() && !self.out.ends_with([' ', '\n']) {
+        if self.state.sep == Sep::Line || self.state.force {
+            let inner = if self.state.sep >= Sep::Begun { 0 } else { INDENT };
+            self.newline(inner, self.blank_before(span.start));
+        } else if self.state.sep != Sep::None && !self.out.is_empty() && !self.out.ends_with([' ', '\n']) {
             self.out.push(' ');
         }
         self.state.sep = Sep::None;
@@ -243,7 +247,7 @@ impl Printer<'_> {
                     self.spaced(child);
                 }
                 Rule::comma => {}
-                _ if self.state.sep == Sep::Line => self.token(child),
+                _ if self.state.sep >= Sep::Begun => self.token(child),
                 _ => self.spaced(child),
             }
         }
@@ -254,7 +258,7 @@ impl Printer<'_> {
         for child in tree.children(id) {
             if tree.rule(child) == Rule::action_argument {
                 self.inline(child);
-            } else if self.state.sep == Sep::Line {
+            } else if self.state.sep >= Sep::Begun {
                 self.token(child);
             } else {
                 self.spaced(child);
@@ -625,10 +629,12 @@ impl Printer<'_> {
         self.state.sep = Sep::Line;
         self.state.opened = true;
         let tree = self.tree;
+        // One name or number: what has operators gets a line of its own.
         let bare = |item: NodeId| {
             let mut parts = tree.children(item);
-            let first = parts.next();
-            parts.next().is_none() && first.is_some_and(|first| tree.children(first).count() == 1)
+            let leaf =
+                |expr: NodeId| tree.children(expr).count() == 1 && tree.children(expr).all(|part| tree.is_leaf(part));
+            parts.next().is_some_and(leaf) && parts.next().is_none()
         };
         self.filled(id, &elements, bare, Self::set_item);
     }

@@ -277,7 +277,7 @@ impl Scanner<'_> {
             // `when arch x86 {`: the condition looks like a statement.
             let condition = self.head == Some(Kind::When) && &self.text[at..end] == "arch";
             if !condition {
-                self.head = Some(start);
+                self.head = self.opens_brace(at, end).then_some(start);
             }
         } else if self.cut.is_none() {
             self.leave_open_list(at, start, end);
@@ -299,7 +299,20 @@ impl Scanner<'_> {
             self.chunk_start = at;
             self.open.clear();
             self.depth = 0;
-            self.head = Some(start);
+            self.head = self.opens_brace(at, end).then_some(start);
+        }
+    }
+
+    /// Whether the statement that begins with this word is one with braces.
+    fn opens_brace(&self, at: usize, end: usize) -> bool {
+        match &self.text[at..end] {
+            "include" | "within" | "default" | "arch" | "syscall" | "listener" | "override" => false,
+            "const" => {
+                let name = self.skip_blank(end);
+                let behind = name + self.bytes[name..].iter().take_while(|&&byte| is_word(byte)).count();
+                self.bytes.get(self.skip_blank(self.skip_blank(behind) + 1)) == Some(&b'{')
+            }
+            _ => true,
         }
     }
 
