@@ -13,7 +13,7 @@ use kpol_compiler::driver::{self, Format};
 use kpol_compiler::source::Disk;
 use kpol_compiler::write::{self, Mode, Output};
 
-use crate::inputs::{self, Input};
+use crate::inputs;
 use crate::report::{Place, Report};
 use crate::settings::{self, Projects};
 use crate::ui::{Status, Trouble, Ui};
@@ -114,59 +114,54 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     emit.dedup();
     let formats: Vec<Format> = emit.into_iter().map(Format::from).collect();
 
-    let mut inputs = inputs::expand(&plan.paths)?;
-    let all = inputs.len();
-    let mut libraries = Vec::new();
-    inputs.retain(|input| {
-        let library = input.found && names::is_library(&input.path);
-        if library {
-            libraries.push(input.clone());
-        }
-        !library
-    });
-    let goal = names::goal(plan.goal.as_deref(), inputs.len() * formats.len())?;
-
+    let inputs = inputs::expand(&plan.paths)?;
     let mut report = Report::default();
     let mut projects = Projects::new(&Disk, &args.settings);
-    let jobs: Vec<(Input, bool, _)> = inputs
-        .iter()
-        .map(|input| (input, false))
-        .chain(libraries.iter().map(|input| (input, true)))
-        .map(|(input, library)| (input.clone(), library, projects.settings(&input.path, &mut report)))
-        .collect();
-    let doubtful = jobs.iter().any(|(_, _, settings)| settings.doubtful);
-    let answers = inputs::parallel(&jobs, ui, |(input, library, settings)| {
-        let (mut checked, products) = if *library {
-            (driver::check(&Disk, &input.path, &settings.options), Vec::new())
-        } else {
-            driver::build(&Disk, &input.path, &settings.options, &formats)
-        };
+    let jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
+    // Built by a doubtful project file it would not be what was meant.
+    let mut failed = jobs.iter().any(|(_, settings)| settings.doubtful);
+    let answers = inputs::parallel(&jobs, ui, |(input, settings)| {
+        let (mut checked, products) = driver::build(&Disk, &input.path, &settings.options, &formats);
+        if checked.library && input.found {
+            // Nobody asked to build this one: it lies among the profiles that include it.
+            checked.diagnostics.retain(|diagnostic| diagnostic.code != Code::E020);
+        }
         settings.levels.apply(&mut checked.diagnostics);
         // The compiled policy stays behind: it belongs to its thread.
         (checked.sources, checked.diagnostics, products)
     });
 
-    let mut made = Vec::new();
-    // `--deny` makes errors that the driver knows nothing of, so it is asked here whether to write.
-    let mut failed = doubtful;
-    for ((input, ..), (sources, diagnostics, products)) in jobs.iter().zip(answers) {
+    let mut products = Vec::new();
+    for ((input, _), (sources, diagnostics, made)) in jobs.iter().zip(answers) {
+        // `--deny` makes errors that the driver knows nothing of, so it is asked here whether to write.
         failed |= diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         report.add(&sources, diagnostics);
-        for product in products {
-            let path = names::product(&goal, &input.path, product.format);
-            made.push(Made { output: Output { path, bytes: product.bytes }, format: product.format });
-        }
-    }
-    if let Err(trouble) = names::distinct(&made) {
-        report.print(ui, Place::Aside)?;
-        return Err(trouble);
+        products.extend(made.into_iter().map(|product| (input, product)));
     }
     if failed {
         report.print(ui, Place::Aside)?;
-        if all > 1 {
+        if inputs.len() > 1 {
             ui.note(&format!("nothing written: {}", report.counts().unwrap_or_default()));
         }
         return Ok(report.status().max(Status::Findings));
+    }
+    let goal = match names::goal(plan.goal.as_deref(), products.len()) {
+        Ok(goal) => goal,
+        Err(trouble) => {
+            report.print(ui, Place::Aside)?;
+            return Err(trouble);
+        }
+    };
+    let made: Vec<Made> = products
+        .into_iter()
+        .map(|(input, product)| Made {
+            output: Output { path: names::product(&goal, &input.path, product.format), bytes: product.bytes },
+            format: product.format,
+        })
+        .collect();
+    if let Err(trouble) = names::distinct(&made) {
+        report.print(ui, Place::Aside)?;
+        return Err(trouble);
     }
     let status = finish(args, &plan, &goal, &made, &mut report);
     report.print(ui, Place::Aside)?;
@@ -212,6 +207,7 @@ fn finish(args: &Args, plan: &Plan, goal: &Goal, made: &[Made], report: &mut Rep
 
 fn summary(ui: &Ui, check: bool, made: &[Made]) {
     match made {
+        [] => ui.note("nothing to build: there are only libraries, without a `default`"),
         [one] if check => ui.note(&format!("{}: up to date", one.output.path.display())),
         [one] => ui.note(&format!("{}: {} bytes", one.output.path.display(), one.output.bytes.len())),
         _ if check => ui.note(&format!("{} files up to date", made.len())),

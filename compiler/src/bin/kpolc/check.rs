@@ -34,7 +34,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     let mut projects = Projects::new(&Disk, &args.settings);
     let jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
     let answers = inputs::parallel(&jobs, ui, |(input, settings)| {
-        let mut checked = driver::check(&Disk, &input.path, &settings.options);
+        let mut checked = driver::check(&Disk, &input.path, &settings.options, &[driver::Format::Json]);
         settings.levels.apply(&mut checked.diagnostics);
         // The compiled policy stays behind: it belongs to its thread.
         (checked.sources, checked.diagnostics)

@@ -7,12 +7,14 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use kpol_compiler::diagnostic::{Code, Diagnostic};
+use kpol_compiler::driver::{self, Options};
 use kpol_compiler::source::{Disk, LoadError, Loader};
 use kpol_compiler::write::{self, Mode, Output};
 
 use crate::build::unified;
 use crate::inputs;
 use crate::report::{Place, Report};
+use crate::settings::{self, Projects};
 use crate::ui::{Status, Trouble, Ui};
 
 /// As for every policy: more is no policy.
@@ -50,9 +52,10 @@ fn same_text(old: &str, new: &str) -> bool {
     kpol_grammar::same_meaning(&tree(old), &tree(new))
 }
 
-/// Whether two texts of the file `path` are the same policy.
-fn same_policy(_path: &Path, _old: &str, _new: &str) -> bool {
-    true
+/// Whether two texts of the file `path` are the same policy. Where either has errors, there is no policy to compare,
+/// and [`same_text`] has to do.
+fn same_policy(path: &Path, options: &Options, old: &str, new: &str) -> bool {
+    driver::same_policy(&Disk, path, options, [old, new]) != Some(false)
 }
 
 /// What became of one text.
@@ -62,7 +65,7 @@ enum Answer {
     Broken(Diagnostic),
 }
 
-fn work(path: &Path, text: Result<Vec<u8>, LoadError>) -> Answer {
+fn work(path: &Path, options: &Options, text: Result<Vec<u8>, LoadError>) -> Answer {
     let name = path.display();
     let broken = |code, message: String| Answer::Broken(Diagnostic::without_place(code, message));
     let bytes = match text {
@@ -82,7 +85,7 @@ fn work(path: &Path, text: Result<Vec<u8>, LoadError>) -> Answer {
     };
     if new == old {
         Answer::InStyle
-    } else if same_text(&old, &new) && same_policy(path, &old, &new) {
+    } else if same_text(&old, &new) && same_policy(path, options, &old, &new) {
         Answer::New { old, new }
     } else {
         broken(Code::E070, format!("formatting `{name}` would change its meaning: a mistake in kpolc; left as it is"))
@@ -97,8 +100,14 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         return stream(args, ui);
     }
     let inputs = inputs::expand(&args.paths)?;
-    let answers = inputs::parallel(&inputs, ui, |input| work(&input.path, Disk.read(&input.path, LIMIT)));
     let mut report = Report::default();
+    let none = settings::Args::default();
+    let mut projects = Projects::new(&Disk, &none);
+    // What is included is part of the policy, and the project file may say where it is.
+    let jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
+    let answers = inputs::parallel(&jobs, ui, |(input, settings)| {
+        work(&input.path, &settings.options, Disk.read(&input.path, LIMIT))
+    });
     let mut outputs = Vec::new();
     let mut text = String::new();
     let mut kept = 0usize;
@@ -145,7 +154,7 @@ fn stream(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         .read_to_end(&mut bytes)
         .map_err(|error| Trouble::new(format!("cannot read standard input: {error}")))?;
     let text = if bytes.len() as u64 > LIMIT { Err(LoadError::TooLarge(None)) } else { Ok(bytes.clone()) };
-    match work(Path::new("<stdin>"), text) {
+    match work(Path::new("<stdin>"), &Options::default(), text) {
         Answer::Broken(diagnostic) => {
             let mut report = Report::default();
             report.push(diagnostic);

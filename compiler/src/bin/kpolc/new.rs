@@ -31,8 +31,8 @@ const START: &str = r#"//! NAME: say here whom this policy is for.
 // What no rule below names. EPERM is what programs expect; ENOSYS tells them that the kernel lacks the call.
 default deny(EPERM)
 
-// A program that cannot be executed cannot start; @default is what every program needs once it runs.
-allow { @default, @basic-io, @file-system, @io-event, @process, @signal, execve }
+// @default is what every program needs to start, `execve` among it; `kpolc groups` tells what the others hold.
+allow { @default, @basic-io, @file-system, @io-event, @process, @signal }
 
 // Only what is needed of a call: arguments go by the kernel's own names.
 allow { socket(family in {AF_UNIX, AF_INET, AF_INET6}) }

@@ -12,7 +12,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use kpol_compiler::diagnostic::Severity;
-use kpol_compiler::driver::{self, Format, Product};
+use kpol_compiler::driver::{self, Format};
+use kpol_compiler::policy::{Flag, Policy};
 use kpol_compiler::source::Disk;
 use kpol_compiler::spec::{Arch, KernelVersion};
 use kpol_compiler::sys::{self, Exec, Failure};
@@ -68,7 +69,10 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     let Some(filter) = products.into_iter().find(|product| product.format == Format::Bpf) else {
         return Err(Trouble::new(format!("`{}` has nothing to enforce", args.file.display())));
     };
-    if !knows(&filter.bytes, native) {
+    let Some(policy) = checked.compiled.map(|compiled| compiled.policy) else {
+        return Err(Trouble::new(format!("`{}` has nothing to enforce", args.file.display())));
+    };
+    if !policy.archs.contains(&native) {
         return Err(Trouble::new(format!(
             "the policy lists no `arch {native}`, which this machine has: nothing could run"
         )));
@@ -85,7 +89,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     let exec = Exec::new(&program, &args.command).map_err(wrong)?;
     sys::no_new_privs().map_err(|error| Trouble::new(format!("cannot set no_new_privs: {error}")))?;
     // From here on the policy holds.
-    match exec.under(&filter.bytes, flags(&filter)) {
+    match exec.under(&filter.bytes, flags(&policy)) {
         Failure::Install(error) => Err(Trouble::new(format!("the kernel did not take the filter: {error}"))),
         Failure::Exec(error) => {
             let hint = match error.raw_os_error() {
@@ -99,9 +103,11 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     }
 }
 
-/// What to pass to seccomp(2) for the policy's `flags`.
-fn flags(_product: &Product) -> libc::c_ulong {
-    0
+/// What to pass to seccomp(2) for the policy's `flags`. Without a listener the kernel refuses
+/// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`, and `run` has none.
+fn flags(policy: &Policy) -> libc::c_ulong {
+    let flags = policy.flags.iter().filter(|flag| **flag != Flag::WaitKillableRecv);
+    flags.fold(0, |bits, flag| bits | libc::c_ulong::from(flag.bit()))
 }
 
 fn native() -> Result<Arch, Trouble> {
@@ -112,15 +118,6 @@ fn native() -> Result<Arch, Trouble> {
         (name, _) => name,
     };
     Arch::from_name(name).ok_or_else(|| Trouble::new(format!("kpol does not know this machine, `{name}`")))
-}
-
-/// Whether the filter compares anything with the token of that ABI.
-fn knows(filter: &[u8], arch: Arch) -> bool {
-    const JEQ_K: u16 = 0x15;
-    let mut compares = filter.chunks_exact(8).filter(|raw| u16::from_ne_bytes([raw[0], raw[1]]) == JEQ_K).peekable();
-    // A filter of returns only asks nothing.
-    compares.peek().is_none()
-        || compares.any(|raw| u32::from_ne_bytes([raw[4], raw[5], raw[6], raw[7]]) == arch.audit_token())
 }
 
 /// The capabilities that a program has once it runs (capabilities(7), "Transformation during execve", with

@@ -5,8 +5,6 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use kpol_compiler::driver::Format;
-use kpol_compiler::source::{Disk, Loader};
-use kpol_grammar::ast::{Statement, StatementKind};
 
 use super::{Goal, Made, file_name};
 use crate::ui::Trouble;
@@ -64,17 +62,6 @@ pub(super) fn refuse_terminal(format: Format) -> Result<(), Trouble> {
         return Err(Trouble::new("BPF is binary, and stdout a terminal: redirect it, or name a file with `-o`"));
     }
     Ok(())
-}
-
-/// Whether a file can be read and says no `default`, so that there is nothing to build.
-pub(super) fn is_library(path: &Path) -> bool {
-    let Ok(bytes) = Disk.read(path, 1 << 20) else {
-        return false;
-    };
-    let (file, errors) = kpol_grammar::parse::parse(&String::from_utf8_lossy(&bytes));
-    let is_default = |statement: &Statement| matches!(statement.kind, StatementKind::Default { .. });
-    // With errors the default may be what could not be read.
-    errors.is_empty() && !file.statements.iter().any(is_default)
 }
 
 #[cfg(test)]
