@@ -112,6 +112,16 @@ pub fn kernel_release() -> String {
     unsafe { CStr::from_ptr(names.release.as_ptr()) }.to_string_lossy().into_owned()
 }
 
+/// Columns of the terminal behind stderr or stdout; `None` where neither is one.
+pub fn terminal_columns() -> Option<usize> {
+    [libc::STDERR_FILENO, libc::STDOUT_FILENO].into_iter().find_map(|fd| {
+        let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: TIOCGWINSZ writes one winsize, to a pointer that is valid for it.
+        let done = unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) };
+        (done == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
+    })
+}
+
 /// This thread, and what it executes, can gain no privileges any more; the kernel asks this of whoever
 /// installs a filter without CAP_SYS_ADMIN.
 ///
