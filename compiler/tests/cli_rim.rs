@@ -268,6 +268,7 @@ fn new_writes_a_start_once() {
     let text = fs::read_to_string(dir.path().join("web.kpol")).unwrap();
     assert!(text.starts_with("//! web:") && text.contains("default deny(EPERM)"));
     assert_eq!(kpolc(dir.path(), &["fmt", "--check", "web.kpol"]).status, 0);
+    assert_eq!(kpolc(dir.path(), &["check", "--deny", "all", "web.kpol"]).status, 0, "it begins without findings");
     assert_eq!(kpolc(dir.path(), &["new", "web.kpol"]).status, 2);
 }
 

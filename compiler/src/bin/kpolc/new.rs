@@ -32,7 +32,7 @@ const START: &str = r#"//! NAME: say here whom this policy is for.
 default deny(EPERM)
 
 // @default is what every program needs to start, `execve` among it; `kpolc groups` tells what the others hold.
-allow { @default, @basic-io, @file-system, @io-event, @process, @signal }
+allow { @default, @basic-io, @file-system, @io-event, @ipc, @process, @signal }
 
 // Only what is needed of a call: arguments go by the kernel's own names.
 allow { socket(family in {AF_UNIX, AF_INET, AF_INET6}) }
