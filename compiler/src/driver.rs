@@ -134,6 +134,10 @@ fn make(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format])
         }
     }
     let Analysis { sources, mut diagnostics, comments, library, .. } = analysis;
+    if !formats.contains(&Format::Json) {
+        // Only names can be unknown to a runtime; BPF has numbers.
+        diagnostics.retain(|found| found.code != Code::W009);
+    }
     for (file, comments) in comments {
         silence(file, &sources.get(file).text, &comments, &mut diagnostics);
     }
@@ -206,6 +210,7 @@ fn analyse(loader: &dyn Loader, path: &Path, options: &Options, store: &mut Stor
     }
     let own = graph.files.iter().filter(|file| !file.builtin);
     let comments = own.map(|file| (file.id, file.tree.comments.clone())).collect();
+    mute_consequences(&mut sink.diagnostics);
     // A file that could not be read whole may have its `default` in the part that is lost.
     let library = resolved.defaults.is_empty() && !resolved.incomplete && !has_errors(&sink);
     let policy = policy.filter(|_| !resolved.incomplete && !store.overflowed());
@@ -216,6 +221,19 @@ fn analyse(loader: &dyn Loader, path: &Path, options: &Options, store: &mut Stor
         comments,
         library,
     }
+}
+
+/// Takes away what only follows from another mistake.
+fn mute_consequences(diagnostics: &mut Vec<Diagnostic>) {
+    let unclosed = diagnostics.iter().any(|found| found.code == Code::E002);
+    let errors = diagnostics.iter().any(|found| found.severity == Severity::Error);
+    diagnostics.retain(|found| match found.code {
+        // What follows an unclosed `when` seems to stand inside it.
+        Code::E045 => !unclosed,
+        // A list whose only element is wrong looks empty, a condition on a wrong constant looks false.
+        Code::W005 | Code::W006 | Code::W016 => !errors,
+        _ => true,
+    });
 }
 
 fn has_errors(sink: &Sink) -> bool {
