@@ -139,7 +139,7 @@ pub fn samples(built: &Built, filters: &[&Filter], arch: Arch, random: &mut impl
     let mut calls = Vec::new();
     for nr in numbers.into_iter().map(Nr) {
         let simple = built.compiled.policy.function.at(arch, nr).is_leaf();
-        let rounds = if simple { 4 } else { 6 * values.len() + 200 };
+        let rounds = if simple { 4 } else { values.len() + 60 };
         for _ in 0..rounds {
             let args = std::array::from_fn(|_| match random() % 8 {
                 0 => random(),
