@@ -1,10 +1,25 @@
 //! The only file that knows every room: read, check, build, read back, compare.
+//!
+//! ```text
+//! source::graph → resolve → policy::build → policy::proof → lint → silence      check
+//!                                         → oci, bpf, read back and compared    build
+//! ```
+
+mod output;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::Diagnostic;
-use crate::source::{Loader, Sources};
+use kpol_grammar::ast;
+
+use crate::diagnostic::{Code, Diagnostic, FileId, Severity, Span, silence::silence};
+use crate::diagram::{Function, Store};
+use crate::lint;
+use crate::oci;
+use crate::policy::{self, Policy, proof};
+use crate::resolve::{self, Resolved, Sink};
+use crate::source::graph::{Graph, Profile, Reader};
+use crate::source::{LoadError, Loader, Sources};
 use crate::spec::{Arch, KernelVersion};
 
 /// What the command line and `kpol.toml` settle, both read into this one value.
@@ -29,6 +44,34 @@ pub struct Checked {
     pub sources: Sources,
     /// Sorted by file and place.
     pub diagnostics: Vec<Diagnostic>,
+    /// What it means; `None` for a library, and where mistakes leave no meaning.
+    pub compiled: Option<Compiled>,
+    /// Whether the file has no `default` of its own or from an include: then it is there to be included.
+    pub library: bool,
+}
+
+impl Checked {
+    /// Whether anything is an error.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    fn sort(&mut self) {
+        self.diagnostics.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map(|label| label.span));
+    }
+}
+
+/// A policy with the store that its nodes are in.
+#[derive(Debug)]
+pub struct Compiled {
+    /// Owns every node.
+    pub store: Store,
+    /// The function and what goes with it.
+    pub policy: Policy,
+    /// The rules that it was made of, to say why.
+    pub resolved: Resolved,
+    /// The files that they stand in.
+    pub graph: Graph,
 }
 
 /// A form of output.
@@ -47,14 +90,263 @@ pub struct Product {
     pub format: Format,
     /// The whole file.
     pub bytes: Vec<u8>,
+    /// ABIs for which it was read back and found to mean the policy.
+    pub proven: Vec<Arch>,
 }
 
-/// Reads `path` and everything that it includes, and says what is wrong.
-pub fn check(_loader: &dyn Loader, _path: &Path, _options: &Options) -> Checked {
-    Checked { sources: Sources::default(), diagnostics: Vec::new() }
+/// Reads `path` and everything that it includes, and says what is wrong, also with the outputs that would be made of
+/// it. What is only settled when building (`--cap`, `--kernel`) may stay open.
+pub fn check(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> Checked {
+    let (mut checked, _) = make(loader, path, options, formats);
+    checked.diagnostics.retain(|diagnostic| diagnostic.code != Code::E052);
+    checked
 }
 
-/// The same, and the products that were asked for; none where there is an error.
-pub fn build(_loader: &dyn Loader, _path: &Path, _options: &Options, _formats: &[Format]) -> (Checked, Vec<Product>) {
-    (Checked { sources: Sources::default(), diagnostics: Vec::new() }, Vec::new())
+/// The same, and the products that were asked for, each proven to mean the policy; none where there is an error.
+pub fn build(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> (Checked, Vec<Product>) {
+    let (mut checked, products) = make(loader, path, options, formats);
+    if checked.library {
+        let file = checked.sources.iter().next().map_or(FileId(0), |(file, _)| file);
+        checked.diagnostics.push(
+            Diagnostic::new(Code::E020, Span { file, bytes: Default::default() }, "this is a library, not a profile")
+                .note("without a `default` it does not say what other calls get")
+                .help("add `default deny`, or build a file that includes this one"),
+        );
+        checked.sort();
+    }
+    let products = if checked.has_errors() { Vec::new() } else { products };
+    (checked, products)
+}
+
+fn make(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> (Checked, Vec<Product>) {
+    let mut store = Store::default();
+    let mut analysis = analyse(loader, path, options, &mut store);
+    let mut products = Vec::new();
+    let mut compiled =
+        analysis.meaning.take().map(|(policy, resolved, graph)| Compiled { store, policy, resolved, graph });
+    if let Some(compiled) = &mut compiled
+        && !analysis.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    {
+        for &format in formats {
+            let output = output::make(compiled, format, options);
+            products.extend(output.product);
+            analysis.diagnostics.extend(output.diagnostics);
+        }
+    }
+    let Analysis { sources, mut diagnostics, comments, library, .. } = analysis;
+    if !formats.contains(&Format::Json) {
+        // Only names can be unknown to a runtime; BPF has numbers.
+        diagnostics.retain(|found| found.code != Code::W009);
+    }
+    for (file, comments) in comments {
+        silence(file, &sources.get(file).text, &comments, &mut diagnostics);
+    }
+    let mut checked = Checked { sources, diagnostics, compiled, library };
+    checked.sort();
+    (checked, products)
+}
+
+/// Whether two texts of one file mean the same; `None` where either has errors, which leave nothing to compare.
+pub fn same_policy(loader: &dyn Loader, path: &Path, options: &Options, texts: [&str; 2]) -> Option<bool> {
+    let mut store = Store::default();
+    let mut functions = Vec::new();
+    for text in texts {
+        let edited = Edited { loader, path, text };
+        let analysis = analyse(&edited, path, options, &mut store);
+        let (policy, ..) = analysis.meaning?;
+        functions.push(policy.function);
+    }
+    Some(functions[0] == functions[1])
+}
+
+/// Another loader, with one file as an editor has it.
+struct Edited<'a> {
+    loader: &'a dyn Loader,
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Loader for Edited<'_> {
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
+        if path == self.path { Ok(self.text.as_bytes().to_vec()) } else { self.loader.read(path, limit) }
+    }
+
+    fn canonical(&self, path: &Path) -> std::io::Result<PathBuf> {
+        self.loader.canonical(path)
+    }
+}
+
+/// What was found, before outputs and silencers.
+struct Analysis {
+    sources: Sources,
+    diagnostics: Vec<Diagnostic>,
+    meaning: Option<(Policy, Resolved, Graph)>,
+    /// Of the user's files, for the silencers.
+    comments: Vec<(FileId, Vec<ast::Comment>)>,
+    library: bool,
+}
+
+fn analyse(loader: &dyn Loader, path: &Path, options: &Options, store: &mut Store) -> Analysis {
+    let mut sources = Sources::default();
+    let mut sink = Sink::default();
+    let Some(graph) = read(loader, options, &mut sources, &mut sink, |reader| reader.read(path)) else {
+        let diagnostics = sink.diagnostics;
+        return Analysis { sources, diagnostics, meaning: None, comments: Vec::new(), library: false };
+    };
+    let resolved = resolve::resolve(&graph, options, store, &mut sink);
+    let policy = policy::build::build(&resolved, &graph, store, &mut sink);
+    let sound = !resolved.incomplete && !has_errors(&sink);
+    if let Some(policy) = &policy
+        && sound
+    {
+        proof::assertions(&resolved, &graph, policy, store, &mut sink);
+        withins(loader, options, &mut sources, &resolved, &graph, policy, store, &mut sink);
+    }
+    if sound {
+        lint::lint(&graph, &resolved, policy.as_ref(), options, store, &mut sink);
+    }
+    if store.overflowed() {
+        sink.push(too_large(&graph));
+    }
+    let own = graph.files.iter().filter(|file| !file.builtin);
+    let comments = own.map(|file| (file.id, file.tree.comments.clone())).collect();
+    mute_consequences(&mut sink.diagnostics);
+    // A file that could not be read whole may have its `default` in the part that is lost.
+    let library = resolved.defaults.is_empty() && !resolved.incomplete && !has_errors(&sink);
+    let policy = policy.filter(|_| !resolved.incomplete && !store.overflowed());
+    Analysis {
+        sources,
+        diagnostics: sink.diagnostics,
+        meaning: policy.map(|policy| (policy, resolved, graph)),
+        comments,
+        library,
+    }
+}
+
+/// Takes away what only follows from another mistake.
+fn mute_consequences(diagnostics: &mut Vec<Diagnostic>) {
+    let unclosed = diagnostics.iter().any(|found| found.code == Code::E002);
+    let errors = diagnostics.iter().any(|found| found.severity == Severity::Error);
+    diagnostics.retain(|found| match found.code {
+        // What follows an unclosed `when` seems to stand inside it.
+        Code::E045 => !unclosed,
+        // A list whose only element is wrong looks empty, a condition on a wrong constant looks false.
+        Code::W005 | Code::W006 | Code::W016 => !errors,
+        _ => true,
+    });
+}
+
+fn has_errors(sink: &Sink) -> bool {
+    sink.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+fn too_large(graph: &Graph) -> Diagnostic {
+    let file = graph.files.first().map_or(FileId(0), |file| file.id);
+    Diagnostic::new(
+        Code::E050,
+        Span { file, bytes: Default::default() },
+        format!("this policy needs more than {} nodes to decide", Store::DEFAULT_LIMIT),
+    )
+    .help("conditions that join many arguments by `||` multiply: split the rule, or test fewer arguments together")
+}
+
+fn read<T>(
+    loader: &dyn Loader,
+    options: &Options,
+    sources: &mut Sources,
+    sink: &mut Sink,
+    what: impl FnOnce(&mut Reader<'_>) -> T,
+) -> T {
+    let mut diagnostics = Vec::new();
+    let result = what(&mut Reader::new(loader, &options.include_dirs, sources, &mut diagnostics));
+    for diagnostic in diagnostics {
+        sink.push(diagnostic);
+    }
+    result
+}
+
+/// Proves every `within`, or reports it.
+#[allow(clippy::too_many_arguments, reason = "the driver joins everything once; a struct of it would have one use")]
+fn withins(
+    loader: &dyn Loader,
+    options: &Options,
+    sources: &mut Sources,
+    resolved: &Resolved,
+    graph: &Graph,
+    policy: &Policy,
+    store: &mut Store,
+    sink: &mut Sink,
+) {
+    for within in &resolved.withins {
+        let profile = read(loader, options, sources, sink, |reader| reader.read_profile(&within.include, within.span));
+        let other = match profile {
+            Some(Profile::Kpol(other)) => other,
+            Some(Profile::Json { name, text, .. }) => {
+                match json_function(&name, &text, policy, options, store) {
+                    Ok(function) => {
+                        let other = proof::Other { name: &within.include.path.text, function: &function };
+                        let refuted = proof::within(within.span, within.guard, &other, resolved, graph, policy, store);
+                        refuted.into_iter().for_each(|diagnostic| sink.push(diagnostic));
+                    }
+                    Err(why) => sink.push(not_a_profile(within.span, &within.include.path.text, &why)),
+                }
+                continue;
+            }
+            None => continue,
+        };
+        let before = sink.diagnostics.len();
+        let other_resolved = resolve::resolve(&other, options, store, sink);
+        let other_policy = policy::build::build(&other_resolved, &other, store, sink);
+        let name = &within.include.path.text;
+        let mistakes = sink.diagnostics[before..].iter().filter(|found| found.severity == Severity::Error).count();
+        // Its warnings are its own affair.
+        let mut index = 0;
+        sink.diagnostics.retain(|found| {
+            index += 1;
+            index <= before || found.severity == Severity::Error
+        });
+        let Some(other_policy) = other_policy.filter(|_| mistakes == 0) else {
+            let why = if mistakes > 0 { "it has errors of its own" } else { "it has no `default`" };
+            sink.push(not_a_profile(within.span, name, why));
+            continue;
+        };
+        let other = proof::Other { name, function: &other_policy.function };
+        let refuted = proof::within(within.span, within.guard, &other, resolved, graph, policy, store);
+        if let Some(diagnostic) = refuted {
+            sink.push(diagnostic);
+        }
+    }
+}
+
+fn not_a_profile(span: Span, name: &str, why: &str) -> Diagnostic {
+    Diagnostic::new(Code::E044, span, format!("`{name}` is not a profile to compare with: {why}"))
+        .help("`within` compares with a whole profile")
+}
+
+/// What a JSON profile means on the hosts of a policy.
+fn json_function(
+    name: &str,
+    text: &str,
+    policy: &Policy,
+    options: &Options,
+    store: &mut Store,
+) -> Result<Function, String> {
+    let profile = oci::read(text.as_bytes()).map_err(|error| error.to_string())?;
+    let mut function = Function::default();
+    let hosts: BTreeSet<Arch> = policy.archs.iter().map(|arch| arch.native()).collect();
+    for host in hosts {
+        let loaded = oci::runtime::load(store, &profile, host, options.libseccomp, oci::runtime::Dialect::Containers)
+            .map_err(|error| error.to_string())?;
+        if let Some(unclear) = loaded.undetermined.first() {
+            return Err(format!(
+                "what `{}` gets under {name} on {} hangs on the order in which the runtime reads it",
+                unclear.name, unclear.arch
+            ));
+        }
+        for (arch, table) in loaded.function.tables {
+            let settled = table.map(|node| store.in_environment(node, options.caps.as_ref(), options.kernel));
+            function.tables.insert(arch, settled);
+        }
+    }
+    Ok(function)
 }

@@ -2,9 +2,7 @@
 //!
 //! ```text
 //! allow { read, socket(family == AF_UNIX) }
-//! ```
 //!
-//! ```text
 //! Statement::Rule(Rule { action: allow, patterns: [Name "read", Call "socket" [Compare …]] })
 //! ```
 //!

@@ -1,1 +1,25 @@
-//! Harness.
+//! Rigs with which whole-system tests meet reality: kernels, the real libseccomp, container runtimes.
+//!
+//! ```text
+//! filter ─┬─ cbpf        interpreted here, without a kernel; two filters compared call by call
+//!         ├─ kernel      installed on the running kernel, calls made under it
+//!         ├─ arm64       the same on an arm64 kernel in a virtual machine
+//!         └─ containers  by crun's annotation
+//! JSON   ─┬─ libseccomp  what crun and runc would load, as a filter
+//!         └─ containers  by crun, runc and podman themselves
+//! ```
+//!
+//! A rig that lacks what it needs says so with [`Skip`]; see `README.md` here for what is skipped when.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the whole crate is tests")]
+
+pub mod arm64;
+pub mod cbpf;
+pub mod containers;
+pub mod kernel;
+pub mod libseccomp;
+pub mod probe;
+pub mod profile;
+pub mod skip;
+
+pub use skip::Skip;

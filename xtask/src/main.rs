@@ -1,6 +1,8 @@
 //! Chores of the workspace: `cargo xtask tables` makes the generated tables,
 //! facts behind them from kernel headers and manual pages, `cargo xtask licences` checks dependencies.
 
+mod harvest;
+mod licences;
 mod tables;
 
 use std::process::ExitCode;
@@ -10,12 +12,18 @@ Usage: cargo xtask COMMAND
 
 Commands:
   tables [--facts DIR] [--check]   make compiler/src/tables/*.rs from the facts, or check that they are as made
+  harvest [--headers DIR [--clang CLANG]] [--manual DIR]…
+                                   gather facts for them from the kernel headers of an unpacked linux-libc-dev,
+                                   and from folders of manual pages (man2)
+  licences                         check dependencies: allowed licences, no unknown duplicate version; offline
 ";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match args.split_first() {
         Some((command, rest)) if command == "tables" => tables::command(rest),
+        Some((command, rest)) if command == "licences" => licences::command(rest),
+        Some((command, rest)) if command == "harvest" => harvest::command(rest),
         Some((help, _)) if help == "help" || help == "--help" || help == "-h" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

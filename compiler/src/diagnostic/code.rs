@@ -88,11 +88,13 @@ codes! {
     E052 "open condition cannot be written"
     E053 "too many JSON entries"
     E054 "a multiplexer would be opened"
+    E055 "no place for this in JSON"
     E056 "filter too long"
     // Project file and command line.
     E060 "unknown key"
     E061 "bad project file"
     E070 "cannot write"
+    E099 "internal error"
 
     W001 "syscall on none of the architectures"
     W002 "silencer silences nothing"

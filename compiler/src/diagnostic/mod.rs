@@ -9,6 +9,9 @@
 //! language server all come from the same value.
 
 pub mod code;
+pub mod explain;
+pub mod render;
+pub mod silence;
 
 pub use code::Code;
 use kpol_grammar::ast;

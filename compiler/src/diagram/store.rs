@@ -185,7 +185,7 @@ impl Store {
             (Op::Over, Some(Leaf::False), _) => Some(b),
             (Op::Over, Some(_), _) => Some(a),
             (Op::Over | Op::Wider | Op::Differ, ..) if a == b => Some(if op == Op::Over { a } else { Node::FALSE }),
-            (Op::Wider, Some(left), Some(right)) => Some(if left > right { Node::TRUE } else { Node::FALSE }),
+            (Op::Wider, Some(left), Some(right)) => Some(if is_wider(left, right) { Node::TRUE } else { Node::FALSE }),
             (Op::Differ, Some(left), Some(right)) => Some(if left == right { Node::FALSE } else { Node::TRUE }),
             _ => None,
         };
@@ -309,6 +309,28 @@ impl Store {
         }
     }
 
+    /// The environments in which a set has a member, whatever its arguments.
+    pub fn for_some_arguments(&mut self, set: Node) -> Node {
+        let mut done = FxHashMap::default();
+        self.for_some_below(set, &mut done)
+    }
+
+    fn for_some_below(&mut self, set: Node, done: &mut FxHashMap<Node, Node>) -> Node {
+        let Some((var, lo, hi)) = self.split(set) else { return set };
+        if !var.is_environment() {
+            // In a reduced diagram an inner node of a set is never empty.
+            return Node::TRUE;
+        }
+        if let Some(&known) = done.get(&set) {
+            return known;
+        }
+        let lo = self.for_some_below(lo, done);
+        let hi = self.for_some_below(hi, done);
+        let node = self.make(var, lo, hi);
+        done.insert(set, node);
+        node
+    }
+
     /// Every node that `root` reaches, itself too, leaves too, each once, in no special order.
     pub fn reachable(&self, root: Node) -> Vec<Node> {
         let mut seen = rustc_hash::FxHashSet::default();
@@ -337,6 +359,14 @@ impl Store {
     pub fn asks_environment(&self, root: Node) -> bool {
         // Environment variables are above all others: only a path from the root meets them first.
         self.top(root).is_some_and(Var::is_environment)
+    }
+}
+
+/// Whether the first lets more through. What an action carries (which errno) makes it neither stricter nor wider.
+fn is_wider(left: Leaf, right: Leaf) -> bool {
+    match (left, right) {
+        (Leaf::Act(left), Leaf::Act(right)) => left.precedence() > right.precedence(),
+        _ => left > right,
     }
 }
 

@@ -1,5 +1,9 @@
 //! A finished policy: the function, and what the outputs need to know beside it.
 
+pub mod build;
+pub mod proof;
+pub mod witness;
+
 use std::collections::BTreeMap;
 
 use crate::diagram::Function;

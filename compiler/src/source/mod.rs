@@ -1,10 +1,18 @@
 //! Files of one run: where they come from, and their text by [`FileId`].
 
+pub mod disk;
+pub mod graph;
+pub mod memory;
+pub mod project;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diagnostic::FileId;
+
+pub use disk::Disk;
+pub use memory::Memory;
 
 /// One file that was read.
 #[derive(Debug, Clone)]

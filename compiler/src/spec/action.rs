@@ -9,7 +9,7 @@
 use std::fmt;
 
 /// An answer of a filter. The order of the variants is the kernel's order of precedence: where several
-/// filters are installed, the least of their answers wins, so `a < b` reads "a is stricter than b".
+/// filters are installed, the answer of the least [precedence](Action::precedence) wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
     /// `kill`: ends the process with SIGSYS.
@@ -61,6 +61,20 @@ impl Action {
             0x7ffc_0000 => Self::Log,
             0x7fff_0000 => Self::Allow,
             _ => Self::KillProcess,
+        }
+    }
+
+    /// Place in the kernel's order of precedence, 0 for the strictest; what the action carries does not count.
+    pub fn precedence(self) -> u8 {
+        match self {
+            Self::KillProcess => 0,
+            Self::KillThread => 1,
+            Self::Trap(_) => 2,
+            Self::Errno(_) => 3,
+            Self::Notify => 4,
+            Self::Trace(_) => 5,
+            Self::Log => 6,
+            Self::Allow => 7,
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod action;
 pub mod arch;
 pub mod call;
+pub mod multiplex;
 
 pub use action::Action;
 pub use arch::Arch;

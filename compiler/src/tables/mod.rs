@@ -1,19 +1,26 @@
 //! Facts about the kernel: numbers, parameters, constants, releases. Static and sorted; nothing is parsed or built
 //! at start-up.
 //!
-//!     syscall("openat")            → a Syscall: nr(X86_64) = 257, nr(Aarch64) = 56, nr(X32) = 257 with bit 30
-//!       .params(X86_64)            → int dfd (32 bits, signed), const char * filename, int flags, umode_t mode (16)
-//!       .alias("pathname")         → "filename", as the kernel calls what openat(2) calls pathname
-//!     constant("O_DIRECT", Aarch64) → 0x10000, where x86_64 has 0x4000
+//! ```text
+//! syscall("openat")            → a Syscall: nr(X86_64) = 257, nr(Aarch64) = 56, nr(X32) = 257 with bit 30
+//!   .params(X86_64)            → int dfd (32 bits, signed), const char * filename, int flags, umode_t mode (16)
+//!   .alias("pathname")         → "filename", as the kernel calls what openat(2) calls pathname
+//! constant("O_DIRECT", Aarch64) → 0x10000, where x86_64 has 0x4000
+//! ```
 //!
 //! This file and its siblings without "Generated" in the header look things up; the others are written by
 //! `cargo xtask tables`, and name their sources.
 //!
 //! INVARIANT: every array that is searched is sorted (tests at the end say so).
 
+#[rustfmt::skip]
+mod aliases;
 mod constant;
 #[rustfmt::skip]
 mod constants;
+#[rustfmt::skip]
+mod families;
+mod names;
 #[rustfmt::skip]
 mod numbers;
 #[rustfmt::skip]
@@ -21,7 +28,11 @@ mod prototypes;
 #[rustfmt::skip]
 mod releases;
 
-pub use constant::{capability, capability_name, constant, constant_names, errno, errno_name, is_constant};
+pub use constant::{
+    capability, capability_name, capability_names, constant, constant_names, constants_with_prefix, errno, errno_name,
+    errno_names, is_constant,
+};
+pub use names::constant_name;
 
 use crate::spec::{Arch, Nr};
 
@@ -64,6 +75,18 @@ pub fn syscall_at(arch: Arch, nr: Nr) -> Option<Syscall> {
     let calls = numbers::BY_NUMBER[column];
     let at = calls.binary_search_by_key(&nr.0, |&call| numbers::NUMBERS[usize::from(call)][column]).ok()?;
     Some(Syscall(calls[at]))
+}
+
+/// Names of the constants that fit a parameter, by the kernel's name of it: `AF_ALG` … for `socket`'s `family`. Some are
+/// too many (a prefix is a prefix), and many parameters have none. Each constant comes once, family by family.
+pub fn constants_for(call: Syscall, param: &str) -> impl Iterator<Item = &'static str> {
+    let all = &families::FAMILIES;
+    let at = all.binary_search_by_key(&(call.0, param), |&(call, param, _)| (call, param));
+    let prefixes: &'static [&'static str] = at.map_or(&[], |at| all[at].2);
+    prefixes.iter().enumerate().flat_map(move |(index, prefix)| {
+        constants_with_prefix(prefix)
+            .filter(move |name| !prefixes[..index].iter().any(|earlier| name.starts_with(earlier)))
+    })
 }
 
 /// The newest libseccomp release that the tables know of.
@@ -126,8 +149,17 @@ impl Syscall {
     }
 
     /// The kernel's name of a parameter that the manual page calls `alias` (`socket`'s `domain` is `family`).
-    pub fn alias(self, _alias: &str) -> Option<&'static str> {
-        None
+    pub fn alias(self, alias: &str) -> Option<&'static str> {
+        let all = &aliases::ALIASES;
+        let at = all.binary_search_by_key(&(self.0, alias), |&(call, alias, _)| (call, alias)).ok()?;
+        Some(all[at].2)
+    }
+
+    /// All its aliases: the alias, then the kernel's name; sorted.
+    pub fn aliases(self) -> impl ExactSizeIterator<Item = (&'static str, &'static str)> {
+        let first = aliases::ALIASES.partition_point(|&(call, ..)| call < self.0);
+        let end = aliases::ALIASES.partition_point(|&(call, ..)| call <= self.0);
+        aliases::ALIASES[first..end].iter().map(|&(_, alias, name)| (alias, name))
     }
 
     /// First kernel that had it, as `5.6`; `None` where that is not known.
@@ -214,6 +246,7 @@ mod tests {
         }
         assert_eq!(nr("open", Arch::Aarch64), None);
         assert_eq!(nr("ioctl", Arch::X32), Some(0x4000_0000 + 514));
+        assert_eq!(nr("memfd_secret", Arch::Loongarch64), Some(447));
         assert_eq!(nr("set_tls", Arch::Arm), Some(0xf0005));
     }
 
@@ -222,9 +255,120 @@ mod tests {
         for arch in Arch::all() {
             for call in Syscall::all_of(arch) {
                 let known = call.params(arch).is_some();
+                // `syscall` of MIPS and ARM runs whatever call its first argument says.
                 let excused = call.name() == "syscall" || (call.name() == "select" && arch == Arch::Ppc);
                 assert_eq!(known, !excused, "{} on {arch}", call.name());
             }
+        }
+    }
+
+    fn widths(name: &str, arch: Arch) -> Vec<(&'static str, u8, bool)> {
+        let params = syscall(name).expect(name).params(arch).expect(name);
+        params.iter().map(|param| (param.name, param.bits, param.signed)).collect()
+    }
+
+    fn names_of(name: &str, arch: Arch) -> Vec<&'static str> {
+        widths(name, arch).into_iter().map(|(name, ..)| name).collect()
+    }
+
+    #[test]
+    fn widths_and_signs_are_those_of_the_kernel() {
+        assert_eq!(widths("socket", Arch::X86_64), [("family", 32, true), ("type", 32, true), ("protocol", 32, true)]);
+        assert_eq!(widths("ioctl", Arch::Aarch64), [("fd", 32, false), ("cmd", 32, false), ("arg", 64, false)]);
+        assert_eq!(widths("chmod", Arch::X86_64)[1], ("mode", 16, false));
+        assert_eq!(widths("lseek", Arch::X86_64)[1], ("offset", 64, true));
+        assert_eq!(widths("openat", Arch::X86_64)[0], ("dfd", 32, true));
+        assert_eq!(widths("mmap", Arch::X86_64)[4], ("fd", 32, false));
+        assert_eq!(widths("readv", Arch::X86_64)[0], ("fd", 32, false));
+        assert_eq!(widths("clone", Arch::X86_64)[0], ("clone_flags", 32, false));
+        assert_eq!(widths("fanotify_mark", Arch::X86_64)[2], ("mask", 64, false));
+        assert!(syscall("execve").unwrap().params(Arch::X86_64).unwrap().iter().all(|param| param.pointer));
+        assert!(syscall("capget").unwrap().params(Arch::X86_64).unwrap().iter().all(|param| param.pointer));
+    }
+
+    #[test]
+    fn registers_are_those_of_the_abi() {
+        let (plain, backwards) = (["parent_tidptr", "child_tidptr", "tls"], ["parent_tidptr", "tls", "child_tidptr"]);
+        for arch in [Arch::X86_64, Arch::X32, Arch::Loongarch64, Arch::M68k, Arch::Sh] {
+            assert_eq!(names_of("clone", arch)[2..], plain, "{arch}");
+        }
+        for arch in [Arch::X86, Arch::Aarch64, Arch::Arm, Arch::Riscv64, Arch::Ppc64le, Arch::Mips, Arch::Parisc] {
+            assert_eq!(names_of("clone", arch)[2..], backwards, "{arch}");
+        }
+        assert_eq!(names_of("clone", Arch::S390x), ["newsp", "clone_flags", "parent_tidptr", "child_tidptr", "tls"]);
+        assert_eq!(names_of("clone", Arch::X86_64)[..2], ["clone_flags", "newsp"]);
+        assert_eq!(names_of("mmap", Arch::X86), ["arg"]);
+        assert_eq!(names_of("mmap", Arch::S390x), ["arg"]);
+        assert_eq!(widths("ioctl", Arch::X32)[2], ("arg", 32, false));
+        assert_eq!(names_of("preadv", Arch::X32).last(), Some(&"pos"));
+    }
+
+    #[test]
+    fn what_two_registers_hold_cannot_be_named_on_32_bits() {
+        let pread = syscall("pread64").unwrap();
+        assert_eq!(pread.nameable(Arch::X86_64), 4);
+        assert_eq!(pread.nameable(Arch::X32), 4);
+        assert_eq!(pread.nameable(Arch::X86), 3);
+        assert_eq!(syscall("fadvise64").unwrap().nameable(Arch::Arm), 0);
+        assert_eq!(syscall("fadvise64").unwrap().nameable(Arch::X86), 1);
+        assert_eq!(syscall("_llseek").unwrap().nameable(Arch::X86), 5);
+        assert_eq!(syscall("mmap2").unwrap().nameable(Arch::Arm), 6);
+    }
+
+    #[test]
+    fn aliases_lead_to_a_parameter_and_hide_none() {
+        for (call, alias, name) in [
+            ("socket", "domain", "family"),
+            ("clone", "flags", "clone_flags"),
+            ("openat", "pathname", "filename"),
+            ("openat", "path", "filename"),
+            ("openat", "dirfd", "dfd"),
+            ("ioctl", "request", "cmd"),
+            ("ioctl", "op", "cmd"),
+            ("fcntl", "op", "cmd"),
+            ("prctl", "op", "option"),
+            ("mmap", "length", "len"),
+            ("futex", "futex_op", "op"),
+            ("mount", "mountflags", "flags"),
+            ("unshare", "flags", "unshare_flags"),
+        ] {
+            assert_eq!(syscall(call).expect(call).alias(alias), Some(name), "{call} {alias}");
+        }
+        assert_eq!(syscall("socket").unwrap().alias("family"), None);
+        assert!(aliases::ALIASES.is_sorted());
+        for call in Syscall::all() {
+            let own: Vec<&str> =
+                Arch::all().flat_map(|arch| call.params(arch).unwrap_or_default()).map(|p| p.name).collect();
+            for (alias, name) in call.aliases() {
+                assert!(own.contains(&name), "{} has no {name}", call.name());
+                assert!(!own.contains(&alias), "{}: {alias} is a name of the kernel's", call.name());
+            }
+        }
+    }
+
+    #[test]
+    fn releases_are_known_as_text_and_numbers() {
+        let openat2 = syscall("openat2").unwrap();
+        assert_eq!(openat2.introduced(), Some("5.6"));
+        assert_eq!(openat2.introduced_release(), Some((5, 6, 0)));
+        assert!(openat2.libseccomp_release() > Some((2, 4, 0)));
+        assert_eq!(syscall("listns").unwrap().libseccomp(), Some("2.6.1"));
+        assert_eq!(latest_libseccomp(), (2, 6, 1));
+    }
+
+    #[test]
+    fn parameters_offer_the_constants_that_fit() {
+        let offered = |call: &str, param: &str| constants_for(syscall(call).expect(call), param).collect::<Vec<_>>();
+        assert!(offered("socket", "family").contains(&"AF_ALG"));
+        assert!(offered("ioctl", "cmd").contains(&"TIOCSTI"));
+        assert!(offered("clone", "clone_flags").contains(&"CLONE_NEWUSER"));
+        assert_eq!(offered("openat", "dfd"), ["AT_FDCWD"]);
+        assert_eq!(offered("shutdown", "how"), ["SHUT_RD", "SHUT_RDWR", "SHUT_WR"]);
+        assert!(offered("getpid", "nothing").is_empty());
+        for &(call, param, _) in &families::FAMILIES {
+            let names: Vec<&str> = constants_for(Syscall(call), param).collect();
+            let distinct: std::collections::BTreeSet<&&str> = names.iter().collect();
+            assert_eq!(distinct.len(), names.len(), "{} {param}", Syscall(call).name());
         }
     }
 }

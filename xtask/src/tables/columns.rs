@@ -1,6 +1,8 @@
 //! ABIs of the compiler (`Arch`), and the column of `syscalls.tsv` that holds the numbers of each.
 //!
-//!     x32    ← x32, with bit 30          mipsel ← mips, from 4000 up
+//! ```text
+//! x32    ← x32, with bit 30          mipsel ← mips, from 4000 up
+//! ```
 //!
 //! The files count MIPS from 0; the kernel counts the three ABIs of MIPS from 4000, 5000 and 6000
 //! (`arch/mips/include/uapi/asm/unistd.h`), and `seccomp_data.nr` shows those.

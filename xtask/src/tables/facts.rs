@@ -1,7 +1,9 @@
 //! Facts: tab-separated text, one fact a line, the first line a comment that says where they were read.
 //!
-//!     # Which kernel first had a call …
-//!     accept4    2.6.28
+//! ```text
+//! # Which kernel first had a call …
+//! accept4    2.6.28
+//! ```
 //!
 //! Two folders hold them: the one that is handed to the command (numbers, prototypes and releases, as others
 //! gathered them) and `xtask/facts` (what those lack, each with its source).
@@ -68,7 +70,8 @@ Name the folder with --facts DIR, or its parent with KPOL_SHARED.",
     }
 }
 
-fn lines(path: &Path) -> Outcome<Vec<Line>> {
+/// Lines of a file.
+pub fn lines(path: &Path) -> Outcome<Vec<Line>> {
     let text = read(path)?;
     if !text.starts_with('#') {
         return Err(Failure::Broken(format!(

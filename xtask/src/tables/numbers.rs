@@ -9,7 +9,7 @@ use crate::{Failure, Outcome};
 
 /// Every syscall, sorted by name.
 pub struct Calls {
-    /// Name, and number for each of [`columns`].
+    /// Name, and number for each of [`columns()`].
     pub rows: Vec<(String, Vec<Option<u32>>)>,
 }
 
@@ -36,6 +36,19 @@ impl Calls {
             }
             rows.push((line.column(0, "name")?.to_owned(), numbers));
         }
+        for line in facts.own("numbers.tsv")? {
+            let (name, column) = (line.column(0, "name")?, line.column(1, "column")?);
+            let index = columns().iter().position(|abi| abi.column == column);
+            let row = rows.iter_mut().find(|(row, _)| row == name);
+            let (Some(index), Some((_, numbers))) = (index, row) else {
+                return Err(line.wrong("no such name or column in syscalls.tsv"));
+            };
+            if numbers[index].is_some() {
+                return Err(line.wrong("syscalls.tsv has a number by now; take this line out"));
+            }
+            let number: u32 = line.column(2, "number")?.parse().map_err(|_| line.wrong("not a number"))?;
+            numbers[index] = Some(columns()[index].base + number);
+        }
         rows.sort();
         if let Some(pair) = rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(Failure::Broken(format!("syscalls.tsv: `{}` comes twice", pair[0].0)));
@@ -58,7 +71,10 @@ impl Calls {
     pub fn emit(&self) -> String {
         let mut out = header(
             "Names and numbers of system calls.",
-            &["`syscalls.tsv`: numbers by architecture, Linux v7.1-rc4, as libseccomp's `syscalls.csv` has them"],
+            &[
+                "`syscalls.tsv`: numbers by architecture, Linux v7.1-rc4, as libseccomp's `syscalls.csv` has them",
+                "`xtask/facts/numbers.tsv`: what that lacks",
+            ],
         );
         let columns = columns();
         let _ = writeln!(out, "/// Which column each ABI reads, in the order of `Arch`.");

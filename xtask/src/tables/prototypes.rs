@@ -1,8 +1,10 @@
 //! Prototypes: which parameters a call takes, how wide the kernel looks at each.
 //!
-//!     prototypes.tsv  socket    int family    int type …     ─┐
-//!     types.tsv       int       32            signed          ├─→  p("family", "int", 32, true, false)
-//!     narrowed.tsv    readv     fd            32   unsigned  ─┘
+//! ```text
+//! prototypes.tsv  socket    int family    int type …     ─┐
+//! types.tsv       int       32            signed          ├─→  p("family", "int", 32, true, false)
+//! narrowed.tsv    readv     fd            32   unsigned  ─┘
+//! ```
 //!
 //! Invariant: a type that `types.tsv` does not classify stops the command: a width is never guessed.
 
@@ -72,10 +74,10 @@ fn width(line: &Line, at: usize) -> Outcome<(u8, bool)> {
 }
 
 /// Parameters with their types; `None` where they are not known.
-type Parameters = Option<Vec<(String, String)>>;
+pub type Parameters = Option<Vec<(String, String)>>;
 
 /// Columns from `at` on as parameters, `?` as unknown.
-fn parameters(line: &Line, at: usize) -> Outcome<Parameters> {
+pub fn parameters(line: &Line, at: usize) -> Outcome<Parameters> {
     if line.columns.get(at).is_some_and(|text| text == "?") {
         return Ok(None);
     }
@@ -96,8 +98,8 @@ fn parameters(line: &Line, at: usize) -> Outcome<Parameters> {
 const RENAMED: [(&str, &str); 4] =
     [("newfstat", "fstat"), ("newlstat", "lstat"), ("newstat", "stat"), ("newuname", "uname")];
 
-/// `prototypes.rs`.
-pub fn emit(facts: &Facts, calls: &Calls) -> Outcome<String> {
+/// `prototypes.rs`, and the generic parameters of each call.
+pub fn emit(facts: &Facts, calls: &Calls) -> Outcome<(String, Vec<Parameters>)> {
     let types = Types::read(facts)?;
     let mut narrowed = BTreeMap::new();
     for line in facts.own("narrowed.tsv")? {
@@ -107,6 +109,7 @@ pub fn emit(facts: &Facts, calls: &Calls) -> Outcome<String> {
 
     let mut lists = Lists { types: &types, narrowed, texts: Vec::new() };
     let mut by_call = vec![None; calls.rows.len()];
+    let mut generic: Vec<Parameters> = vec![None; calls.rows.len()];
     for own in [false, true] {
         let lines = if own { facts.own("prototypes.tsv")? } else { facts.given("prototypes.tsv")? };
         for line in lines {
@@ -115,7 +118,8 @@ pub fn emit(facts: &Facts, calls: &Calls) -> Outcome<String> {
             let Some(call) = calls.index(name) else {
                 return Err(line.wrong(&format!("no architecture has a number for `{name}`")));
             };
-            by_call[call] = Some(lists.add(&line, name, parameters(&line, 1)?)?);
+            generic[call] = parameters(&line, 1)?;
+            by_call[call] = Some(lists.add(&line, name, generic[call].clone())?);
         }
     }
     let missing: Vec<&str> =
@@ -190,7 +194,7 @@ pub fn emit(facts: &Facts, calls: &Calls) -> Outcome<String> {
         );
     }
     out.push_str("];\n");
-    Ok(out)
+    Ok((out, generic))
 }
 
 fn index(list: Option<usize>) -> String {

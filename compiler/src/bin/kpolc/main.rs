@@ -1,2 +1,92 @@
-//! kpolc
-fn main() {}
+//! `kpolc`: arguments in, one call of the library, words out. One file a subcommand.
+//!
+//! ```text
+//! kpolc check web.kpol            findings to stderr      0 fine · 1 findings · 2 usage, configuration or I/O
+//! kpolc build web.kpol -o -       findings to stderr, the product to stdout
+//! ```
+
+mod build;
+mod check;
+mod completions;
+mod explain;
+mod fmt;
+mod groups;
+mod inputs;
+mod man;
+mod new;
+mod report;
+mod run;
+mod settings;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use ui::{Status, Ui};
+
+/// Compiler of kpol, a policy language for Linux syscall filters.
+#[derive(Debug, Parser)]
+#[command(name = "kpolc", version, max_term_width = 100, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Exit status: 0 fine, 1 findings, 2 usage, configuration or I/O.\n\
+    `kpolc explain CODE` tells what a finding means; `kpolc help COMMAND` has examples.")]
+struct Cli {
+    #[command(flatten)]
+    ui: ui::Args,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what is wrong with policies
+    Check(check::Args),
+    /// Make the files that a container runtime or the kernel takes
+    Build(build::Args),
+    /// Bring policies into the one style
+    Fmt(fmt::Args),
+    /// Run a command under a policy
+    Run(run::Args),
+    /// Write a commented start
+    New(new::Args),
+    /// Show the built-in groups
+    Groups(groups::Args),
+    /// Tell what a code means
+    Explain(explain::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+    /// Print or write the manual pages
+    Man(man::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ui = Ui::new(&cli.ui);
+    let status = match &cli.command {
+        Command::Check(args) => check::run(args, &ui),
+        Command::Build(args) => build::run(args, &ui),
+        Command::Fmt(args) => fmt::run(args, &ui),
+        Command::Run(args) => run::run(args, &ui),
+        Command::New(args) => new::run(args, &ui),
+        Command::Groups(args) => groups::run(args, &ui),
+        Command::Explain(args) => explain::run(args, &ui),
+        Command::Completions(args) => completions::run(args, &ui),
+        Command::Man(args) => man::run(args, &ui),
+    };
+    status
+        .unwrap_or_else(|trouble| {
+            ui.error(&trouble);
+            Status::Trouble
+        })
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        super::Cli::command().debug_assert();
+    }
+}

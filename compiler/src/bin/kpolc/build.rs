@@ -1,0 +1,228 @@
+//! `kpolc build`: from policies to the files that enforce them, all or none.
+
+mod compare;
+mod names;
+
+pub use compare::unified;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use kpol_compiler::diagnostic::{Code, Diagnostic, Severity};
+use kpol_compiler::driver::{self, Format};
+use kpol_compiler::source::Disk;
+use kpol_compiler::write::{self, Mode, Output};
+
+use crate::inputs;
+use crate::report::{Place, Report};
+use crate::settings::{self, Projects};
+use crate::ui::{Status, Trouble, Ui};
+
+/// Make the files that a container runtime or the kernel takes.
+///
+/// web.kpol becomes web.json beside it. Files are replaced in one step: whoever reads them finds the old text
+/// or the new one, and if any policy has an error, nothing is written at all.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  kpolc build web.kpol                         web.json beside it
+  kpolc build web.kpol -o -                    to stdout
+  kpolc build web.kpol --emit json,bpf -o out/ out/web.json and out/web.bpf
+  kpolc build profiles/ --check                exit 1 and a diff where a file is not up to date
+  kpolc build profiles/ --install              to /etc/seccomp, mode 0644")]
+pub struct Args {
+    /// Policies, or folders of them
+    #[arg(required_unless_present = "install", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// A file for one product, a folder for several, `-` for stdout
+    #[arg(short, long, value_name = "OUT", conflicts_with = "install")]
+    output: Option<PathBuf>,
+    /// What to make
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "json", value_name = "FORMATS")]
+    emit: Vec<Emit>,
+    /// Write nothing; exit 1 with a diff if a file is not what would be built
+    #[arg(long)]
+    check: bool,
+    /// Write into DIR (/etc/seccomp if none is named) with mode 0644
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "/etc/seccomp")]
+    install: Option<PathBuf>,
+    #[command(flatten)]
+    settings: settings::Args,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+enum Emit {
+    /// For container runtimes
+    Json,
+    /// Raw struct sock_filter array, for the kernel
+    Bpf,
+}
+
+impl From<Emit> for Format {
+    fn from(emit: Emit) -> Self {
+        match emit {
+            Emit::Json => Self::Json,
+            Emit::Bpf => Self::Bpf,
+        }
+    }
+}
+
+/// Where products go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Goal {
+    Beside,
+    Stdout,
+    File(PathBuf),
+    Folder(PathBuf),
+}
+
+/// What the command line means, once `--install web.kpol` is known to name a policy and no folder.
+struct Plan {
+    paths: Vec<PathBuf>,
+    goal: Option<PathBuf>,
+    mode: Mode,
+}
+
+fn plan(args: &Args) -> Result<Plan, Trouble> {
+    let mut paths = args.paths.clone();
+    let Some(folder) = &args.install else {
+        return Ok(Plan { paths, goal: args.output.clone(), mode: Mode::Plain });
+    };
+    let mut folder = folder.clone();
+    if folder.extension().is_some_and(|extension| extension == "kpol") {
+        paths.insert(0, std::mem::replace(&mut folder, PathBuf::from("/etc/seccomp")));
+    }
+    if paths.is_empty() {
+        return Err(Trouble::new(format!(
+            "no policy to install; `--install {0}` says where to, so write `--install=DIR PATH`",
+            folder.display()
+        )));
+    }
+    // With the slash it is a folder, whether it is there or not.
+    Ok(Plan { paths, goal: Some(folder.join("")), mode: Mode::Exact(0o644) })
+}
+
+/// One product under the name that it gets.
+struct Made {
+    output: Output,
+    format: Format,
+}
+
+pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
+    let plan = plan(args)?;
+    let mut emit = args.emit.clone();
+    emit.sort_unstable();
+    emit.dedup();
+    let formats: Vec<Format> = emit.into_iter().map(Format::from).collect();
+
+    let inputs = inputs::expand(&plan.paths)?;
+    let mut report = Report::default();
+    let mut projects = Projects::new(&Disk, &args.settings);
+    let jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
+    // Built by a doubtful project file it would not be what was meant.
+    let mut failed = jobs.iter().any(|(_, settings)| settings.doubtful);
+    let answers = inputs::parallel(&jobs, ui, |(input, settings)| {
+        let (mut checked, products) = driver::build(&Disk, &input.path, &settings.options, &formats);
+        if checked.library && input.found {
+            // Nobody asked to build this one: it lies among the profiles that include it.
+            checked.diagnostics.retain(|diagnostic| diagnostic.code != Code::E020);
+        }
+        settings.levels.apply(&mut checked.diagnostics);
+        // The compiled policy stays behind: it belongs to its thread.
+        (checked.sources, checked.diagnostics, products)
+    });
+
+    let mut products = Vec::new();
+    for ((input, _), (sources, diagnostics, made)) in jobs.iter().zip(answers) {
+        // `--deny` makes errors that the driver knows nothing of, so it is asked here whether to write.
+        failed |= diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+        report.add(&sources, diagnostics);
+        products.extend(made.into_iter().map(|product| (input, product)));
+    }
+    if failed {
+        report.print(ui, Place::Aside)?;
+        if inputs.len() > 1 {
+            ui.note(&format!("nothing written: {}", report.counts().unwrap_or_default()));
+        }
+        return Ok(report.status().max(Status::Findings));
+    }
+    let goal = match names::goal(plan.goal.as_deref(), products.len()) {
+        Ok(goal) => goal,
+        Err(trouble) => {
+            report.print(ui, Place::Aside)?;
+            return Err(trouble);
+        }
+    };
+    let made: Vec<Made> = products
+        .into_iter()
+        .map(|(input, product)| Made {
+            output: Output { path: names::product(&goal, &input.path, product.format), bytes: product.bytes },
+            format: product.format,
+        })
+        .collect();
+    if let Err(trouble) = names::distinct(&made) {
+        report.print(ui, Place::Aside)?;
+        return Err(trouble);
+    }
+    let status = finish(args, &plan, &goal, &made, &mut report);
+    report.print(ui, Place::Aside)?;
+    let status = status?;
+    if status == Status::Fine && goal != Goal::Stdout {
+        summary(ui, args.check, &made);
+    }
+    Ok(status.max(report.status()))
+}
+
+fn finish(args: &Args, plan: &Plan, goal: &Goal, made: &[Made], report: &mut Report) -> Result<Status, Trouble> {
+    if args.check {
+        if *goal == Goal::Stdout {
+            return Err(Trouble::new("`--check` compares with files; `-o -` names none"));
+        }
+        return compare::all(made);
+    }
+    match goal {
+        Goal::Stdout => {
+            for one in made {
+                names::refuse_terminal(one.format)?;
+                Ui::product(&one.output.bytes)?;
+            }
+            return Ok(Status::Fine);
+        }
+        Goal::Folder(folder) if plan.mode == Mode::Plain => {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| Trouble::new(format!("cannot create folder `{}`: {error}", folder.display())))?;
+        }
+        _ => {}
+    }
+    let outputs: Vec<Output> = made.iter().map(|one| one.output.clone()).collect();
+    if let Err(error) = write::commit(&outputs, plan.mode) {
+        let mut diagnostic = Diagnostic::without_place(Code::E070, error.to_string());
+        for path in &error.changed {
+            diagnostic = diagnostic.note(format!("`{}` is new all the same", path.display()));
+        }
+        report.push(diagnostic);
+        return Ok(Status::Trouble);
+    }
+    Ok(Status::Fine)
+}
+
+fn summary(ui: &Ui, check: bool, made: &[Made]) {
+    match made {
+        [] => ui.note("nothing to build: there are only libraries, without a `default`"),
+        [one] if check => ui.note(&format!("{}: up to date", one.output.path.display())),
+        [one] => ui.note(&format!("{}: {} bytes", one.output.path.display(), one.output.bytes.len())),
+        _ if check => ui.note(&format!("{} files up to date", made.len())),
+        _ => ui.note(&format!("{} files written", made.len())),
+    }
+}
+
+/// `web.json` for `web.kpol`.
+fn file_name(policy: &Path, format: Format) -> OsString {
+    let extension = match format {
+        Format::Json => "json",
+        Format::Bpf => "bpf",
+    };
+    let mut name = policy.file_stem().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(extension);
+    name
+}

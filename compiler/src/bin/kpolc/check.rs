@@ -1,0 +1,51 @@
+//! `kpolc check`: what is wrong with policies, without making anything.
+
+use std::path::PathBuf;
+
+use kpol_compiler::driver;
+use kpol_compiler::source::Disk;
+
+use crate::inputs;
+use crate::report::{Place, Report};
+use crate::settings::{self, Projects};
+use crate::ui::{Format, Status, Trouble, Ui};
+
+/// Say what is wrong with policies.
+///
+/// Reads each PATH with everything that it includes. A folder means all .kpol files below it; those without
+/// `default` are libraries, and are checked as such.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  kpolc check web.kpol
+  kpolc check profiles/ --deny all             warnings fail too
+  kpolc check --libseccomp 2.5.4 web.kpol      what that release would drop
+  kpolc check --format sarif . > kpol.sarif    for a code scanner")]
+pub struct Args {
+    /// Policies, or folders of them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    settings: settings::Args,
+}
+
+pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
+    let inputs = inputs::expand(&args.paths)?;
+    let mut report = Report::default();
+    let mut projects = Projects::new(&Disk, &args.settings);
+    let jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
+    let answers = inputs::parallel(&jobs, ui, |(input, settings)| {
+        let mut checked = driver::check(&Disk, &input.path, &settings.options, &[driver::Format::Json]);
+        settings.levels.apply(&mut checked.diagnostics);
+        // The compiled policy stays behind: it belongs to its thread.
+        (checked.sources, checked.diagnostics)
+    });
+    for (sources, diagnostics) in answers {
+        report.add(&sources, diagnostics);
+    }
+    report.print(ui, Place::Asked)?;
+    if ui.format == Format::Human {
+        let many = if inputs.len() == 1 { "1 file".to_owned() } else { format!("{} files", inputs.len()) };
+        ui.note(&format!("checked {many}: {}", report.counts().unwrap_or_else(|| "no findings".to_owned())));
+    }
+    Ok(report.status())
+}

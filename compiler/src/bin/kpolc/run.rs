@@ -1,0 +1,211 @@
+//! `kpolc run`: a command under a policy, on this machine.
+//!
+//! Everything that needs a system call is done first: the policy may forbid it. Then three calls in a row:
+//! `prctl(PR_SET_NO_NEW_PRIVS)`, `seccomp(SECCOMP_SET_MODE_FILTER)`, `execve`. What comes after is the
+//! command's own: its exit status and its signals are those of this process, since it *is* this process.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use kpol_compiler::diagnostic::Severity;
+use kpol_compiler::driver::{self, Format};
+use kpol_compiler::policy::{Flag, Policy};
+use kpol_compiler::source::Disk;
+use kpol_compiler::spec::{Arch, KernelVersion};
+use kpol_compiler::sys::{self, Exec, Failure};
+
+use crate::report::{Place, Report};
+use crate::settings::{self, Projects};
+use crate::ui::{Status, Trouble, Ui};
+
+/// Run a command under a policy.
+///
+/// The command can gain no privileges any more (no_new_privs). Where `--cap` and `--kernel` say nothing,
+/// the capabilities that the command will hold and the running kernel decide `when`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  kpolc run web.kpol -- nginx -g 'daemon off;'
+  kpolc run web.kpol -- strace -f ls           see what is refused
+
+Exit status: the command's own; 126 if it cannot be executed, 127 if there is none, and 1 or 2 if it was never tried.")]
+pub struct Args {
+    /// The policy
+    file: PathBuf,
+    /// The command and its arguments
+    #[arg(required = true, last = true, value_name = "CMD")]
+    command: Vec<OsString>,
+    #[command(flatten)]
+    settings: settings::Args,
+}
+
+pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
+    let Some(name) = args.command.first() else {
+        return Err(Trouble::new("no command"));
+    };
+    let mut report = Report::default();
+    let mut settings = Projects::new(&Disk, &args.settings).settings(&args.file, &mut report);
+    let native = native()?;
+    let options = &mut settings.options;
+    if options.caps.is_none() {
+        options.caps = Some(capabilities_after_exec()?);
+    }
+    options.kernel = options.kernel.or_else(running_kernel);
+    if options.archs.is_none() && !matches!(native, Arch::X86_64 | Arch::Aarch64) {
+        // A policy without `arch` means those two; here it shall mean this machine.
+        options.archs = Some(vec![native]);
+    }
+    let (mut checked, products) = driver::build(&Disk, &args.file, options, &[Format::Bpf]);
+    settings.levels.apply(&mut checked.diagnostics);
+    let failed = checked.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    report.add(&checked.sources, checked.diagnostics);
+    report.print(ui, Place::Aside)?;
+    if failed || settings.doubtful {
+        return Ok(report.status().max(Status::Findings));
+    }
+    let Some(filter) = products.into_iter().find(|product| product.format == Format::Bpf) else {
+        return Err(Trouble::new(format!("`{}` has nothing to enforce", args.file.display())));
+    };
+    let Some(policy) = checked.compiled.map(|compiled| compiled.policy) else {
+        return Err(Trouble::new(format!("`{}` has nothing to enforce", args.file.display())));
+    };
+    if !policy.archs.contains(&native) {
+        return Err(Trouble::new(format!(
+            "the policy lists no `arch {native}`, which this machine has: nothing could run"
+        )));
+    }
+
+    let program = match search(name) {
+        Ok(program) => program,
+        Err((code, why)) => {
+            ui.error(&Trouble::new(format!("`{}`: {why}", name.display())));
+            return Ok(Status::Run(code));
+        }
+    };
+    let wrong = |error: io::Error| Trouble::new(format!("cannot prepare the command: {error}"));
+    let exec = Exec::new(&program, &args.command).map_err(wrong)?;
+    sys::no_new_privs().map_err(|error| Trouble::new(format!("cannot set no_new_privs: {error}")))?;
+    // From here on the policy holds.
+    match exec.under(&filter.bytes, flags(&policy)) {
+        Failure::Install(error) => Err(Trouble::new(format!("the kernel did not take the filter: {error}"))),
+        Failure::Exec(error) => {
+            let hint = match error.raw_os_error() {
+                Some(libc::ENOEXEC) => "it is no program for this machine, or a script without `#!`",
+                Some(libc::ENOENT) => "its interpreter is missing",
+                _ => "if it runs without the policy, then the policy denies `execve`; it needs `allow { execve }`",
+            };
+            ui.error(&Trouble::new(format!("cannot execute `{}`: {error}; {hint}", program.display())));
+            Ok(Status::Run(126))
+        }
+    }
+}
+
+/// What to pass to seccomp(2) for the policy's `flags`. Without a listener the kernel refuses
+/// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`, and `run` has none.
+fn flags(policy: &Policy) -> libc::c_ulong {
+    let flags = policy.flags.iter().filter(|flag| **flag != Flag::WaitKillableRecv);
+    flags.fold(0, |bits, flag| bits | libc::c_ulong::from(flag.bit()))
+}
+
+fn native() -> Result<Arch, Trouble> {
+    // Rust's names, where they are not ours.
+    let name = match (std::env::consts::ARCH, cfg!(target_endian = "little")) {
+        ("powerpc64", true) => "ppc64le",
+        ("powerpc64", false) => "ppc64",
+        (name, _) => name,
+    };
+    Arch::from_name(name).ok_or_else(|| Trouble::new(format!("kpol does not know this machine, `{name}`")))
+}
+
+/// The capabilities that a program has once it runs (capabilities(7), "Transformation during execve", with
+/// no_new_privs, under which files give none): root keeps what it has within the bounding set, everybody else
+/// the ambient ones.
+fn capabilities_after_exec() -> Result<BTreeSet<u8>, Trouble> {
+    let status = fs::read_to_string("/proc/self/status")
+        .map_err(|error| Trouble::new(format!("cannot read the capabilities of this process: {error}; give --cap")))?;
+    Ok(held(&status))
+}
+
+fn held(status: &str) -> BTreeSet<u8> {
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or("");
+    let bits = |name: &str| u64::from_str_radix(field(name).trim(), 16).unwrap_or(0);
+    // Real, effective, saved, file system.
+    let is_root = field("Uid").split_whitespace().nth(1) == Some("0");
+    let set = if is_root { bits("CapPrm") & bits("CapBnd") } else { bits("CapAmb") };
+    (0..64).filter(|bit| set >> bit & 1 == 1).collect()
+}
+
+fn running_kernel() -> Option<KernelVersion> {
+    let release = sys::kernel_release();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some(KernelVersion { major: numbers.next()?.parse().ok()?, minor: numbers.next()?.parse().ok()? })
+}
+
+/// As execvp(3) looks for it. The error has sh's exit status.
+fn search(name: &OsStr) -> Result<PathBuf, (u8, String)> {
+    if name.is_empty() {
+        return Err((127, "no such command".to_owned()));
+    }
+    if name.as_encoded_bytes().contains(&b'/') {
+        return usable(Path::new(name));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    let mut refused = None;
+    for folder in std::env::split_paths(&path) {
+        // An empty element means here.
+        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+        match usable(&folder.join(name)) {
+            Ok(program) => return Ok(program),
+            Err((126, why)) => refused = Some((126, why)),
+            Err(_) => {}
+        }
+    }
+    Err(refused.unwrap_or((127, "no such command in PATH".to_owned())))
+}
+
+fn usable(path: &Path) -> Result<PathBuf, (u8, String)> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err((126, "it is a directory".to_owned())),
+        Ok(metadata) if metadata.permissions().mode() & 0o111 == 0 => Err((126, "it is not executable".to_owned())),
+        Ok(_) => Ok(path.to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err((126, error.to_string())),
+        Err(error) => Err((127, error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn root_keeps_what_is_bounded_and_others_the_ambient() {
+        let status = |uid: u32| {
+            format!(
+                "Name:\tx\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nCapPrm:\t0007\nCapEff:\t0007\nCapBnd:\t0005\nCapAmb:\t0002\n"
+            )
+        };
+        assert_eq!(held(&status(0)), BTreeSet::from([0, 2]));
+        assert_eq!(held(&status(1000)), BTreeSet::from([1]));
+        assert_eq!(held(""), BTreeSet::new());
+    }
+
+    #[test]
+    fn commands_are_found_as_a_shell_finds_them() {
+        assert!(search(OsStr::new("sh")).unwrap().ends_with("sh"));
+        assert_eq!(search(OsStr::new("no-such-command-here")).unwrap_err().0, 127);
+        assert_eq!(search(OsStr::new("/etc/passwd")).unwrap_err().0, 126);
+        assert_eq!(search(OsStr::new("/etc")).unwrap_err().0, 126);
+        assert_eq!(search(OsStr::new("")).unwrap_err().0, 127);
+    }
+
+    #[test]
+    fn this_machine_has_an_abi_and_a_kernel() {
+        assert!(native().is_ok());
+        assert!(running_kernel().unwrap() > KernelVersion { major: 3, minor: 5 });
+    }
+}

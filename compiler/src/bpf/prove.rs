@@ -1,0 +1,116 @@
+//! Whether a program is a policy: the same node for every ABI and number, and nothing else lets a process live.
+//!
+//! ```text
+//! prove(policy, program)  →  Ok, or "x86_64, number 41: the policy says [node 9], the program [node 12]"
+//! ```
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use super::insn::Program;
+use super::symbolic::{self, ReadError};
+use super::test::Tests;
+use crate::diagram::{Function, Leaf, Node, Store};
+use crate::policy::Policy;
+use crate::spec::{Arch, Call, Nr};
+
+/// Where a program is not its policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disproof {
+    /// The program cannot be read.
+    Unreadable(ReadError),
+    /// The store has passed its limit.
+    Overflow,
+    /// A call that gets another answer.
+    Call {
+        /// The call.
+        call: Call,
+        /// What the policy says.
+        expected: Leaf,
+        /// What the program answers.
+        found: Leaf,
+    },
+    /// Calls with these architecture tokens belong to no ABI of the policy and do not all end the process.
+    Foreign {
+        /// The tokens.
+        tokens: RangeInclusive<u32>,
+    },
+}
+
+impl fmt::Display for Disproof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => write!(f, "the program cannot be read back: {error}"),
+            Self::Overflow => f.write_str("the program is too large to be read back"),
+            Self::Call { call, expected, found } => {
+                write!(f, "number {} on {} with arguments {:#x?}: ", call.nr.0, call.arch, call.args)?;
+                write!(f, "the policy says {expected:?}, the program {found:?}")
+            }
+            Self::Foreign { tokens } => {
+                write!(f, "architecture {:#010x} is not in the policy and does not end the process", tokens.start())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Disproof {}
+
+/// Reads the program back and compares it with the policy.
+pub fn prove(store: &mut Store, policy: &Policy, program: &Program) -> Result<(), Disproof> {
+    let archs: Vec<Arch> = policy.function.tables.keys().copied().collect();
+    let reading = symbolic::read(store, program, &archs).map_err(Disproof::Unreadable)?;
+    for (&arch, table) in &policy.function.tables {
+        let Some(read) = reading.function.tables.get(&arch) else { continue };
+        let mut differences = Vec::new();
+        table.zip(read, |range, expected, found| {
+            if expected != found {
+                differences.push((range, expected, found));
+            }
+        });
+        for (range, expected, found) in differences {
+            let Some(nr) = first_owned(arch, &range) else { continue };
+            let expected = Tests::narrow(store, arch, expected);
+            if expected != found {
+                return Err(witness(store, arch, nr, expected, found));
+            }
+        }
+    }
+    // x32's numbers carry x86_64's token: what the policy does not list of them ends the process, too.
+    for foreign in &reading.foreign {
+        for (range, node) in foreign.table.intervals() {
+            let asked = match foreign.arch {
+                Some(arch) => first_owned(arch, &range).is_some(),
+                None => true,
+            };
+            if asked && node != Node::action(Function::FOREIGN) {
+                return Err(Disproof::Foreign { tokens: foreign.tokens.clone() });
+            }
+        }
+    }
+    if store.overflowed() { Err(Disproof::Overflow) } else { Ok(()) }
+}
+
+/// The first number of the range that the ABI owns. Ownership changes at x32's bit and at the last number.
+fn first_owned(arch: Arch, range: &RangeInclusive<u32>) -> Option<Nr> {
+    [*range.start(), crate::spec::arch::X32_BIT, u32::MAX]
+        .into_iter()
+        .filter(|nr| range.contains(nr))
+        .map(Nr)
+        .find(|&nr| arch.owns(nr))
+}
+
+fn witness(store: &mut Store, arch: Arch, nr: Nr, expected: Node, found: Node) -> Disproof {
+    let differ = store.differ(expected, found);
+    match store.witness(differ, &|leaf| leaf == Leaf::True) {
+        Some((cube, _)) if !store.overflowed() => {
+            let args = cube.args.map(|bits| bits.value);
+            let environment = crate::spec::Environment::default();
+            Disproof::Call {
+                call: Call { arch, nr, args },
+                expected: store.at(expected, &environment, &args),
+                found: store.at(found, &environment, &args),
+            }
+        }
+        _ => Disproof::Overflow,
+    }
+}

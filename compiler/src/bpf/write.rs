@@ -1,0 +1,269 @@
+//! From a policy to a program.
+//!
+//! ```text
+//! ld [4] · a tree over architecture tokens · for each: ld [0] · a tree over numbers · argument tests
+//! ```
+//!
+//! ABIs that share a token (x86_64 and x32) share a tree: each number belongs to one of them ([`Arch::owns`]), and
+//! the numbers of one that the policy does not list end the process, as every other token does.
+//!
+//! INVARIANT: a path to the answer of a call that is decided by its number loads number and architecture only. That is
+//! what the kernel's bitmap of calls that are always allowed needs (`seccomp_cache_prepare`, since Linux 5.11).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::block::{BlockId, Blocks, Subject};
+use super::check::{CheckError, check};
+use super::dispatch::{self, PRICE, Span, merge};
+use super::insn::{MAX_LEN, Program};
+use super::layout;
+use super::test::Tests;
+use super::weights::Weights;
+use crate::diagram::{Function, Leaf, Node, Place, Store};
+use crate::policy::Policy;
+use crate::spec::arch::X32_BIT;
+use crate::spec::{Arch, Nr};
+
+/// A call and how many tests its arguments need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heavy {
+    /// Through which ABI.
+    pub arch: Arch,
+    /// Its number.
+    pub nr: Nr,
+    /// Tests on its arguments.
+    pub tests: usize,
+}
+
+/// Why a policy has no program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteError {
+    /// The answer depends on what a filter cannot see.
+    OpenEnvironment {
+        /// Capabilities that must be settled first.
+        caps: BTreeSet<u8>,
+        /// Whether the kernel's version must be.
+        kernel: bool,
+        /// The calls that depend on them.
+        calls: Vec<(Arch, Nr)>,
+    },
+    /// More instructions than the kernel takes.
+    TooLong {
+        /// How many there would be.
+        instructions: usize,
+        /// The calls that need the most, heaviest first; at most five.
+        heaviest: Vec<Heavy>,
+    },
+    /// A call that no rule and no default claims.
+    Unclaimed {
+        /// Through which ABI.
+        arch: Arch,
+        /// Its number.
+        nr: Nr,
+    },
+    /// The store has passed its limit.
+    Overflow,
+    /// The generated program is not valid: our own mistake.
+    Invalid(CheckError),
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OpenEnvironment { calls, .. } => write!(
+                f,
+                "{} calls depend on capabilities or the kernel's version, which a BPF filter cannot see",
+                calls.len()
+            ),
+            Self::TooLong { instructions, .. } => {
+                write!(f, "the program would have {instructions} instructions; the kernel takes at most {MAX_LEN}")
+            }
+            Self::Unclaimed { arch, nr } => write!(f, "nothing says what happens to number {} on {arch}", nr.0),
+            Self::Overflow => f.write_str("the policy is too large to be held"),
+            Self::Invalid(error) => write!(f, "the generated program is not valid: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for WriteError {}
+
+/// The program of a policy, for the built-in weights.
+pub fn write(store: &mut Store, policy: &Policy) -> Result<Program, WriteError> {
+    write_weighted(store, policy, &Weights::default())
+}
+
+/// The program that is cheapest for calls of these frequencies.
+pub fn write_weighted(store: &mut Store, policy: &Policy, weights: &Weights) -> Result<Program, WriteError> {
+    if store.overflowed() {
+        return Err(WriteError::Overflow);
+    }
+    settled(store, policy)?;
+    let mut writer = Writer {
+        store,
+        function: &policy.function,
+        weights,
+        blocks: Blocks::default(),
+        little: Tests::new(false),
+        big: Tests::new(true),
+        heavy: Vec::new(),
+    };
+    let root = writer.tokens();
+    if writer.store.overflowed() {
+        return Err(WriteError::Overflow);
+    }
+    let program = layout::lay(&writer.blocks, root);
+    if program.len() > MAX_LEN {
+        return Err(WriteError::TooLong { instructions: program.len(), heaviest: writer.heaviest() });
+    }
+    check(&program).map_err(WriteError::Invalid)?;
+    Ok(program)
+}
+
+/// Every call has an action, and it depends on arguments only.
+fn settled(store: &Store, policy: &Policy) -> Result<(), WriteError> {
+    let mut caps = BTreeSet::new();
+    let mut kernel = false;
+    let mut calls = Vec::new();
+    for (&arch, table) in &policy.function.tables {
+        for (range, node) in table.intervals() {
+            if store.asks_environment(node) {
+                calls.push((arch, Nr(*range.start())));
+                for (var, ..) in store.reachable(node).into_iter().filter_map(|node| store.split(node)) {
+                    match var.place() {
+                        Place::Cap(number) => {
+                            caps.insert(number);
+                        }
+                        Place::Kernel(_) => kernel = true,
+                        Place::Arg { .. } => {}
+                    }
+                }
+            }
+            if store.leaves(node).iter().any(|leaf| !matches!(leaf, Leaf::Act(_))) {
+                return Err(WriteError::Unclaimed { arch, nr: Nr(*range.start()) });
+            }
+        }
+    }
+    if calls.is_empty() { Ok(()) } else { Err(WriteError::OpenEnvironment { caps, kernel, calls }) }
+}
+
+struct Writer<'a> {
+    store: &'a mut Store,
+    function: &'a Function,
+    weights: &'a Weights,
+    blocks: Blocks,
+    little: Tests,
+    big: Tests,
+    /// Calls with argument tests, and the block where these begin.
+    heavy: Vec<(Arch, Nr, BlockId)>,
+}
+
+/// How much an ABI is used: programs come through the kernel's own, the others are for guests and old binaries.
+fn share(arch: Arch, archs: &[Arch]) -> f64 {
+    match arch {
+        _ if arch == arch.native() => 1.0,
+        _ if !archs.contains(&arch.native()) => 1.0,
+        Arch::X32 => 0.01,
+        _ => 0.05,
+    }
+}
+
+/// Weight of a token that no ABI of the policy has: seen once, at the process's end.
+const FOREIGN_WEIGHT: f64 = 1e-4;
+
+impl Writer<'_> {
+    /// The tree over architecture tokens: the root of the program.
+    fn tokens(&mut self) -> BlockId {
+        let archs: Vec<Arch> = self.function.tables.keys().copied().collect();
+        let mut by_token: BTreeMap<u32, Vec<Arch>> = BTreeMap::new();
+        for &arch in &archs {
+            by_token.entry(arch.audit_token()).or_default().push(arch);
+        }
+        let mut targets = vec![self.blocks.answer(Function::FOREIGN)];
+        let mut parts = Vec::new();
+        for (&token, sharing) in &by_token {
+            let target = self.numbers(token, sharing, &archs);
+            let weight = sharing.iter().map(|&arch| share(arch, &archs)).sum();
+            parts.push((token, weight, class_of(&mut targets, target)));
+        }
+        let mut spans = Vec::new();
+        let mut next = Some(0u32);
+        let foreign = |lo, hi| Span { lo, hi, class: 0, weight: FOREIGN_WEIGHT };
+        for (token, weight, class) in parts {
+            if let Some(lo) = next.filter(|&lo| lo < token) {
+                spans.push(foreign(lo, token - 1));
+            }
+            spans.push(Span { lo: token, hi: token, class, weight });
+            next = token.checked_add(1);
+        }
+        spans.extend(next.map(|lo| foreign(lo, u32::MAX)));
+        dispatch::plan(merge(spans), PRICE).blocks(&mut self.blocks, Subject::word(4), &targets)
+    }
+
+    /// The tree over the numbers of one token.
+    fn numbers(&mut self, token: u32, sharing: &[Arch], archs: &[Arch]) -> BlockId {
+        // Owners change at these numbers only, so an interval between two of them belongs to one ABI.
+        let borders = [0, X32_BIT, u32::MAX];
+        let mut targets = vec![self.blocks.answer(Function::FOREIGN)];
+        let mut spans: Vec<Span> = Vec::new();
+        for (index, &lo) in borders.iter().enumerate() {
+            let hi = borders.get(index + 1).map_or(u32::MAX, |next| next - 1);
+            match sharing.iter().find(|arch| arch.owns(Nr(lo))) {
+                None => spans.push(Span { lo, hi, class: 0, weight: FOREIGN_WEIGHT }),
+                Some(&arch) => self.own_numbers(arch, lo, hi, share(arch, archs), &mut targets, &mut spans),
+            }
+        }
+        debug_assert!(sharing.iter().all(|arch| arch.audit_token() == token));
+        dispatch::plan(merge(spans), PRICE).blocks(&mut self.blocks, Subject::word(0), &targets)
+    }
+
+    /// The part `lo..=hi` of an ABI's table.
+    fn own_numbers(
+        &mut self,
+        arch: Arch,
+        lo: u32,
+        hi: u32,
+        share: f64,
+        targets: &mut Vec<BlockId>,
+        spans: &mut Vec<Span>,
+    ) {
+        let Some(table) = self.function.tables.get(&arch) else { return };
+        for (range, node) in table.intervals() {
+            let (start, end) = (lo.max(*range.start()), hi.min(*range.end()));
+            if start > end {
+                continue;
+            }
+            let node = Tests::narrow(self.store, arch, node);
+            let target = self.arguments(arch, node);
+            if !node.is_leaf() {
+                self.heavy.push((arch, Nr(start), target));
+            }
+            let class = class_of(targets, target);
+            spans.push(Span { lo: start, hi: end, class, weight: share * self.weights.of(arch, start, end) });
+        }
+    }
+
+    fn arguments(&mut self, arch: Arch, node: Node) -> BlockId {
+        let tests = if arch.is_big_endian() { &mut self.big } else { &mut self.little };
+        tests.block(self.store, &mut self.blocks, node)
+    }
+
+    fn heaviest(&self) -> Vec<Heavy> {
+        let mut heavy: Vec<Heavy> = self
+            .heavy
+            .iter()
+            .map(|&(arch, nr, block)| Heavy { arch, nr, tests: self.blocks.tests_below(block) })
+            .collect();
+        heavy.sort_by(|a, b| b.tests.cmp(&a.tests).then(a.arch.cmp(&b.arch)).then(a.nr.cmp(&b.nr)));
+        heavy.truncate(5);
+        heavy
+    }
+}
+
+/// The index of a target; the same for equal ones.
+fn class_of(targets: &mut Vec<BlockId>, target: BlockId) -> usize {
+    targets.iter().position(|&known| known == target).unwrap_or_else(|| {
+        targets.push(target);
+        targets.len() - 1
+    })
+}

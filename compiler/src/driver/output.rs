@@ -1,0 +1,195 @@
+//! Outputs, and what can be wrong with them in words that name a place.
+//!
+//! ```text
+//! oci::WriteError::OpensMultiplexer { name: "socket", … }   →   E054 at the pattern that filters `socket`
+//! ```
+
+use super::{Compiled, Format, Options, Product};
+use crate::bpf;
+use crate::diagnostic::{Code, Diagnostic, FileId, Span};
+use crate::oci;
+use crate::spec::{Arch, Nr};
+use crate::tables;
+
+/// A product with what was found while it was made.
+pub(super) struct Output {
+    /// The file; `None` where there is an error.
+    pub product: Option<Product>,
+    /// Errors and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Makes and proves one output.
+pub(super) fn make(compiled: &mut Compiled, format: Format, options: &Options) -> Output {
+    match format {
+        Format::Json => json(compiled, options),
+        Format::Bpf => bpf(compiled),
+    }
+}
+
+fn json(compiled: &mut Compiled, options: &Options) -> Output {
+    let target = oci::Target { libseccomp: options.libseccomp, ..oci::Target::default() };
+    match oci::write(&mut compiled.store, &compiled.policy, &target) {
+        Ok(written) => Output {
+            diagnostics: written.warnings.iter().filter_map(|warning| json_warning(compiled, warning)).collect(),
+            product: Some(Product { format: Format::Json, bytes: written.json.into_bytes(), proven: written.proven }),
+        },
+        Err(errors) => {
+            Output { product: None, diagnostics: errors.iter().map(|error| json_error(compiled, error)).collect() }
+        }
+    }
+}
+
+fn json_warning(compiled: &Compiled, warning: &oci::Warning) -> Option<Diagnostic> {
+    match warning {
+        // The lint on releases says it at the place of each name.
+        oci::Warning::NewerThanRuntime { .. } => None,
+        oci::Warning::ManyEntries { name, entries } => Some(
+            Diagnostic::new(
+                Code::W015,
+                place_of_name(compiled, name),
+                format!(
+                    "`{name}` takes {entries} entries in JSON; some runtimes take at most {}",
+                    oci::write::MANY_ENTRIES
+                ),
+            )
+            .help("`in { … }` costs one entry a value, excluding a value one for each bit"),
+        ),
+    }
+}
+
+fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
+    use oci::WriteError as E;
+    let text = error.to_string();
+    // What comes before the semicolon says what is wrong, what comes behind it what to do.
+    let (message, help) = text.split_once("; ").map_or((text.as_str(), None), |(what, how)| (what, Some(how)));
+    let (code, place) = match error {
+        E::TrapData { name, .. } | E::NotifyRefused { name } => {
+            (Code::E055, name.as_ref().map_or_else(|| default_place(compiled), |name| place_of_name(compiled, name)))
+        }
+        E::NotifyWithoutListener => (Code::E049, notify_place(compiled)),
+        E::OpenKernel { name } => (Code::E052, place_of_name(compiled, name)),
+        E::UnknownToRuntime { arch, nr, .. } => (Code::E055, place_of_call(compiled, *arch, *nr)),
+        E::Differs { name, .. } => (Code::E051, place_of_name(compiled, name)),
+        E::OpensMultiplexer { name, .. } => (Code::E054, place_of_name(compiled, name)),
+        E::TooManyEntries { name, .. } => (Code::E053, place_of_name(compiled, name)),
+        E::NativeMissing { .. } | E::MixedByteOrder { .. } => (Code::E055, file_start(compiled)),
+        E::TooLarge => (Code::E050, file_start(compiled)),
+        E::Internal { .. } => (Code::E099, file_start(compiled)),
+    };
+    let diagnostic = Diagnostic::new(code, place, message);
+    match help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
+}
+
+fn bpf(compiled: &mut Compiled) -> Output {
+    let failed = |diagnostic| Output { product: None, diagnostics: vec![diagnostic] };
+    let program = match bpf::write(&mut compiled.store, &compiled.policy) {
+        Ok(program) => program,
+        Err(error) => return failed(bpf_error(compiled, &error)),
+    };
+    if let Err(disproof) = bpf::prove(&mut compiled.store, &compiled.policy, &program) {
+        let message = format!("internal error: the filter does not mean the policy: {disproof}");
+        return failed(Diagnostic::new(Code::E099, file_start(compiled), message));
+    }
+    Output {
+        product: Some(Product {
+            format: Format::Bpf,
+            bytes: program.to_bytes(byte_order(compiled)),
+            proven: compiled.policy.archs.clone(),
+        }),
+        diagnostics: Vec::new(),
+    }
+}
+
+/// Instructions are read in the byte order of the kernel that loads them.
+fn byte_order(compiled: &Compiled) -> bpf::ByteOrder {
+    if compiled.policy.archs.first().is_some_and(|arch| arch.is_big_endian()) {
+        bpf::ByteOrder::Big
+    } else {
+        bpf::ByteOrder::Little
+    }
+}
+
+fn bpf_error(compiled: &Compiled, error: &bpf::WriteError) -> Diagnostic {
+    match error {
+        bpf::WriteError::OpenEnvironment { caps, kernel, calls } => {
+            let place =
+                calls.first().map_or_else(|| file_start(compiled), |&(arch, nr)| place_of_call(compiled, arch, nr));
+            let names: Vec<&str> = caps.iter().filter_map(|&number| tables::capability_name(number)).collect();
+            let (what, how) = match (names.is_empty(), kernel) {
+                (false, true) => (format!("{} and the kernel", names.join(", ")), "`--cap` and `--kernel`"),
+                (false, false) => (names.join(", "), "`--cap CAP_X,…`, or `--cap none`"),
+                (true, _) => ("the kernel".to_owned(), "`--kernel X.Y`"),
+            };
+            Diagnostic::new(Code::E052, place, format!("raw BPF cannot ask for {what}"))
+                .help(format!("settle it when building, by {how}"))
+        }
+        bpf::WriteError::TooLong { instructions, heaviest } => {
+            let place = heaviest
+                .first()
+                .map_or_else(|| file_start(compiled), |heavy| place_of_call(compiled, heavy.arch, heavy.nr));
+            let names: Vec<String> = heaviest
+                .iter()
+                .map(|heavy| {
+                    let name = compiled.policy.call_name(heavy.arch, heavy.nr).unwrap_or("?");
+                    format!("`{name}` on {} ({} tests)", heavy.arch, heavy.tests)
+                })
+                .collect();
+            Diagnostic::new(
+                Code::E056,
+                place,
+                format!("the filter has {instructions} instructions; the kernel takes {}", bpf::MAX_LEN),
+            )
+            .note(format!("heaviest: {}", names.join(", ")))
+            .help("test fewer values of these, or build for fewer architectures")
+        }
+        bpf::WriteError::Overflow => {
+            Diagnostic::new(Code::E050, file_start(compiled), "the policy is too large to be written within bounds")
+        }
+        bpf::WriteError::Unclaimed { .. } | bpf::WriteError::Invalid(_) => {
+            Diagnostic::new(Code::E099, file_start(compiled), format!("internal error: {error}"))
+        }
+    }
+}
+
+fn file_start(compiled: &Compiled) -> Span {
+    let file = compiled.graph.files.first().map_or(FileId(0), |file| file.id);
+    Span { file, bytes: Default::default() }
+}
+
+fn default_place(compiled: &Compiled) -> Span {
+    let default = compiled.resolved.defaults.iter().max_by_key(|default| default.priority);
+    default.map_or_else(|| file_start(compiled), |default| default.span)
+}
+
+fn notify_place(compiled: &Compiled) -> Span {
+    let claims = compiled.resolved.claims.values().flat_map(|calls| calls.values().flatten());
+    claims
+        .filter(|claim| claim.action == crate::spec::Action::Notify)
+        .map(|claim| claim.member.via.pattern)
+        .next()
+        .unwrap_or_else(|| default_place(compiled))
+}
+
+/// A pattern that claims a call of that name: one with conditions before others, the user's own before kpolc's.
+fn place_of_name(compiled: &Compiled, name: &str) -> Span {
+    let numbers = compiled.policy.archs.iter().filter_map(|&arch| Some((arch, tables::syscall(name)?.nr(arch)?)));
+    let places = numbers.filter_map(|(arch, nr)| claim_place(compiled, arch, nr));
+    places.min_by_key(|&(rank, _)| rank).map_or_else(|| default_place(compiled), |(_, span)| span)
+}
+
+fn place_of_call(compiled: &Compiled, arch: Arch, nr: Nr) -> Span {
+    claim_place(compiled, arch, nr).map_or_else(|| default_place(compiled), |(_, span)| span)
+}
+
+fn claim_place(compiled: &Compiled, arch: Arch, nr: Nr) -> Option<((bool, bool), Span)> {
+    let claims = compiled.resolved.claims.get(&arch)?.get(&nr)?;
+    let rank = |claim: &crate::resolve::Claim| {
+        let builtin = compiled.graph.get(claim.member.via.file()).is_none_or(|file| file.builtin);
+        (builtin, claim.member.set.is_leaf())
+    };
+    claims.iter().map(|claim| (rank(claim), claim.member.via.pattern)).min_by_key(|&(rank, _)| rank)
+}

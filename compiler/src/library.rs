@@ -1,0 +1,260 @@
+//! The library that ships inside `kpolc`: the built-in groups, and the profiles for `include <…>`.
+//!
+//! ```text
+//! @basic-io                        defined in  groups/basic-io       compiler/library/groups/basic-io.kpol
+//! include <profiles/runtime-base>  reads       profiles/runtime-base compiler/library/profiles/runtime-base.kpol
+//! ```
+//!
+//! Both are ordinary `.kpol` text, compiled like a user's own file: what the library can say, a user can say, and
+//! `kpolc groups @basic-io` shows what a reader finds in the folder. All of it is part of the binary, so the meaning
+//! of a policy does not depend on what is installed where it is built.
+//!
+//! INVARIANT: the list is sorted by name and holds each file of the folder once. It is written out, so that a
+//! reader sees it and nothing is done at start-up; a test compares it with the folder.
+
+/// One file of the library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LibraryFile {
+    /// Its name, as in `include <profiles/runtime-base>`: the path in the folder without `.kpol`.
+    pub name: &'static str,
+    /// The text.
+    pub text: &'static str,
+}
+
+impl LibraryFile {
+    /// Whether it defines built-in groups, which are known without an include.
+    pub fn is_groups(&self) -> bool {
+        self.name.starts_with("groups/")
+    }
+}
+
+macro_rules! library {
+    ($($name:literal)*) => {
+        &[$(LibraryFile { name: $name, text: include_str!(concat!("../library/", $name, ".kpol")) }),*]
+    };
+}
+
+static FILES: &[LibraryFile] = library! {
+    "groups/aio"
+    "groups/basic-io"
+    "groups/chown"
+    "groups/clock"
+    "groups/cpu-emulation"
+    "groups/debug"
+    "groups/default"
+    "groups/file-system"
+    "groups/io-event"
+    "groups/ipc"
+    "groups/keyring"
+    "groups/known"
+    "groups/memory"
+    "groups/module"
+    "groups/mount"
+    "groups/namespace"
+    "groups/network-io"
+    "groups/obsolete"
+    "groups/platform"
+    "groups/privileged"
+    "groups/process"
+    "groups/raw-io"
+    "groups/reboot"
+    "groups/resources"
+    "groups/sandbox"
+    "groups/setuid"
+    "groups/signal"
+    "groups/swap"
+    "groups/sync"
+    "groups/system-info"
+    "groups/system-service"
+    "groups/timer"
+    "profiles/go-runtime"
+    "profiles/guardrails"
+    "profiles/guardrails-untrusted"
+    "profiles/network-client"
+    "profiles/network-server"
+    "profiles/processes"
+    "profiles/runtime-base"
+    "profiles/sockets"
+};
+
+/// Every file, sorted by name.
+pub fn files() -> &'static [LibraryFile] {
+    FILES
+}
+
+/// The file of that name, with or without `.kpol` at its end.
+pub fn get(name: &str) -> Option<&'static LibraryFile> {
+    let name = name.strip_suffix(".kpol").unwrap_or(name);
+    FILES.binary_search_by(|file| file.name.cmp(name)).ok().map(|index| &FILES[index])
+}
+
+/// The file that defines a built-in group; `name` has its `@`.
+pub fn group_file(name: &str) -> Option<&'static LibraryFile> {
+    // A search through 30 kB of text, once for each group that a policy names: no table is worth its upkeep.
+    FILES.iter().filter(|file| file.is_groups()).find(|file| names_in(file).any(|group| group == name))
+}
+
+/// Names of all built-in groups with their `@`, in the order of the files.
+pub fn group_names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().filter(|file| file.is_groups()).flat_map(names_in)
+}
+
+fn names_in(file: &LibraryFile) -> impl Iterator<Item = &'static str> + use<> {
+    file.text.lines().filter_map(|line| line.strip_prefix("group ")?.strip_suffix(" {"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Names of all `.kpol` files below the folder of the library.
+    fn folder() -> Vec<String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("library");
+        let mut names = Vec::new();
+        for kind in fs::read_dir(&root).unwrap() {
+            let kind = kind.unwrap().path();
+            for file in fs::read_dir(&kind).unwrap() {
+                let path = file.unwrap().path();
+                assert_eq!(path.extension().and_then(|end| end.to_str()), Some("kpol"), "{}", path.display());
+                names.push(path.strip_prefix(&root).unwrap().with_extension("").to_str().unwrap().to_owned());
+            }
+        }
+        names.sort();
+        names
+    }
+
+    /// Groups of the library with their members, read naively: comments cut, `group @name { a, b, }`.
+    fn groups() -> BTreeMap<&'static str, Vec<&'static str>> {
+        let mut groups = BTreeMap::new();
+        for file in files().iter().filter(|file| file.is_groups()) {
+            let code: Vec<_> = file.text.lines().filter(|line| !line.starts_with("//")).collect();
+            let mut name = None;
+            for line in code {
+                if let Some(rest) = line.strip_prefix("group ") {
+                    name = Some(rest.strip_suffix(" {").expect(line));
+                    assert!(groups.insert(name.unwrap(), Vec::new()).is_none(), "{line}: defined twice");
+                } else if line == "}" {
+                    name = None;
+                } else if !line.is_empty() {
+                    let members = line.split(',').map(str::trim).filter(|member| !member.is_empty());
+                    groups.get_mut(name.expect(line)).unwrap().extend(members);
+                }
+            }
+        }
+        groups
+    }
+
+    /// Calls that are in `group`, through the groups that it uses.
+    fn calls(groups: &BTreeMap<&'static str, Vec<&'static str>>, group: &str, depth: usize) -> BTreeSet<&'static str> {
+        assert!(depth < 8, "{group} uses itself");
+        let mut all = BTreeSet::new();
+        for &member in groups.get(group).unwrap_or_else(|| panic!("no group {group}")) {
+            if member.starts_with('@') {
+                all.extend(calls(groups, member, depth + 1));
+            } else {
+                all.insert(member);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn the_list_is_the_folder() {
+        let listed: Vec<_> = files().iter().map(|file| file.name).collect();
+        assert_eq!(listed, folder(), "left: the list in library.rs, right: the files in compiler/library");
+    }
+
+    #[test]
+    fn files_are_found_by_the_name_of_an_include() {
+        for file in files() {
+            assert_eq!(get(file.name), Some(file));
+        }
+        assert_eq!(get("groups/default.kpol"), get("groups/default"));
+        assert_eq!(get("profiles/"), None);
+        assert_eq!(get(""), None);
+    }
+
+    #[test]
+    fn every_file_says_what_it_is_for() {
+        for file in files() {
+            assert!(file.text.starts_with("//! "), "{} does not begin with a `//!` line", file.name);
+            assert!(file.text.ends_with("}\n"), "{} ends oddly", file.name);
+        }
+    }
+
+    #[test]
+    fn every_file_parses() {
+        for file in files() {
+            let (_, errors) = kpol_grammar::parse::parse(file.text);
+            assert!(errors.is_empty(), "{}: {errors:?}", file.name);
+        }
+    }
+
+    #[test]
+    fn every_group_has_a_line_of_documentation() {
+        for file in files().iter().filter(|file| file.is_groups()) {
+            let lines: Vec<_> = file.text.lines().collect();
+            for (index, line) in lines.iter().enumerate().filter(|(_, line)| line.starts_with("group ")) {
+                assert!(lines[index - 1].starts_with("/// "), "{}: no `///` above `{line}`", file.name);
+            }
+        }
+    }
+
+    #[test]
+    fn members_are_sorted_groups_first_and_stand_there_once() {
+        let groups = groups();
+        for (group, members) in &groups {
+            let key = |member: &&str| (!member.starts_with('@'), (*member).to_owned());
+            assert!(members.is_sorted_by_key(key), "{group} is not sorted");
+            let direct: BTreeSet<_> = members.iter().copied().collect();
+            assert_eq!(direct.len(), members.len(), "{group} names a member twice");
+            for member in members.iter().filter(|member| member.starts_with('@')) {
+                for call in calls(&groups, member, 0) {
+                    assert!(!direct.contains(call), "{group} has {call} both directly and through {member}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn known_is_the_union_of_all_groups() {
+        let groups = groups();
+        let known = calls(&groups, "@known", 0);
+        for group in groups.keys() {
+            for call in calls(&groups, group, 0) {
+                assert!(known.contains(call), "{call} is in {group} but not in @known");
+            }
+        }
+    }
+
+    #[test]
+    fn the_calls_of_the_groups_are_the_calls_of_the_tables() {
+        let known = calls(&groups(), "@known", 0);
+        for call in crate::tables::Syscall::all() {
+            assert!(known.contains(call.name()), "{} is in no group", call.name());
+        }
+        for call in known {
+            assert!(crate::tables::syscall(call).is_some(), "no architecture has `{call}`");
+        }
+    }
+
+    #[test]
+    fn groups_that_stand_for_danger_do_not_leak_into_system_service() {
+        let groups = groups();
+        let service = calls(&groups, "@system-service", 0);
+        for group in ["@clock", "@debug", "@kernel-log", "@module", "@mount", "@raw-io", "@reboot", "@swap"] {
+            for call in calls(&groups, group, 0) {
+                assert!(!service.contains(call), "{call} of {group} is in @system-service");
+            }
+        }
+        for call in ["bpf", "open_by_handle_at", "fanotify_init", "vhangup", "acct", "sethostname"] {
+            assert!(!service.contains(call), "{call} is in @system-service");
+        }
+    }
+}

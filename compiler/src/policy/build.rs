@@ -1,0 +1,205 @@
+//! Rules → one function: levels, conflicts, default.
+//!
+//! ```text
+//! override (level 2)  deny  { sendfile }     wins
+//! plain               allow { @worker }      what is left of it
+//! default             deny                   the rest
+//! ```
+//!
+//! Order never matters: claims of one level either say the same or are a conflict, which is an error with a call
+//! that both claim. Levels stand above each other like sheets of paper with holes.
+
+use std::collections::BTreeMap;
+
+use super::{Policy, witness};
+use crate::diagnostic::{Code, Diagnostic, Label, Span};
+use crate::diagram::{Function, Leaf, Node, Store, Table};
+use crate::resolve::{Claim, DefaultAction, Resolved, RuleId, Sink, Via};
+use crate::source::graph::Graph;
+use crate::spec::{Action, Arch, Environment, Nr};
+use crate::tables;
+
+/// Two rules that claim a call with different actions.
+struct Conflict {
+    first: Claim,
+    second: Claim,
+    arch: Arch,
+    nr: Nr,
+    witness: String,
+    /// How many numbers of all ABIs they quarrel about.
+    calls: usize,
+}
+
+/// The function of `resolved`. `None` where there is no default: then it is a library. Conflicts are reported and
+/// settled somehow, so that the rest can still be looked at.
+pub fn build(resolved: &Resolved, graph: &Graph, store: &mut Store, sink: &mut Sink) -> Option<Policy> {
+    let default = choose_default(resolved, sink);
+    let mut conflicts: BTreeMap<(RuleId, RuleId), Conflict> = BTreeMap::new();
+    let mut function = Function::default();
+    for &arch in &resolved.archs {
+        let other = default.and_then(|default| default.action.get(&arch)).map_or(Node::FALSE, |&a| Node::action(a));
+        let mut calls = BTreeMap::new();
+        for (&nr, claims) in resolved.claims.get(&arch).into_iter().flatten() {
+            let claimed = layers(resolved, arch, nr, claims, store, &mut conflicts);
+            calls.insert(nr, store.over(claimed, other));
+        }
+        function.tables.insert(arch, Table::new(other, &calls));
+    }
+    for conflict in conflicts.into_values() {
+        // Not through the sink's filter: one pattern may quarrel with several others.
+        sink.diagnostics.push(report(resolved, graph, &conflict));
+    }
+    let default = default?;
+    Some(Policy {
+        function,
+        archs: resolved.archs.clone(),
+        native: resolved.native,
+        default: resolved.archs.first().and_then(|arch| default.action.get(arch)).copied()?,
+        declared: resolved.declared.clone(),
+        flags: resolved.flags.clone(),
+        listener: resolved.listener.as_ref().map(|(listener, _)| listener.clone()),
+    })
+}
+
+fn choose_default<'a>(resolved: &'a Resolved, sink: &mut Sink) -> Option<&'a DefaultAction> {
+    let chosen = resolved.defaults.iter().max_by_key(|default| default.priority)?;
+    for other in &resolved.defaults {
+        if other.priority != chosen.priority || other.span == chosen.span {
+            continue;
+        }
+        let same_file = other.span.file == chosen.span.file;
+        if other.action == chosen.action && !same_file {
+            continue;
+        }
+        let (first, second) = if other.span < chosen.span { (other, chosen) } else { (chosen, other) };
+        let diagnostic = if same_file && first.action == second.action {
+            Diagnostic::new(Code::E021, second.span, "the default is said twice").help("remove one")
+        } else {
+            Diagnostic::new(Code::E021, second.span, "two defaults disagree")
+                .help("a profile has exactly one; the including file decides with `override default …`")
+        };
+        sink.push(diagnostic.label("a second default").related(first.span, "the first"));
+    }
+    Some(chosen)
+}
+
+/// What the claims on one number come to; unclaimed calls are `FALSE`.
+fn layers(
+    resolved: &Resolved,
+    arch: Arch,
+    nr: Nr,
+    claims: &[Claim],
+    store: &mut Store,
+    conflicts: &mut BTreeMap<(RuleId, RuleId), Conflict>,
+) -> Node {
+    if let [claim] = claims {
+        return store.ite(claim.member.set, Node::action(claim.action), Node::FALSE);
+    }
+    let mut by_level: BTreeMap<u32, Vec<&Claim>> = BTreeMap::new();
+    for claim in claims {
+        by_level.entry(claim.priority).or_default().push(claim);
+    }
+    let mut node = Node::FALSE;
+    for level in by_level.into_values().rev() {
+        let mut layer = Node::FALSE;
+        let mut unions: Vec<(Action, Node)> = Vec::new();
+        for (index, claim) in level.iter().enumerate() {
+            for &(action, union) in &unions {
+                if action == claim.action || store.and(union, claim.member.set) == Node::FALSE {
+                    continue;
+                }
+                for before in level[..index].iter().filter(|before| before.action == action) {
+                    let both = store.and(before.member.set, claim.member.set);
+                    let Some((cube, _)) = store.witness(both, &|leaf| leaf == Leaf::True) else { continue };
+                    conflicts.entry((before.rule, claim.rule)).and_modify(|known| known.calls += 1).or_insert_with(
+                        || Conflict {
+                            first: **before,
+                            second: **claim,
+                            arch,
+                            nr,
+                            witness: witness::describe(arch, nr, name(resolved, arch, nr), &cube),
+                            calls: 1,
+                        },
+                    );
+                }
+            }
+            match unions.iter_mut().find(|(action, _)| *action == claim.action) {
+                Some((_, union)) => *union = store.or(*union, claim.member.set),
+                None => unions.push((claim.action, claim.member.set)),
+            }
+            let claimed = store.ite(claim.member.set, Node::action(claim.action), Node::FALSE);
+            layer = store.over(layer, claimed);
+        }
+        node = store.over(node, layer);
+    }
+    node
+}
+
+/// The name of a call.
+pub(super) fn name(resolved: &Resolved, arch: Arch, nr: Nr) -> Option<&str> {
+    match resolved.declared.get(&(arch, nr)) {
+        Some(name) => Some(name),
+        None => tables::syscall_at(arch, nr).map(tables::Syscall::name),
+    }
+}
+
+fn report(resolved: &Resolved, graph: &Graph, conflict: &Conflict) -> Diagnostic {
+    let Conflict { first, second, arch, nr, witness, calls } = conflict;
+    let (code, what, help) = if first.priority == 0 {
+        (Code::E040, "rules", "take it out of one of them by `except`, or decide with `override`")
+    } else {
+        let help = "overrides of including files win over those of included ones; of one level, none does";
+        (Code::E041, "overrides of the same level", help)
+    };
+    let call = name(resolved, *arch, *nr).map_or_else(|| nr.0.to_string(), str::to_owned);
+    let message = format!("two {what} disagree about `{call}`: `{}` and `{}`", first.action, second.action);
+    let place = second.member.via.pattern;
+    let mut diagnostic = Diagnostic::new(code, place, message)
+        .label(format!("`{}` here", second.action))
+        .related(first.member.via.pattern, format!("`{}` here", first.action))
+        .note(format!("both claim {witness}"));
+    for claim in [second, first] {
+        diagnostic.related.extend(places(resolved, graph, *arch, *nr, claim.member.via));
+    }
+    if *calls > 1 {
+        let more = if *calls == 2 { "one more call".to_owned() } else { format!("{} more calls", calls - 1) };
+        diagnostic = diagnostic.note(format!("they disagree about {more}"));
+    }
+    diagnostic.help(help)
+}
+
+/// The groups and includes that lead to a pattern.
+pub(super) fn places(resolved: &Resolved, graph: &Graph, arch: Arch, nr: Nr, via: Via) -> Vec<Label> {
+    let groups = resolved.chain(arch, nr, via).into_iter().map(|(span, text)| Label { span, text });
+    let includes = graph.chain(via.file()).into_iter().map(|span| Label { span, text: "included here".to_owned() });
+    groups.chain(includes).collect()
+}
+
+/// The claim that decides a concrete call, or `None` where the default does.
+pub(super) fn decider<'a>(
+    resolved: &'a Resolved,
+    store: &Store,
+    arch: Arch,
+    nr: Nr,
+    environment: &Environment,
+    args: &[u64; 6],
+) -> Option<&'a Claim> {
+    let claims = resolved.claims.get(&arch)?.get(&nr)?;
+    let holds = |claim: &&Claim| store.at(claim.member.set, environment, args) == Leaf::True;
+    claims.iter().filter(holds).max_by_key(|claim| claim.priority)
+}
+
+/// Where a call's fate is decided, for a label.
+pub(crate) fn decided_at(
+    resolved: &Resolved,
+    store: &Store,
+    arch: Arch,
+    nr: Nr,
+    environment: &Environment,
+    args: &[u64; 6],
+) -> Option<(Span, Option<Via>)> {
+    match decider(resolved, store, arch, nr, environment, args) {
+        Some(claim) => Some((claim.member.via.pattern, Some(claim.member.via))),
+        None => resolved.defaults.iter().max_by_key(|default| default.priority).map(|default| (default.span, None)),
+    }
+}

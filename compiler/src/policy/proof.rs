@@ -1,0 +1,137 @@
+//! `assert` and `within`: statements about the finished policy, proven for every call.
+//!
+//! ```text
+//! assert "AF_ALG stays shut" { deny { socket(family == AF_ALG) } }
+//!     calls of the pattern  ∩  calls that get something else  =  ∅,   or any path of it is the counterexample
+//! ```
+
+use super::build::{decided_at, name, places};
+use super::{Policy, witness};
+use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::diagram::{Cube, Function, Leaf, Node, Store};
+use crate::resolve::{Assertion, Guard, Resolved, Sink};
+use crate::source::graph::Graph;
+use crate::spec::{Action, Arch, Nr};
+
+/// Proves every `assert`, or reports it with a call that refutes it.
+pub fn assertions(resolved: &Resolved, graph: &Graph, policy: &Policy, store: &mut Store, sink: &mut Sink) {
+    for assertion in &resolved.assertions {
+        if let Some(diagnostic) = refute(assertion, resolved, graph, policy, store) {
+            // Several statements of one assert may fail, each in its own place.
+            sink.push(diagnostic);
+        }
+    }
+}
+
+fn refute(
+    assertion: &Assertion,
+    resolved: &Resolved,
+    graph: &Graph,
+    policy: &Policy,
+    store: &mut Store,
+) -> Option<Diagnostic> {
+    for (&arch, calls) in &assertion.calls {
+        let &wanted = assertion.action.get(&arch)?;
+        for (&nr, member) in calls {
+            let node = policy.function.at(arch, nr);
+            let negated = assertion.negated;
+            let wrong = store.where_action(node, &|action| (action == wanted) == negated);
+            let wrong = store.and(wrong, member.set);
+            let Some((cube, _)) = store.witness(wrong, &|leaf| leaf == Leaf::True) else { continue };
+            let (gets, text) = describe(resolved, policy, store, arch, nr, &cube);
+            let mut diagnostic =
+                Diagnostic::new(Code::E042, assertion.span, format!("the assertion \"{}\" fails", assertion.title))
+                    .label(format!("`{}` gets `{gets}`", name(resolved, arch, nr).unwrap_or("this call")))
+                    .note(format!("counterexample: {text} gets `{gets}`"));
+            diagnostic = with_decision(diagnostic, resolved, graph, store, arch, nr, &cube);
+            for span in graph.chain(assertion.span.file) {
+                diagnostic = diagnostic.related(span, "this include brings the assertion");
+            }
+            return Some(diagnostic.help("mend the rule that decides this call, or the assertion if it asks too much"));
+        }
+    }
+    None
+}
+
+/// What a call of the cube gets, and the call in words.
+fn describe(resolved: &Resolved, policy: &Policy, store: &Store, arch: Arch, nr: Nr, cube: &Cube) -> (Action, String) {
+    let (call, environment) = witness::call(arch, nr, cube);
+    let gets = match store.at(policy.function.at(arch, nr), &environment, &call.args) {
+        Leaf::Act(action) => action,
+        Leaf::False | Leaf::True => Function::FOREIGN,
+    };
+    (gets, witness::describe(arch, nr, name(resolved, arch, nr), cube))
+}
+
+fn with_decision(
+    mut diagnostic: Diagnostic,
+    resolved: &Resolved,
+    graph: &Graph,
+    store: &Store,
+    arch: Arch,
+    nr: Nr,
+    cube: &Cube,
+) -> Diagnostic {
+    let (call, environment) = witness::call(arch, nr, cube);
+    if let Some((span, via)) = decided_at(resolved, store, arch, nr, &environment, &call.args) {
+        let words = if via.is_some() { "this rule decides it" } else { "the default decides it" };
+        diagnostic = diagnostic.related(span, words);
+        if let Some(via) = via {
+            diagnostic.related.extend(places(resolved, graph, arch, nr, via));
+        }
+    }
+    diagnostic
+}
+
+/// The other side of a `within`.
+pub struct Other<'a> {
+    /// As the statement names it.
+    pub name: &'a str,
+    /// Its function, in the same store.
+    pub function: &'a Function,
+}
+
+/// Proves that `policy` is nowhere wider than `other`, or tells a call where it is.
+#[allow(clippy::too_many_arguments, reason = "a judgement about all of these; no two belong together")]
+pub fn within(
+    span: Span,
+    guard: Guard,
+    other: &Other<'_>,
+    resolved: &Resolved,
+    graph: &Graph,
+    policy: &Policy,
+    store: &mut Store,
+) -> Option<Diagnostic> {
+    for &arch in policy.archs.iter().filter(|arch| guard.archs.has(**arch)) {
+        let ours = policy.function.tables.get(&arch)?.clone();
+        let foreign = crate::diagram::Table::new(Node::action(Function::FOREIGN), &Default::default());
+        let theirs = other.function.tables.get(&arch).unwrap_or(&foreign);
+        let mut found: Option<(Nr, Cube)> = None;
+        ours.zip(theirs, |numbers, our, their| {
+            // Numbers that are not this ABI's are shown to no filter under its name.
+            let Some(nr) = numbers.map(Nr).find(|&nr| arch.owns(nr)).filter(|_| found.is_none() && our != their) else {
+                return;
+            };
+            let wider = store.wider(our, their);
+            let wider = store.and(wider, guard.environment);
+            found = store.witness(wider, &|leaf| leaf == Leaf::True).map(|(cube, _)| (nr, cube));
+        });
+        let Some((nr, cube)) = found else { continue };
+        let (gets, text) = describe(resolved, policy, store, arch, nr, &cube);
+        let (call, environment) = witness::call(arch, nr, &cube);
+        let there = match store.at(other.function.at(arch, nr), &environment, &call.args) {
+            Leaf::Act(action) => action,
+            Leaf::False | Leaf::True => Function::FOREIGN,
+        };
+        let mut diagnostic = Diagnostic::new(Code::E043, span, format!("this policy is not within `{}`", other.name))
+            .label(format!("`{there}` there, `{gets}` here"))
+            .note(format!("{text} gets `{gets}`; there it gets `{there}`"));
+        if !other.function.tables.contains_key(&arch) {
+            diagnostic =
+                diagnostic.note(format!("`{}` does not list {arch}: there its calls end the process", other.name));
+        }
+        diagnostic = with_decision(diagnostic, resolved, graph, store, arch, nr, &cube);
+        return Some(diagnostic.help("make this policy stricter there, or the other one wider"));
+    }
+    None
+}

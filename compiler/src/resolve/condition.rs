@@ -1,0 +1,529 @@
+//! Conditions on arguments, as sets of calls.
+//!
+//! ```text
+//! type & SOCK_TYPE_MASK == SOCK_STREAM     the kernel takes `int type`: low 32 bits of arg1, masked by 0xf, are 1
+//! fd < 0                                   `unsigned int fd` in the kernel: never; a warning says so
+//! ```
+//!
+//! Width and sign are the kernel's, not the register's: it drops the upper half of an `int` before it looks, so a
+//! filter that compares all 64 bits can be walked around (CVE-2019-7303, CVE-2019-10063).
+
+use kpol_grammar::ast::{BinaryOp, CompareOp, Expr, ExprKind, UnaryOp};
+use kpol_grammar::did_you_mean;
+
+use super::value::Value;
+use super::{Resolver, declare::Shape};
+use crate::diagnostic::{Code, Diagnostic, FileId, Span};
+use crate::diagram::{Comparison, Node, Operand};
+use crate::source::graph::with_near;
+use crate::spec::Arch;
+use crate::tables;
+
+/// Whether a condition held always, or never, wherever it was looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Constancy {
+    always: bool,
+    never: bool,
+}
+
+/// The call whose arguments are looked at.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub call: &'a str,
+    pub file: FileId,
+    pub arch: Arch,
+}
+
+/// A parameter, or a raw register.
+#[derive(Debug, Clone)]
+struct Slot {
+    arg: u8,
+    shape: Shape,
+    /// `arg0` … `arg5`.
+    raw: bool,
+    name: String,
+    span: Span,
+}
+
+/// A parameter with the mask that is laid over it.
+struct Tested {
+    slot: Slot,
+    /// All ones if there is none.
+    mask: u64,
+}
+
+/// What the kernel knows about the parameters of a call.
+struct Params {
+    list: Vec<(String, Shape)>,
+    /// From here on, names have no fixed register on this ABI.
+    split_at: Option<usize>,
+}
+
+impl<'a> Resolver<'a> {
+    /// The set of calls for which `expr` holds. Recursion is bounded by the parser's nesting.
+    pub(super) fn condition(&mut self, expr: &'a Expr, at: At<'a>) -> Node {
+        match &expr.kind {
+            ExprKind::Paren(inner) => self.condition(inner, at),
+            ExprKind::Unary(UnaryOp::Not, inner) => {
+                let inner = self.condition(inner, at);
+                self.store.not(inner)
+            }
+            ExprKind::And(list) => list.iter().fold(Node::TRUE, |all, one| {
+                let one = self.condition(one, at);
+                self.store.and(all, one)
+            }),
+            ExprKind::Or(list) => list.iter().fold(Node::FALSE, |any, one| {
+                let one = self.condition(one, at);
+                self.store.or(any, one)
+            }),
+            ExprKind::Compare { op, left, right, .. } => {
+                let node = self.compare(*op, left, right, expr, at);
+                self.note_constancy(expr, at, node)
+            }
+            ExprKind::In { negated, left, set } => {
+                let node = self.member(left, set, at);
+                let node = match node {
+                    Some(node) if *negated => self.store.not(node),
+                    Some(node) => node,
+                    None => return Node::FALSE,
+                };
+                self.note_constancy(expr, at, Some(node))
+            }
+            _ if self.mentions_parameter(expr, at) => {
+                let Some(tested) = self.tested(expr, at) else { return Node::FALSE };
+                let zero = self.equal(&tested, 0, at.arch);
+                let node = self.store.not(zero);
+                self.note_constancy(expr, at, Some(node))
+            }
+            _ => {
+                self.not_a_condition(expr, at);
+                Node::FALSE
+            }
+        }
+    }
+
+    fn not_a_condition(&mut self, expr: &'a Expr, at: At<'a>) {
+        if let Some((name, span)) = self.unknown_name(expr, at.file) {
+            self.unknown_parameter(name, span, at);
+            return;
+        }
+        let span = Span { file: at.file, bytes: expr.span };
+        self.error(Diagnostic::new(Code::E034, span, "this tests no parameter").help(format!(
+            "compare a parameter of `{}`: {}",
+            at.call,
+            self.parameter_list(at)
+        )));
+    }
+
+    fn parameter_list(&self, at: At<'_>) -> String {
+        match self.params(at.call, at.arch) {
+            Some(params) if !params.list.is_empty() => {
+                params.list.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            }
+            _ => "`arg0` to `arg5`".to_owned(),
+        }
+    }
+
+    fn compare(&mut self, op: CompareOp, left: &'a Expr, right: &'a Expr, whole: &'a Expr, at: At<'a>) -> Option<Node> {
+        let (tested, value, op) = match (self.mentions_parameter(left, at), self.mentions_parameter(right, at)) {
+            (true, false) => (left, right, op),
+            (false, true) => (right, left, flipped(op)),
+            (true, true) => {
+                let span = Span { file: at.file, bytes: whole.span };
+                self.error(
+                    Diagnostic::new(Code::E034, span, "two parameters cannot be compared with each other")
+                        .help("a filter compares a parameter with constants only"),
+                );
+                return None;
+            }
+            (false, false) => {
+                let unknown = self.unknown_name(left, at.file).or_else(|| self.unknown_name(right, at.file));
+                match unknown {
+                    Some((name, span)) => self.unknown_parameter(name, span, at),
+                    None => self.not_a_condition(whole, at),
+                }
+                return None;
+            }
+        };
+        let tested = self.tested(tested, at)?;
+        let value_span = Span { file: at.file, bytes: value.span };
+        if let ExprKind::Set(_) = value.kind {
+            self.set_compared(op, value_span);
+            return None;
+        }
+        let number = match self.value(value, at.file, at.arch, 0)? {
+            Value::Number(number) => number,
+            Value::Set(_) => {
+                self.set_compared(op, value_span);
+                return None;
+            }
+        };
+        self.warn_pointer(&tested, number, op);
+        let ordering = !matches!(op, CompareOp::Eq | CompareOp::Ne);
+        self.check_range(&tested.slot, number, ordering, value_span)?;
+        let node = match op {
+            CompareOp::Eq => self.equal(&tested, number, at.arch),
+            CompareOp::Ne => {
+                let equal = self.equal(&tested, number, at.arch);
+                self.store.not(equal)
+            }
+            CompareOp::Le => self.at_most(&tested, number, at.arch),
+            CompareOp::Lt => self.at_most(&tested, number - 1, at.arch),
+            CompareOp::Gt => {
+                let rest = self.at_most(&tested, number, at.arch);
+                self.store.not(rest)
+            }
+            CompareOp::Ge => {
+                let rest = self.at_most(&tested, number - 1, at.arch);
+                self.store.not(rest)
+            }
+        };
+        Some(node)
+    }
+
+    fn set_compared(&mut self, op: CompareOp, span: Span) {
+        let instead = if op == CompareOp::Ne { "not in" } else { "in" };
+        self.error(
+            Diagnostic::new(Code::E037, span, "a parameter cannot be compared with a set")
+                .help(format!("test membership: write `{instead}`")),
+        );
+    }
+
+    fn member(&mut self, left: &'a Expr, set: &'a Expr, at: At<'a>) -> Option<Node> {
+        if !self.mentions_parameter(left, at) {
+            self.not_a_condition(left, at);
+            return None;
+        }
+        let tested = self.tested(left, at)?;
+        let ranges = match self.value(set, at.file, at.arch, 0)? {
+            Value::Set(ranges) => ranges,
+            Value::Number(_) => {
+                let span = Span { file: at.file, bytes: set.span };
+                self.error(
+                    Diagnostic::new(Code::E037, span, "`in` needs a set, and this is one value")
+                        .help("write `== value`, or put it in braces"),
+                );
+                return None;
+            }
+        };
+        let mut node = Node::FALSE;
+        for &(low, high, span) in ranges.iter() {
+            self.warn_pointer(&tested, if low == high { low } else { 1 }, CompareOp::Eq);
+            let ordering = low != high;
+            // A range of a set that is used elsewhere too is reported where it is written: once.
+            let sound = self.check_range(&tested.slot, low, ordering, span).is_some()
+                && self.check_range(&tested.slot, high, ordering, span).is_some();
+            if !sound {
+                continue;
+            }
+            let part = if ordering {
+                let upto = self.at_most(&tested, high, at.arch);
+                let below = self.at_most(&tested, low - 1, at.arch);
+                self.store.minus(upto, below)
+            } else {
+                self.equal(&tested, low, at.arch)
+            };
+            node = self.store.or(node, part);
+        }
+        Some(node)
+    }
+
+    /// The calls where the tested word equals `value`, taken modulo its width.
+    fn equal(&mut self, tested: &Tested, value: i128, arch: Arch) -> Node {
+        let operand = operand(tested, arch);
+        let fits = fits_width(value, operand.bits);
+        // Bits of the value that the mask hides can never be seen.
+        let hidden = value as u64 & !operand.mask & width_mask(operand.bits);
+        if !fits || hidden != 0 {
+            return Node::FALSE;
+        }
+        self.store.compare(operand, Comparison::Eq, value as u64)
+    }
+
+    /// The calls where the tested word, as a number, is at most `value`.
+    fn at_most(&mut self, tested: &Tested, value: i128, arch: Arch) -> Node {
+        let operand = operand(tested, arch);
+        let (lowest, highest) = number_range(operand.bits, operand.signed);
+        if value < lowest {
+            return Node::FALSE;
+        }
+        if value >= highest {
+            return Node::TRUE;
+        }
+        self.store.compare(operand, Comparison::Le, value as u64)
+    }
+
+    /// Whether a value can be meant for a parameter at all; reports it if not.
+    fn check_range(&mut self, slot: &Slot, value: i128, ordering: bool, span: Span) -> Option<()> {
+        let Shape { bits, signed, .. } = slot.shape;
+        let (lowest, highest) = number_range(bits, signed);
+        if (lowest..=highest).contains(&value) || !ordering && fits_width(value, bits) {
+            return Some(());
+        }
+        let kind = if signed { "a signed" } else { "an unsigned" };
+        let message = format!("{} does not fit in `{}`, {kind} number of {bits} bits", written(value), slot.name);
+        let mut diagnostic = Diagnostic::new(Code::E033, span, message);
+        if fits_width(value, bits) {
+            let meant = if signed { value - (1 << bits) } else { value + (1i128 << bits) };
+            diagnostic = diagnostic.help(format!("as such a number it is {}: write that", written(meant)));
+        } else {
+            diagnostic = diagnostic.help(format!("it is {} to {}", written(lowest), written(highest)));
+        }
+        self.error(diagnostic);
+        None
+    }
+
+    fn warn_pointer(&mut self, tested: &Tested, value: i128, op: CompareOp) {
+        let null_test = value == 0 && matches!(op, CompareOp::Eq | CompareOp::Ne);
+        if tested.slot.shape.pointer && !null_test {
+            self.sink.push(
+                Diagnostic::new(Code::W003, tested.slot.span, format!("`{}` is a pointer", tested.slot.name))
+                    .note("the kernel shows a filter the address, never what it points to")
+                    .help("only a comparison with 0 says something"),
+            );
+        }
+    }
+
+    /// The parameter in `expr` and its mask. `expr` mentions one.
+    fn tested(&mut self, expr: &'a Expr, at: At<'a>) -> Option<Tested> {
+        match &expr.kind {
+            ExprKind::Paren(inner) => self.tested(inner, at),
+            ExprKind::Name(name) => {
+                let slot = self.slot(name, Span { file: at.file, bytes: expr.span }, at)?;
+                Some(Tested { slot, mask: u64::MAX })
+            }
+            ExprKind::Chain { first, rest } if rest.iter().all(|(op, ..)| *op == BinaryOp::And) => {
+                let operands = || std::iter::once(&**first).chain(rest.iter().map(|(_, _, operand)| operand));
+                let (with, without): (Vec<_>, Vec<_>) = operands().partition(|one| self.mentions_parameter(one, at));
+                let &[parameter] = with.as_slice() else { return self.not_testable(expr, at) };
+                let mut tested = self.tested(parameter, at)?;
+                for mask in without {
+                    let value = self.number(mask, at.file, at.arch)?;
+                    let span = Span { file: at.file, bytes: mask.span };
+                    if !fits_width(value, tested.slot.shape.bits) {
+                        let (bits, name) = (tested.slot.shape.bits, &tested.slot.name);
+                        let message =
+                            format!("the mask {} is wider than `{name}`, which has {bits} bits", written(value));
+                        self.error(
+                            Diagnostic::new(Code::E033, span, message)
+                                .help("the kernel never looks at the bits above; leave them out"),
+                        );
+                        return None;
+                    }
+                    tested.mask &= value as u64;
+                }
+                Some(tested)
+            }
+            _ => self.not_testable(expr, at),
+        }
+    }
+
+    fn not_testable(&mut self, expr: &Expr, at: At<'_>) -> Option<Tested> {
+        let span = Span { file: at.file, bytes: expr.span };
+        self.error(
+            Diagnostic::new(Code::E034, span, "only `&` with a constant mask can be applied to a parameter")
+                .help("move the calculation to the constant on the other side"),
+        );
+        None
+    }
+
+    fn mentions_parameter(&self, expr: &Expr, at: At<'_>) -> bool {
+        match &expr.kind {
+            ExprKind::Name(name) => self.is_parameter(name, at),
+            ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => self.mentions_parameter(inner, at),
+            ExprKind::Chain { first, rest } => {
+                self.mentions_parameter(first, at) || rest.iter().any(|(_, _, one)| self.mentions_parameter(one, at))
+            }
+            ExprKind::Compare { left, right, .. } => {
+                self.mentions_parameter(left, at) || self.mentions_parameter(right, at)
+            }
+            ExprKind::In { left, .. } => self.mentions_parameter(left, at),
+            ExprKind::And(list) | ExprKind::Or(list) => list.iter().any(|one| self.mentions_parameter(one, at)),
+            ExprKind::Number(_) | ExprKind::Set(_) => false,
+        }
+    }
+
+    /// A name in `expr` that is neither parameter nor constant.
+    fn unknown_name(&self, expr: &'a Expr, file: FileId) -> Option<(&'a str, Span)> {
+        match &expr.kind {
+            ExprKind::Name(name) => {
+                let known = self.const_names.contains_key(name.as_str()) || tables::is_constant(name);
+                (!known).then_some((name.as_str(), Span { file, bytes: expr.span }))
+            }
+            ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => self.unknown_name(inner, file),
+            ExprKind::Chain { first, rest } => self
+                .unknown_name(first, file)
+                .or_else(|| rest.iter().find_map(|(_, _, operand)| self.unknown_name(operand, file))),
+            _ => None,
+        }
+    }
+
+    fn unknown_parameter(&mut self, name: &str, span: Span, at: At<'_>) {
+        let Some(params) = self.params(at.call, at.arch) else {
+            self.error(
+                Diagnostic::new(Code::E031, span, format!("the parameters of `{}` are not known", at.call))
+                    .help("use the raw registers `arg0` to `arg5`"),
+            );
+            return;
+        };
+        let message = format!("`{}` has no parameter `{name}`", at.call);
+        let near = did_you_mean(name, params.list.iter().map(|(name, _)| name.as_str()));
+        let otherwise = if params.list.is_empty() {
+            "it takes no arguments".to_owned()
+        } else {
+            format!("it has {}", self.parameter_list(at))
+        };
+        self.error(with_near(Diagnostic::new(Code::E031, span, message), span, near, str::to_owned, &otherwise));
+    }
+
+    fn params(&self, call: &str, arch: Arch) -> Option<Params> {
+        if let Some(declared) = self.calls.get(call) {
+            let list: Vec<_> = declared.params.iter().map(|param| (param.name.clone(), param.shape)).collect();
+            let split_at = list.iter().position(|(_, shape)| arch.bits() == 32 && shape.bits == 64 && !shape.pointer);
+            return (!list.is_empty()).then_some(Params { list, split_at });
+        }
+        let syscall = tables::syscall(call)?;
+        let params = syscall.params(arch)?;
+        let list: Vec<_> = params
+            .iter()
+            .map(|param| {
+                let shape = Shape { bits: param.bits, signed: param.signed, pointer: param.pointer };
+                (param.name.to_owned(), shape)
+            })
+            .collect();
+        let nameable = syscall.nameable(arch);
+        let split_at = (nameable < list.len()).then_some(nameable);
+        Some(Params { list, split_at })
+    }
+
+    fn is_parameter(&self, name: &str, at: At<'_>) -> bool {
+        raw_index(name).is_some()
+            || self.params(at.call, at.arch).is_some_and(|params| self.index(&params, name, at.call).is_some())
+    }
+
+    fn index(&self, params: &Params, name: &str, call: &str) -> Option<usize> {
+        let position = |name: &str| params.list.iter().position(|(known, _)| known == name);
+        position(name).or_else(|| position(tables::syscall(call)?.alias(name)?))
+    }
+
+    fn slot(&mut self, name: &str, span: Span, at: At<'_>) -> Option<Slot> {
+        let params = self.params(at.call, at.arch);
+        if let Some(index) = raw_index(name) {
+            let named = params.as_ref().filter(|params| params.split_at.is_none_or(|split| index < split));
+            if let Some((known, shape)) = named.and_then(|params| params.list.get(index))
+                && shape.bits < 64
+                && at.arch.bits() == 64
+            {
+                {
+                    self.sink.push(
+                        Diagnostic::new(Code::W004, span, format!("`{name}` is all 64 bits of the register"))
+                            .note(format!("the kernel looks at the low {} only: `{known}`", shape.bits))
+                            .help(format!("write `{known}`"))
+                            .fix(format!("replace it by `{known}`"), span, known.clone()),
+                    );
+                }
+            }
+            let shape = Shape { bits: 64, signed: false, pointer: false };
+            return Some(Slot { arg: index as u8, shape, raw: true, name: name.to_owned(), span });
+        }
+        let params = params?;
+        let index = self.index(&params, name, at.call)?;
+        if params.split_at.is_some_and(|split| index >= split) {
+            let message = format!("`{name}` of `{}` has no fixed register on {}", at.call, at.arch);
+            self.error(
+                Diagnostic::new(Code::E036, span, message)
+                    .note("64-bit values are split over two registers there, and what follows moves along")
+                    .help(format!("guard this rule by `when not arch {}`, or use the raw registers there", at.arch)),
+            );
+            return None;
+        }
+        let shape = params.list[index].1;
+        Some(Slot { arg: index as u8, shape, raw: false, name: name.to_owned(), span })
+    }
+
+    /// Remembers whether a condition always or never holds; answers the set (empty for a mistake).
+    fn note_constancy(&mut self, expr: &Expr, at: At<'_>, node: Option<Node>) -> Node {
+        let Some(node) = node else { return Node::FALSE };
+        self.note_constancy_at(Span { file: at.file, bytes: expr.span }, node);
+        node
+    }
+
+    pub(super) fn note_constancy_at(&mut self, span: Span, node: Node) {
+        if !self.is_builtin(span.file) {
+            let known = self.constancy.entry(span).or_insert(Constancy { always: true, never: true });
+            known.always &= node == Node::TRUE;
+            known.never &= node == Node::FALSE;
+        }
+    }
+
+    pub(super) fn report_constancy(&mut self) {
+        // A condition that is constant explains all that is around it: smaller places first.
+        let mut found: Vec<(Span, Constancy)> =
+            self.constancy.iter().filter(|(_, known)| known.always || known.never).map(|(&s, &k)| (s, k)).collect();
+        found.sort_by_key(|(span, _)| (span.file, span.bytes.end - span.bytes.start));
+        let mistakes: Vec<Span> =
+            self.sink.diagnostics.iter().filter_map(|known| Some(known.primary.as_ref()?.span)).collect();
+        let mut reported: Vec<Span> = Vec::new();
+        for (span, known) in found {
+            let inside = |other: &Span| {
+                other.file == span.file && span.bytes.start <= other.bytes.start && other.bytes.end <= span.bytes.end
+            };
+            if reported.iter().any(inside) || mistakes.iter().any(inside) {
+                continue;
+            }
+            reported.push(span);
+            let (code, what, help) = if known.never {
+                (Code::W006, "this is never true", "the rule claims nothing here: mend the condition, or remove it")
+            } else {
+                (Code::W005, "this is always true", "mend the condition, or remove it")
+            };
+            self.sink.push(Diagnostic::new(code, span, what).help(help));
+        }
+    }
+}
+
+/// `arg0` … `arg5`.
+fn raw_index(name: &str) -> Option<usize> {
+    match name.strip_prefix("arg")?.as_bytes() {
+        [digit @ b'0'..=b'5'] => Some(usize::from(digit - b'0')),
+        _ => None,
+    }
+}
+
+fn flipped(op: CompareOp) -> CompareOp {
+    match op {
+        CompareOp::Eq | CompareOp::Ne => op,
+        CompareOp::Lt => CompareOp::Gt,
+        CompareOp::Le => CompareOp::Ge,
+        CompareOp::Gt => CompareOp::Lt,
+        CompareOp::Ge => CompareOp::Le,
+    }
+}
+
+/// The word as this ABI has it.
+fn operand(tested: &Tested, arch: Arch) -> Operand {
+    let Slot { arg, shape, raw, .. } = tested.slot;
+    let register = width_mask(arch.bits());
+    // A raw register is 64 bits whose upper half a 32-bit ABI fills with zeros; a `long` is 32 bits there.
+    let bits = if raw { shape.bits } else { shape.bits.min(arch.bits()) };
+    Operand { arg, bits, mask: tested.mask & register & width_mask(bits), signed: shape.signed }
+}
+
+fn width_mask(bits: u8) -> u64 {
+    u64::MAX >> (64 - u32::from(bits))
+}
+
+/// Least and greatest number of a width.
+fn number_range(bits: u8, signed: bool) -> (i128, i128) {
+    if signed { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) } else { (0, (1 << bits) - 1) }
+}
+
+/// Whether a value is a number of that width, signed or not.
+fn fits_width(value: i128, bits: u8) -> bool {
+    (-(1 << (bits - 1))..1 << bits).contains(&value)
+}
+
+/// A value as a person would write it.
+fn written(value: i128) -> String {
+    if value.unsigned_abs() >= 0x1_0000 && value > 0 { format!("{value:#x}") } else { value.to_string() }
+}

@@ -1,0 +1,286 @@
+//! Names become things: tree → rules.
+//!
+//! ```text
+//! when arch aarch64 { allow { @worker } }      →   claim: aarch64, number 63, all calls, allow, said at …
+//!                                                  claim: aarch64, number 198, calls with arg0 & 0xffffffff == 2 …
+//! ```
+//!
+//! Every pattern becomes, for each ABI of the policy, a set of calls by number ([`CallSet`]); every rule a list of
+//! [`Claim`]s on such sets. Nothing is decided here: who wins is said in [`policy`](crate::policy).
+//!
+//! INVARIANT: a mistake is reported once, however many ABIs, groups or files lead to it.
+
+mod condition;
+mod declare;
+mod guard;
+mod pattern;
+mod statement;
+mod value;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
+
+use kpol_grammar::ast;
+
+use crate::diagnostic::{Code, Diagnostic, FileId, Span};
+use crate::diagram::{Node, Store};
+use crate::driver::Options;
+use crate::policy::{Flag, Listener};
+use crate::source::graph::Graph;
+use crate::spec::{Action, Arch, Nr};
+
+pub use declare::{DeclaredCall, GroupId};
+pub use guard::{ArchSet, Guard};
+
+/// How deep groups may use groups, and constants constants.
+pub const MAX_NESTING: usize = 64;
+
+/// Why a call is in a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Via {
+    /// The pattern that names it, or the group it is in.
+    pub pattern: Span,
+    /// That group.
+    pub group: Option<GroupId>,
+}
+
+/// A call in a [`CallSet`].
+#[derive(Debug, Clone, Copy)]
+pub struct Member {
+    /// In which environments and for which arguments: a set.
+    pub set: Node,
+    /// Why.
+    pub via: Via,
+}
+
+/// Calls of one ABI, by number.
+pub type CallSet = BTreeMap<Nr, Member>;
+
+/// Index into [`Resolved::rules`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RuleId(pub u32);
+
+/// A rule as it was written.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Place of the action, with the word `override` if it is there.
+    pub span: Span,
+    /// 0 for a plain rule, the level of its file for an override.
+    pub priority: u32,
+    /// Whether it is part of kpolc itself.
+    pub builtin: bool,
+}
+
+/// A rule's claim on some calls of one number.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    /// Which rule.
+    pub rule: RuleId,
+    /// What the calls shall get.
+    pub action: Action,
+    /// The rule's.
+    pub priority: u32,
+    /// Which of the calls.
+    pub member: Member,
+}
+
+/// A statement of an `assert`.
+#[derive(Debug, Clone)]
+pub struct Assertion {
+    /// What the author calls it.
+    pub title: String,
+    /// Place of the title.
+    pub title_span: Span,
+    /// Place of this statement.
+    pub span: Span,
+    /// The action by ABI, and whether none rather than all of the calls shall get it.
+    pub action: BTreeMap<Arch, Action>,
+    /// `not ACTION`.
+    pub negated: bool,
+    /// The calls.
+    pub calls: BTreeMap<Arch, CallSet>,
+}
+
+/// A `within` statement.
+#[derive(Debug, Clone)]
+pub struct Within {
+    /// As written.
+    pub include: ast::Include,
+    /// Place of the path.
+    pub span: Span,
+    /// Where and when it is meant to hold.
+    pub guard: Guard,
+}
+
+/// A default, and where it is said.
+#[derive(Debug, Clone)]
+pub struct DefaultAction {
+    /// The action by ABI (errnos differ between some).
+    pub action: BTreeMap<Arch, Action>,
+    /// Where.
+    pub span: Span,
+    /// 0, or the file's level for `override default`.
+    pub priority: u32,
+}
+
+/// Everything that the statements say, with names gone.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    /// ABIs, sorted.
+    pub archs: Vec<Arch>,
+    /// Whether no `arch` statement and no option names them.
+    pub native: bool,
+    /// Every `default` of every file.
+    pub defaults: Vec<DefaultAction>,
+    /// Every rule of every file.
+    pub rules: Vec<Rule>,
+    /// Who claims what.
+    pub claims: BTreeMap<Arch, BTreeMap<Nr, Vec<Claim>>>,
+    /// Every statement of every `assert`.
+    pub assertions: Vec<Assertion>,
+    /// Every `within`.
+    pub withins: Vec<Within>,
+    /// `flags`.
+    pub flags: Vec<Flag>,
+    /// `listener`, and where it is said.
+    pub listener: Option<(Listener, Span)>,
+    /// Calls that the policy declares.
+    pub declared: BTreeMap<(Arch, Nr), String>,
+    /// Names and places of groups, for messages.
+    pub groups: Vec<GroupInfo>,
+    /// Members of each group on each ABI.
+    pub group_sets: HashMap<(GroupId, Arch), Rc<CallSet>>,
+    /// Groups and constants of the first file that nothing uses.
+    pub unused: Vec<(String, Span)>,
+    /// Patterns of rules under `when arch`: the author has thought of the other ABIs.
+    pub guarded: HashSet<Span>,
+    /// Whether conditions could not all be read: then what follows from the rules means little.
+    pub incomplete: bool,
+}
+
+/// What messages say of a group.
+#[derive(Debug, Clone)]
+pub struct GroupInfo {
+    /// With its `@`.
+    pub name: String,
+    /// Place of the name where it is defined.
+    pub span: Span,
+    /// Part of kpolc itself.
+    pub builtin: bool,
+}
+
+impl Resolved {
+    /// The places that lead from a member to the name of the call: the groups on the way, outermost first.
+    pub fn chain(&self, arch: Arch, nr: Nr, via: Via) -> Vec<(Span, String)> {
+        let mut places = Vec::new();
+        let mut here = via;
+        // Groups nest at most so deep; a broken circle must not keep us here.
+        for _ in 0..=MAX_NESTING {
+            let Some(group) = here.group else { break };
+            let info = &self.groups[group.0 as usize];
+            let Some(inner) = self.group_sets.get(&(group, arch)).and_then(|set| set.get(&nr)) else { break };
+            here = inner.via;
+            if info.builtin {
+                break;
+            }
+            places.push((here.pattern, format!("in `{}`", info.name)));
+        }
+        places
+    }
+}
+
+/// Where findings go: each once.
+#[derive(Debug, Default)]
+pub struct Sink {
+    /// In the order of their making.
+    pub diagnostics: Vec<Diagnostic>,
+    seen: HashSet<(Code, Option<Span>)>,
+}
+
+impl Sink {
+    /// Adds a finding, unless one of its code is already at its place.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        let place = diagnostic.primary.as_ref().map(|label| label.span);
+        if place.is_none() || self.seen.insert((diagnostic.code, place)) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+}
+
+/// Turns the trees of `graph` into rules.
+pub fn resolve(graph: &Graph, options: &Options, store: &mut Store, sink: &mut Sink) -> Resolved {
+    let mut resolver = Resolver::new(graph, options, store, sink);
+    resolver.declare();
+    resolver.statements();
+    resolver.finish()
+}
+
+struct Resolver<'a> {
+    graph: &'a Graph,
+    options: &'a Options,
+    store: &'a mut Store,
+    sink: &'a mut Sink,
+    consts: Vec<declare::ConstDef<'a>>,
+    const_names: HashMap<&'a str, Vec<usize>>,
+    const_values: HashMap<(usize, Arch), value::Progress>,
+    groups: Vec<declare::GroupDef<'a>>,
+    group_names: HashMap<&'a str, Vec<GroupId>>,
+    group_progress: HashSet<(GroupId, Arch)>,
+    calls: HashMap<&'a str, DeclaredCall>,
+    /// For each condition: whether it held always, and never, on every ABI so far.
+    constancy: BTreeMap<Span, condition::Constancy>,
+    result: Resolved,
+}
+
+impl<'a> Resolver<'a> {
+    fn new(graph: &'a Graph, options: &'a Options, store: &'a mut Store, sink: &'a mut Sink) -> Self {
+        Self {
+            graph,
+            options,
+            store,
+            sink,
+            consts: Vec::new(),
+            const_names: HashMap::new(),
+            const_values: HashMap::new(),
+            groups: Vec::new(),
+            group_names: HashMap::new(),
+            group_progress: HashSet::new(),
+            calls: HashMap::new(),
+            constancy: BTreeMap::new(),
+            result: Resolved::default(),
+        }
+    }
+
+    fn is_builtin(&self, file: FileId) -> bool {
+        self.graph.get(file).is_some_and(|file| file.builtin)
+    }
+
+    fn error(&mut self, diagnostic: Diagnostic) {
+        self.result.incomplete = true;
+        self.sink.push(diagnostic);
+    }
+
+    fn finish(mut self) -> Resolved {
+        self.report_constancy();
+        self.report_unused();
+        self.result.groups = self
+            .groups
+            .iter()
+            .map(|group| GroupInfo {
+                name: group.name.text.clone(),
+                span: Span { file: group.file, bytes: group.name.span },
+                builtin: self.is_builtin(group.file),
+            })
+            .collect();
+        self.result
+    }
+
+    fn report_unused(&mut self) {
+        let Some(root) = self.graph.files.first() else { return };
+        let groups = self.groups.iter().filter(|group| !group.used && group.file == root.id).map(|group| group.name);
+        let consts = self.consts.iter().filter(|found| !found.used && found.file == root.id).map(|found| found.name);
+        let unused: Vec<&ast::Name> = groups.chain(consts).collect();
+        self.result.unused =
+            unused.iter().map(|name| (name.text.clone(), Span { file: root.id, bytes: name.span })).collect();
+    }
+}

@@ -1,0 +1,210 @@
+//! Patterns and groups, as sets of calls by number.
+//!
+//! ```text
+//! @file-system except { mount }    every call of the group; `mount` without what the exception names
+//! socket                           x86_64: 41        x86: 359, and 102 (`socketcall`) where arg0 is 1
+//! ```
+
+use std::rc::Rc;
+
+use kpol_grammar::ast::{Pattern, PatternKind};
+use kpol_grammar::did_you_mean;
+
+use super::condition::At;
+use super::{ArchSet, CallSet, GroupId, MAX_NESTING, Member, Resolver, Via};
+use crate::diagnostic::{Code, Diagnostic, FileId, Span};
+use crate::diagram::{Comparison, Node, Operand};
+use crate::library;
+use crate::source::graph::with_near;
+use crate::spec::{Arch, Nr, multiplex};
+use crate::tables;
+
+impl<'a> Resolver<'a> {
+    /// Reports names that mean nothing, once and for all ABIs; marks groups as used.
+    pub(super) fn check_patterns(&mut self, patterns: &'a [Pattern], file: FileId, archs: ArchSet) {
+        for pattern in patterns {
+            match &pattern.kind {
+                PatternKind::Call { name, .. } => {
+                    let span = Span { file, bytes: name.span };
+                    if !self.knows_call(&name.text) {
+                        self.unknown_call(&name.text, span);
+                    } else if !self.is_builtin(file) && !self.call_exists(&name.text, archs) {
+                        let on: Vec<&str> =
+                            self.result.archs.iter().filter(|arch| archs.has(**arch)).map(|arch| arch.name()).collect();
+                        let has: Vec<&str> = Arch::all()
+                            .filter(|&arch| self.call_number(&name.text, arch).is_some())
+                            .map(Arch::name)
+                            .collect();
+                        let message = if on.is_empty() {
+                            format!("`{}` is named where none of the policy's architectures is", name.text)
+                        } else {
+                            format!("`{}` does not exist on {}", name.text, on.join(", "))
+                        };
+                        self.sink.push(
+                            Diagnostic::new(Code::W001, span, message)
+                                .note(format!("it does on {}", has.join(", ")))
+                                .help("remove it, or add the architecture"),
+                        );
+                    }
+                }
+                PatternKind::Group(name) => match self.group_names.get(name.text.as_str()).cloned() {
+                    Some(ids) => {
+                        for id in ids {
+                            self.groups[id.0 as usize].used = true;
+                        }
+                    }
+                    None => self.unknown_group(&name.text, Span { file, bytes: name.span }),
+                },
+            }
+            self.check_patterns(&pattern.except, file, archs);
+        }
+    }
+
+    fn unknown_call(&mut self, name: &str, span: Span) {
+        let as_group = format!("@{name}");
+        let diagnostic = Diagnostic::new(Code::E030, span, format!("no syscall `{name}` on any architecture"));
+        if self.group_names.contains_key(as_group.as_str()) || library::group_file(&as_group).is_some() {
+            let help = format!("did you mean the group `{as_group}`?");
+            self.error(diagnostic.help(help).fix(format!("replace it by `{as_group}`"), span, as_group));
+            return;
+        }
+        let names = tables::Syscall::all().map(|call| -> &str { call.name() }).chain(self.calls.keys().copied());
+        let near = did_you_mean(name, names).map(str::to_owned);
+        let otherwise = "if the kernel has it, declare it: `syscall NAME = NUMBER on ARCH`";
+        self.error(with_near(diagnostic, span, near.as_deref(), str::to_owned, otherwise));
+    }
+
+    fn unknown_group(&mut self, name: &str, span: Span) {
+        let names = self.group_names.keys().copied().chain(library::group_names().map(|name| -> &str { name }));
+        let near = did_you_mean(name, names).map(str::to_owned);
+        let diagnostic = Diagnostic::new(Code::E026, span, format!("no group `{name}`"));
+        let otherwise = "`kpolc groups` lists the built-in ones; `group @name { … }` defines one";
+        self.error(with_near(diagnostic, span, near.as_deref(), str::to_owned, otherwise));
+    }
+
+    /// The union of several patterns.
+    pub(super) fn patterns_set(&mut self, patterns: &'a [Pattern], file: FileId, arch: Arch, depth: usize) -> CallSet {
+        let mut all = CallSet::new();
+        for pattern in patterns {
+            for (nr, member) in self.pattern_set(pattern, file, arch, depth) {
+                self.add(&mut all, nr, member);
+            }
+        }
+        all
+    }
+
+    /// What one pattern matches on `arch`. Recursion is bounded by the parser's nesting and, through groups, by `depth`.
+    pub(super) fn pattern_set(&mut self, pattern: &'a Pattern, file: FileId, arch: Arch, depth: usize) -> CallSet {
+        let span = Span { file, bytes: pattern.span };
+        let mut set = match &pattern.kind {
+            PatternKind::Call { name, conditions } => {
+                let via = Via { pattern: span, group: None };
+                self.call_set(&name.text, conditions, At { call: &name.text, file, arch }, via)
+            }
+            PatternKind::Group(name) => {
+                let span = Span { file, bytes: name.span };
+                let ids = self.group_names.get(name.text.as_str()).cloned().unwrap_or_default();
+                let mut all = CallSet::new();
+                for id in ids {
+                    let members = self.group_set(id, arch, span, depth);
+                    for (&nr, member) in members.iter() {
+                        let via = Via { pattern: span, group: Some(id) };
+                        self.add(&mut all, nr, Member { set: member.set, via });
+                    }
+                }
+                all
+            }
+        };
+        for except in &pattern.except {
+            for (nr, gone) in self.pattern_set(except, file, arch, depth) {
+                if let Some(member) = set.get_mut(&nr) {
+                    member.set = self.store.minus(member.set, gone.set);
+                    if member.set == Node::FALSE {
+                        set.remove(&nr);
+                    }
+                }
+            }
+        }
+        set
+    }
+
+    fn call_set(&mut self, name: &'a str, conditions: &'a [kpol_grammar::ast::Expr], at: At<'a>, via: Via) -> CallSet {
+        let mut set = CallSet::new();
+        let Some(nr) = self.call_number(name, at.arch) else { return set };
+        let mut node = Node::TRUE;
+        for condition in conditions {
+            let one = self.condition(condition, at);
+            node = self.store.and(node, one);
+        }
+        if !conditions.is_empty() {
+            self.note_constancy_at(via.pattern, node);
+        }
+        if node != Node::FALSE {
+            set.insert(nr, Member { set: node, via });
+        }
+        if conditions.is_empty() {
+            self.add_multiplexed(&mut set, name, at.arch, via);
+        }
+        set
+    }
+
+    /// An unconditional pattern covers the other way into the same code as well.
+    fn add_multiplexed(&mut self, set: &mut CallSet, name: &str, arch: Arch, via: Via) {
+        let Some((through, number)) = multiplex::through(name) else { return };
+        let Some(nr) = tables::syscall(through).and_then(|call| call.nr(arch)) else { return };
+        let operand = Operand { arg: 0, bits: 32, mask: u64::from(u32::MAX), signed: false };
+        let node = self.store.compare(operand, Comparison::Eq, u64::from(number));
+        self.add(set, nr, Member { set: node, via });
+    }
+
+    /// Members of a group on an ABI; `used` is where it is named.
+    pub(super) fn group_set(&mut self, id: GroupId, arch: Arch, used: Span, depth: usize) -> Rc<CallSet> {
+        if let Some(known) = self.result.group_sets.get(&(id, arch)) {
+            return Rc::clone(known);
+        }
+        let (name, file, guard, patterns) = {
+            let group = &self.groups[id.0 as usize];
+            (group.name, group.file, group.guard, group.patterns)
+        };
+        if !self.group_progress.insert((id, arch)) {
+            let place = Span { file, bytes: name.span };
+            self.error(
+                Diagnostic::new(Code::E024, place, format!("`{}` contains itself", name.text))
+                    .related(used, "named here, on the way into itself")
+                    .help("take one of the groups out of the circle"),
+            );
+            return Rc::default();
+        }
+        let mut set = CallSet::new();
+        if depth >= MAX_NESTING {
+            self.error(
+                Diagnostic::new(Code::E027, used, format!("groups are nested deeper than {MAX_NESTING}"))
+                    .help("name some of the calls directly"),
+            );
+        } else if guard.archs.has(arch) {
+            set = self.patterns_set(patterns, file, arch, depth + 1);
+            if guard.environment != Node::TRUE {
+                for member in set.values_mut() {
+                    member.set = self.store.and(member.set, guard.environment);
+                }
+                set.retain(|_, member| member.set != Node::FALSE);
+            }
+        }
+        self.group_progress.remove(&(id, arch));
+        let set = Rc::new(set);
+        self.result.group_sets.insert((id, arch), Rc::clone(&set));
+        set
+    }
+
+    fn add(&mut self, set: &mut CallSet, nr: Nr, member: Member) {
+        match set.entry(nr) {
+            std::collections::btree_map::Entry::Vacant(place) => {
+                place.insert(member);
+            }
+            std::collections::btree_map::Entry::Occupied(mut place) => {
+                let known = place.get_mut();
+                known.set = self.store.or(known.set, member.set);
+            }
+        }
+    }
+}

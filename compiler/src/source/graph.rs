@@ -1,0 +1,449 @@
+//! The include graph: one file, everything that it includes, and the built-in groups that any of them names.
+//!
+//! ```text
+//! web.kpol ── include "org/base.kpol" ── include <profiles/guardrails>
+//!    level 3            level 2                  level 1
+//! ```
+//!
+//! INVARIANT: every file is there once, however often it is named; a circle is cut (and reported) where it closes;
+//! a file's level is 1 + the highest level among its includes.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kpol_grammar::ast::{self, PatternKind, Statement, StatementKind};
+use kpol_grammar::did_you_mean;
+use kpol_grammar::parse::{SyntaxError, SyntaxErrorKind, parse};
+
+use super::{LoadError, Loader, SourceFile, Sources};
+use crate::diagnostic::{Code, Diagnostic, Edit, FileId, Fix, Label, Severity, Span};
+use crate::library;
+
+/// The largest file that can be included, in bytes.
+pub const MAX_INCLUDE: u64 = 1 << 20;
+/// The largest file that can be compiled.
+pub const MAX_ROOT: u64 = 16 << 20;
+/// How many files one policy may have.
+pub const MAX_FILES: usize = 1024;
+/// How deep includes may nest.
+pub const MAX_DEPTH: usize = 64;
+
+/// A file with what was read from it.
+#[derive(Debug)]
+pub struct GraphFile {
+    /// Its place in [`Sources`].
+    pub id: FileId,
+    /// The tree; statements that could not be read are `Broken`.
+    pub tree: ast::File,
+    /// Files that it includes, and where it says so.
+    pub includes: Vec<(FileId, Span)>,
+    /// 1 + the highest level among its includes.
+    pub level: u32,
+    /// Part of kpolc itself.
+    pub builtin: bool,
+}
+
+/// All files of one policy. `files[0]` is the one that was asked for.
+#[derive(Debug, Default)]
+pub struct Graph {
+    /// In the order in which they were first named; built-in groups last.
+    pub files: Vec<GraphFile>,
+    /// Index into `files`.
+    index: HashMap<FileId, usize>,
+}
+
+impl Graph {
+    /// The file of an id, if it is part of this graph.
+    pub fn get(&self, id: FileId) -> Option<&GraphFile> {
+        self.index.get(&id).map(|&index| &self.files[index])
+    }
+
+    /// The `include` statements that lead from the first file to `id`, outermost first; a shortest such chain.
+    pub fn chain(&self, id: FileId) -> Vec<Span> {
+        let Some(root) = self.files.first() else { return Vec::new() };
+        let mut came_from: HashMap<FileId, (FileId, Span)> = HashMap::new();
+        let mut queue = std::collections::VecDeque::from([root.id]);
+        while let Some(here) = queue.pop_front() {
+            if here == id {
+                break;
+            }
+            let Some(file) = self.get(here) else { continue };
+            for &(next, span) in &file.includes {
+                if next != root.id && !came_from.contains_key(&next) {
+                    came_from.insert(next, (here, span));
+                    queue.push_back(next);
+                }
+            }
+        }
+        let mut spans = Vec::new();
+        let mut here = id;
+        while let Some(&(before, span)) = came_from.get(&here) {
+            spans.push(span);
+            here = before;
+        }
+        spans.reverse();
+        spans
+    }
+}
+
+/// Reads files into a [`Graph`].
+pub struct Reader<'a> {
+    loader: &'a dyn Loader,
+    include_dirs: &'a [PathBuf],
+    sources: &'a mut Sources,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader that adds to `sources` and `diagnostics`.
+    pub fn new(
+        loader: &'a dyn Loader,
+        include_dirs: &'a [PathBuf],
+        sources: &'a mut Sources,
+        diagnostics: &'a mut Vec<Diagnostic>,
+    ) -> Self {
+        Self { loader, include_dirs, sources, diagnostics }
+    }
+
+    /// Reads `path` and all that it leads to. `None` if `path` itself could not be read.
+    pub fn read(&mut self, path: &Path) -> Option<Graph> {
+        let bytes = match self.loader.read(path, MAX_ROOT) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.diagnostics.push(load_diagnostic(None, &path.display().to_string(), &error, MAX_ROOT));
+                return None;
+            }
+        };
+        let canonical = self.loader.canonical(path).unwrap_or_else(|_| path.to_path_buf());
+        Some(self.graph_of(path.display().to_string(), canonical, Text::Bytes(bytes)))
+    }
+
+    /// Reads the profile that a `within` names.
+    pub fn read_profile(&mut self, include: &ast::Include, span: Span) -> Option<Profile> {
+        let (name, path, text) = self.named_file(include, span, false)?;
+        if path.extension().is_some_and(|end| end == "json") {
+            let Text::Bytes(bytes) = text else { return None };
+            let (text, not_text) = decode(bytes);
+            let id = self.sources.add(SourceFile { name: name.clone(), path, text: Arc::clone(&text) });
+            if let Some((offset, what)) = not_text {
+                self.diagnostics.push(not_a_text(Span { file: id, bytes: ast::Span::new(offset, offset) }, what));
+                return None;
+            }
+            return Some(Profile::Json { name, text, id });
+        }
+        Some(Profile::Kpol(self.graph_of(name, path, text)))
+    }
+
+    fn graph_of(&mut self, name: String, path: PathBuf, text: Text) -> Graph {
+        let mut graph = Graph::default();
+        self.add(&mut graph, &mut Walk::default(), name, path, text);
+        self.add_builtin_groups(&mut graph);
+        graph
+    }
+
+    /// Parses one file, adds it, then those it includes. Recursion is as deep as includes nest: [`MAX_DEPTH`].
+    fn add(&mut self, graph: &mut Graph, walk: &mut Walk, name: String, path: PathBuf, text: Text) -> FileId {
+        let builtin = matches!(text, Text::Library(_));
+        let (text, decode_error) = match text {
+            Text::Library(text) => (Arc::from(text), None),
+            Text::Bytes(bytes) => decode(bytes),
+        };
+        let id = self.sources.add(SourceFile { name, path: path.clone(), text: Arc::clone(&text) });
+        walk.by_path.insert(path, id);
+        let index = graph.files.len();
+        graph.index.insert(id, index);
+        let tree = if let Some((offset, what)) = decode_error {
+            self.diagnostics.push(not_a_text(Span { file: id, bytes: ast::Span::new(offset, offset) }, what));
+            ast::File::default()
+        } else {
+            let (tree, errors) = parse(&text);
+            self.diagnostics.extend(errors.into_iter().map(|error| syntax_diagnostic(id, error)));
+            tree
+        };
+        graph.files.push(GraphFile { id, tree, includes: Vec::new(), level: 1, builtin });
+
+        walk.stack.push(id);
+        let statements = std::mem::take(&mut graph.files[index].tree.statements);
+        let mut includes = Vec::new();
+        let mut level = 1;
+        for statement in &statements {
+            let StatementKind::Include(include) = &statement.kind else { continue };
+            let span = Span { file: id, bytes: include.path.span };
+            if let Some(target) = self.include(graph, walk, include, span, builtin) {
+                level = level.max(graph.get(target).map_or(0, |file| file.level) + 1);
+                includes.push((target, span));
+            }
+        }
+        walk.stack.pop();
+        let file = &mut graph.files[index];
+        file.tree.statements = statements;
+        file.includes = includes;
+        file.level = level;
+        id
+    }
+
+    fn include(
+        &mut self,
+        graph: &mut Graph,
+        walk: &mut Walk,
+        include: &ast::Include,
+        span: Span,
+        from_library: bool,
+    ) -> Option<FileId> {
+        let (name, path, text) = self.named_file(include, span, from_library)?;
+        if let Some(&known) = walk.by_path.get(&path) {
+            if let Some(position) = walk.stack.iter().position(|&id| id == known) {
+                self.report_circle(walk, position, span);
+                return None;
+            }
+            return Some(known);
+        }
+        if walk.stack.len() >= MAX_DEPTH || graph.files.len() >= MAX_FILES {
+            let what = if walk.stack.len() >= MAX_DEPTH {
+                format!("includes nest deeper than {MAX_DEPTH}")
+            } else {
+                format!("more than {MAX_FILES} files are included")
+            };
+            self.diagnostics.push(Diagnostic::new(Code::E014, span, what).help("include fewer files, or join some"));
+            return None;
+        }
+        Some(self.add(graph, walk, name, path, text))
+    }
+
+    /// The file that an include names: the name to show, the path that identifies it, and the content.
+    fn named_file(
+        &mut self,
+        include: &ast::Include,
+        span: Span,
+        from_library: bool,
+    ) -> Option<(String, PathBuf, Text)> {
+        let written = &include.path.text;
+        if !include.library && !from_library {
+            return self.find(written, span);
+        }
+        let name = written.strip_suffix(".kpol").unwrap_or(written);
+        if let Some(file) = library::get(name) {
+            let name = format!("<{}>", file.name);
+            return Some((name.clone(), PathBuf::from(name), Text::Library(file.text)));
+        }
+        let names = library::files().iter().filter(|file| !file.is_groups()).map(|file| file.name);
+        let otherwise = format!("it has {}", names.clone().collect::<Vec<_>>().join(", "));
+        let near = did_you_mean(name, names).map(str::to_owned);
+        let diagnostic = Diagnostic::new(Code::E012, span, format!("the library has no file `{name}`"));
+        self.diagnostics.push(with_near(diagnostic, span, near.as_deref(), |near| format!("<{near}>"), &otherwise));
+        None
+    }
+
+    /// Looks for a file beside the including one, then in each include directory.
+    fn find(&mut self, written: &str, span: Span) -> Option<(String, PathBuf, Text)> {
+        let including = PathBuf::from(&self.sources.get(span.file).name);
+        let beside = including.parent().map(Path::to_path_buf).unwrap_or_default();
+        let mut tried = Vec::new();
+        for folder in std::iter::once(&beside).chain(self.include_dirs) {
+            let candidate = folder.join(written);
+            match self.loader.read(&candidate, MAX_INCLUDE) {
+                Ok(bytes) => {
+                    let path = self.loader.canonical(&candidate).unwrap_or_else(|_| candidate.clone());
+                    return Some((candidate.display().to_string(), path, Text::Bytes(bytes)));
+                }
+                Err(LoadError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => tried.push(candidate),
+                Err(error) => {
+                    self.diagnostics.push(load_diagnostic(
+                        Some(span),
+                        &candidate.display().to_string(),
+                        &error,
+                        MAX_INCLUDE,
+                    ));
+                    return None;
+                }
+            }
+        }
+        let looked: Vec<String> = tried.iter().map(|path| format!("`{}`", path.display())).collect();
+        let mut diagnostic = Diagnostic::new(Code::E012, span, format!("there is no file `{written}`"))
+            .note(format!("looked for {}", looked.join(", ")));
+        diagnostic.help = Some(if library::get(written.strip_suffix(".kpol").unwrap_or(written)).is_some() {
+            format!("the library has it: `include <{written}>`")
+        } else {
+            "a path is relative to the file that names it; give other folders by `-I DIR`".to_owned()
+        });
+        self.diagnostics.push(diagnostic);
+        None
+    }
+
+    fn report_circle(&mut self, walk: &Walk, position: usize, span: Span) {
+        let names: Vec<String> = walk.stack[position..]
+            .iter()
+            .chain([&walk.stack[position]])
+            .map(|id| format!("`{}`", self.sources.get(*id).name))
+            .collect();
+        self.diagnostics.push(
+            Diagnostic::new(Code::E013, span, format!("circular include: {}", names.join(" includes ")))
+                .label("this closes the circle")
+                .help("move what both files need into a third one"),
+        );
+    }
+
+    /// Adds the library files of all built-in groups that are named, also by built-in groups.
+    fn add_builtin_groups(&mut self, graph: &mut Graph) {
+        let mut wanted = HashSet::new();
+        let mut next = 0;
+        let mut loaded = HashSet::new();
+        while next < graph.files.len() {
+            group_names(&graph.files[next].tree.statements, &mut wanted);
+            next += 1;
+            let mut names: Vec<String> = wanted.drain().collect();
+            names.sort_unstable();
+            for name in names {
+                let Some(file) = library::group_file(&name) else { continue };
+                if !loaded.insert(file.name) {
+                    continue;
+                }
+                let path = PathBuf::from(format!("<{}>", file.name));
+                if graph.files.iter().any(|known| self.sources.get(known.id).path == path) {
+                    continue;
+                }
+                let mut walk = Walk::default();
+                self.add(graph, &mut walk, path.display().to_string(), path.clone(), Text::Library(file.text));
+            }
+        }
+    }
+}
+
+/// What is on the way while includes are followed.
+#[derive(Default)]
+struct Walk {
+    by_path: HashMap<PathBuf, FileId>,
+    stack: Vec<FileId>,
+}
+
+/// A profile to compare with.
+pub enum Profile {
+    /// In kpol.
+    Kpol(Graph),
+    /// In the runtimes' JSON.
+    Json {
+        /// As shown to the user.
+        name: String,
+        /// The text.
+        text: Arc<str>,
+        /// Its place among the sources.
+        id: FileId,
+    },
+}
+
+enum Text {
+    Library(&'static str),
+    Bytes(Vec<u8>),
+}
+
+/// Text, or what makes it none: where, and what it is.
+fn decode(bytes: Vec<u8>) -> (Arc<str>, Option<(usize, &'static str)>) {
+    if let Some(offset) = bytes.iter().position(|&byte| byte == 0) {
+        return (String::from_utf8_lossy(&bytes).into(), Some((offset, "a NUL byte")));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => (text.into(), None),
+        Err(error) => {
+            let offset = error.utf8_error().valid_up_to();
+            // Text up to there is kept whole, so that offsets stay right.
+            (String::from_utf8_lossy(error.as_bytes()).into(), Some((offset, "invalid UTF-8")))
+        }
+    }
+}
+
+fn not_a_text(span: Span, what: &str) -> Diagnostic {
+    Diagnostic::new(Code::E004, span, format!("this is not a text file: {what} at byte {}", span.bytes.start))
+        .help("kpol files are UTF-8 text")
+}
+
+fn group_names(statements: &[Statement], names: &mut HashSet<String>) {
+    fn patterns(list: &[ast::Pattern], names: &mut HashSet<String>) {
+        for pattern in list {
+            if let PatternKind::Group(name) = &pattern.kind {
+                names.insert(name.text.clone());
+            }
+            patterns(&pattern.except, names);
+        }
+    }
+    for statement in statements {
+        match &statement.kind {
+            StatementKind::Group { patterns: list, .. } | StatementKind::Rule { patterns: list, .. } => {
+                patterns(list, names);
+            }
+            StatementKind::When { body, .. } => group_names(body, names),
+            StatementKind::Assert { claims, .. } => {
+                for claim in claims {
+                    patterns(&claim.patterns, names);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Adds "did you mean" and its fix, or other help where nothing is near.
+pub(crate) fn with_near(
+    diagnostic: Diagnostic,
+    span: Span,
+    near: Option<&str>,
+    write: impl Fn(&str) -> String,
+    otherwise: &str,
+) -> Diagnostic {
+    match near {
+        Some(near) => {
+            let text = write(near);
+            diagnostic.help(format!("did you mean `{near}`?")).fix(format!("replace it by `{text}`"), span, text)
+        }
+        None if otherwise.is_empty() => diagnostic,
+        None => diagnostic.help(otherwise),
+    }
+}
+
+fn load_diagnostic(named: Option<Span>, name: &str, error: &LoadError, limit: u64) -> Diagnostic {
+    let make = |code, message: String| match named {
+        Some(span) => Diagnostic::new(code, span, message),
+        None => Diagnostic::without_place(code, message),
+    };
+    match error {
+        LoadError::Io(error) => make(Code::E010, format!("cannot read `{name}`: {}", io_words(error))),
+        LoadError::NotAFile(what) => {
+            make(Code::E010, format!("`{name}` is {what}")).help("only regular files can be read")
+        }
+        LoadError::TooLarge(size) => {
+            let size = size.map_or_else(String::new, |size| format!(" of {size} bytes"));
+            make(Code::E011, format!("`{name}` is too large: a file{size}, and {limit} are allowed"))
+                .help("is it a policy at all? split it into files that are included")
+        }
+    }
+}
+
+/// The operating system's words without its number.
+fn io_words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+fn syntax_diagnostic(file: FileId, error: SyntaxError) -> Diagnostic {
+    let code = match error.kind {
+        SyntaxErrorKind::Unexpected => Code::E001,
+        SyntaxErrorKind::Unclosed => Code::E002,
+        SyntaxErrorKind::TooDeep => Code::E003,
+        SyntaxErrorKind::UnknownStatement => Code::E005,
+        SyntaxErrorKind::BadNumber => Code::E006,
+        SyntaxErrorKind::BadName => Code::E007,
+    };
+    let place = |bytes| Span { file, bytes };
+    Diagnostic {
+        code,
+        severity: Severity::Error,
+        message: error.message,
+        primary: Some(Label { span: place(error.span), text: String::new() }),
+        related: error.related.into_iter().map(|(span, text)| Label { span: place(span), text }).collect(),
+        help: error.help,
+        notes: Vec::new(),
+        fix: error.fix.map(|(title, span, text)| Fix { title, edits: vec![Edit { span: place(span), text }] }),
+    }
+}

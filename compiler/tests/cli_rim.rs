@@ -1,0 +1,320 @@
+//! `kpolc` as a user meets it: what it prints where, how it ends, and what is on the disk then.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A program can start under it, and write.
+const GOOD: &str = "default deny\n\nallow { @default, @basic-io, @file-system, @io-event, @process, @signal }\n";
+
+struct Answer {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kpolc"));
+    command.current_dir(folder).args(arguments);
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn kpolc(folder: &Path, arguments: &[&str]) -> Answer {
+    let output = command(folder, arguments).output().unwrap();
+    Answer {
+        status: output.status.code().expect("no signal"),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    dir
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn usage_errors_end_with_2_and_say_what_is_wrong() {
+    let dir = folder(&[("a.kpol", GOOD), ("b.kpol", GOOD), ("empty/x.txt", "")]);
+    for (arguments, word) in [
+        (&["chekc"][..], "check"),
+        (&["check"], "PATH"),
+        (&["check", "missing.kpol"], "missing.kpol"),
+        (&["check", "empty"], "no .kpol file"),
+        (&["check", "--kernel", "six", "a.kpol"], "6.1"),
+        (&["check", "--arch", "amd64", "a.kpol"], "did you mean `x86_64`"),
+        (&["check", "--libseccomp", "2.5", "a.kpol"], "2.5.4"),
+        (&["check", "--deny", "E031", "a.kpol"], "it is an error"),
+        (&["build", "--install"], "no policy to install"),
+        (&["build", "-o", "x", "--install", "a.kpol"], "cannot be used with"),
+        (&["build", "-o", "-", "a.kpol", "b.kpol"], "do not fit into one stream"),
+        (&["build", "-o", "b.kpol", "a.kpol", "b.kpol"], "is one file"),
+        (&["build", "-o", "/dev/null", "a.kpol"], "character device"),
+        (&["fmt", "-", "a.kpol"], "stands alone"),
+        (&["explain", "E999"], "no code"),
+        (&["groups", "@basik-io"], "did you mean `@basic-io`"),
+        (&["new", "a"], "File exists"),
+        (&["new", "c", "--from", "nonsense"], "no profile"),
+        (&["completions", "cmd.exe"], "bash"),
+        (&["man", "missing"], "missing"),
+    ] {
+        let answer = kpolc(dir.path(), arguments);
+        assert_eq!((answer.status, answer.out.as_str()), (2, ""), "{arguments:?}: {}", answer.err);
+        assert!(answer.err.contains(word), "{arguments:?} should say {word}: {}", answer.err);
+    }
+    assert_eq!(names(dir.path()), ["a.kpol", "b.kpol", "empty"]);
+}
+
+#[test]
+fn findings_end_with_1_and_go_where_their_form_belongs() {
+    let dir = folder(&[("bad.kpol", "default deny\nallow { opnat }\n")]);
+    let human = kpolc(dir.path(), &["check", "bad.kpol"]);
+    assert_eq!((human.status, human.out.as_str()), (1, ""));
+    assert!(human.err.contains("E030") && human.err.contains("did you mean"), "{}", human.err);
+    assert!(!human.err.contains('\x1b'), "no colours into a pipe");
+    let painted = kpolc(dir.path(), &["check", "--color", "always", "bad.kpol"]);
+    assert!(painted.err.contains('\x1b'));
+    for form in ["json", "sarif"] {
+        let answer = kpolc(dir.path(), &["check", "--format", form, "bad.kpol"]);
+        assert_eq!((answer.status, answer.err.as_str()), (1, ""));
+        let value: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+        assert!(value.to_string().contains("E030"));
+    }
+    let concise = kpolc(dir.path(), &["check", "--format", "concise", "bad.kpol"]);
+    assert!(concise.out.starts_with("bad.kpol:2:9: error[E030]"), "{}", concise.out);
+    let build = kpolc(dir.path(), &["build", "--format", "json", "bad.kpol", "-o", "-"]);
+    assert_eq!((build.status, build.out.as_str()), (1, ""), "stdout is for products");
+    assert!(build.err.contains("E030"));
+}
+
+#[test]
+fn a_mistake_in_a_shared_file_is_told_once() {
+    let dir = folder(&[
+        ("lib.kpol", "allow { opnat }\n"),
+        ("a.kpol", "include \"lib.kpol\"\ndefault deny\n"),
+        ("b.kpol", "include \"lib.kpol\"\ndefault deny\n"),
+    ]);
+    let answer = kpolc(dir.path(), &["check", "--format", "concise", "."]);
+    assert_eq!(answer.status, 1);
+    assert_eq!(answer.out.lines().filter(|line| line.contains("E030")).count(), 1, "{}", answer.out);
+}
+
+#[test]
+fn the_project_file_is_heeded_and_its_mistakes_end_with_2() {
+    let dir = folder(&[("kpol.toml", "[lints]\nall = \"deny\"\n"), ("p/a.kpol", "default deny\n")]);
+    // Nothing is allowed, so no program can start: a warning that the project makes an error.
+    let denied = kpolc(dir.path(), &["build", "p/a.kpol"]);
+    assert_eq!(denied.status, 1, "{}", denied.err);
+    assert_eq!(names(&dir.path().join("p")), ["a.kpol"]);
+    assert_eq!(kpolc(dir.path(), &["check", "--allow", "all", "p/a.kpol"]).status, 0);
+    fs::write(dir.path().join("kpol.toml"), "[taget]\nkernel = \"6.1\"\n").unwrap();
+    let answer = kpolc(dir.path(), &["build", "p/a.kpol"]);
+    assert_eq!(answer.status, 2);
+    assert!(answer.err.contains("did you mean `target`"), "{}", answer.err);
+    assert_eq!(names(&dir.path().join("p")), ["a.kpol"], "nothing is built by a doubtful project file");
+}
+
+#[test]
+fn build_writes_beside_into_a_folder_or_to_stdout() {
+    let dir = folder(&[("p/web.kpol", GOOD), ("p/lib.kpol", "allow { read }\n")]);
+    let p = dir.path().join("p");
+    assert_eq!(kpolc(dir.path(), &["build", "p"]).status, 0);
+    assert_eq!(names(&p), ["lib.kpol", "web.json", "web.kpol"], "a library among them is not built");
+    let json = fs::read_to_string(p.join("web.json")).unwrap();
+    assert_eq!(kpolc(dir.path(), &["build", "p/web.kpol", "-o", "-"]).out, json);
+    assert_eq!(kpolc(dir.path(), &["build", "p", "--emit", "json,bpf", "-o", "out"]).status, 0);
+    assert_eq!(names(&dir.path().join("out")), ["web.bpf", "web.json"]);
+    assert_eq!(fs::read_to_string(dir.path().join("out/web.json")).unwrap(), json);
+    // Named on its own, a library is a mistake.
+    assert_eq!(kpolc(dir.path(), &["build", "p/lib.kpol"]).status, 1);
+}
+
+#[test]
+fn check_mode_compares_and_writes_nothing() {
+    let dir = folder(&[("web.kpol", GOOD)]);
+    let missing = kpolc(dir.path(), &["build", "--check", "web.kpol"]);
+    assert_eq!((missing.status, missing.out.as_str()), (1, "web.json: missing\n"));
+    assert_eq!(kpolc(dir.path(), &["build", "--emit", "json,bpf", "web.kpol"]).status, 0);
+    assert_eq!(kpolc(dir.path(), &["build", "--check", "--emit", "json,bpf", "web.kpol"]).status, 0);
+    let old = fs::read_to_string(dir.path().join("web.json")).unwrap();
+    fs::write(dir.path().join("web.json"), old.replace("SCMP_ACT_ALLOW", "SCMP_ACT_LOG")).unwrap();
+    let bpf = fs::read(dir.path().join("web.bpf")).unwrap();
+    fs::write(dir.path().join("web.bpf"), &bpf[8..]).unwrap();
+    let stale = kpolc(dir.path(), &["build", "--check", "--emit", "json,bpf", "web.kpol"]);
+    assert_eq!(stale.status, 1);
+    assert!(stale.out.contains("--- a/web.json") && stale.out.contains("-      \"action\": \"SCMP_ACT_LOG\""));
+    assert!(stale.out.contains("first difference in instruction 0"), "{}", stale.out);
+    assert_eq!(fs::read(dir.path().join("web.bpf")).unwrap(), bpf[8..]);
+}
+
+#[test]
+fn install_is_all_or_none_with_mode_0644() {
+    let dir = folder(&[("a.kpol", GOOD), ("b.kpol", GOOD), ("q/a.kpol", GOOD), ("bad.kpol", "default deny allow")]);
+    fs::create_dir(dir.path().join("etc")).unwrap();
+    let install = |paths: &[&str]| kpolc(dir.path(), &[&["build", "--install=etc"], paths].concat());
+    assert_eq!(install(&["a.kpol", "bad.kpol"]).status, 1);
+    let twice = install(&["a.kpol", "q/a.kpol"]);
+    assert_eq!(twice.status, 2);
+    assert!(twice.err.contains("two policies would become"), "{}", twice.err);
+    assert_eq!(names(&dir.path().join("etc")), [""; 0]);
+    assert_eq!(install(&["a.kpol", "b.kpol"]).status, 0);
+    assert_eq!(names(&dir.path().join("etc")), ["a.json", "b.json"]);
+    assert_eq!(fs::metadata(dir.path().join("etc/a.json")).unwrap().permissions().mode() & 0o7777, 0o644);
+    let missing = kpolc(dir.path(), &["build", "a.kpol", "--install", "none"]);
+    assert_eq!(missing.status, 2);
+    assert!(missing.err.contains("E070"), "{}", missing.err);
+}
+
+#[test]
+fn what_is_no_file_is_an_error_and_no_hang() {
+    let dir = folder(&[]);
+    let fifo = dir.path().join("fifo.kpol");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    symlink("loop.kpol", dir.path().join("loop.kpol")).unwrap();
+    fs::write(dir.path().join("binary.kpol"), [0xff, 0, 0xfe]).unwrap();
+    for name in ["fifo.kpol", "loop.kpol", "/dev/zero"] {
+        for verb in ["check", "build", "fmt"] {
+            assert_eq!(kpolc(dir.path(), &[verb, name]).status, 2, "{verb} {name}");
+        }
+    }
+    assert_eq!(kpolc(dir.path(), &["check", "binary.kpol"]).status, 1);
+    assert_eq!(kpolc(dir.path(), &["fmt", "binary.kpol"]).status, 1);
+    assert_eq!(fs::read(dir.path().join("binary.kpol")).unwrap(), [0xff, 0, 0xfe]);
+}
+
+#[test]
+fn fmt_rewrites_shows_or_lists() {
+    let loose = "default   deny\nallow{read,// why\nwrite}\n";
+    let dir = folder(&[("a.kpol", loose), ("broken.kpol", "allow { read")]);
+    let listed = kpolc(dir.path(), &["fmt", "--check", "a.kpol"]);
+    assert_eq!((listed.status, listed.out.as_str()), (1, "a.kpol\n"));
+    let shown = kpolc(dir.path(), &["fmt", "--diff", "a.kpol"]);
+    assert!(
+        shown.status == 0 && shown.out.contains("-default   deny\n") && shown.out.contains("+default deny\n"),
+        "{}",
+        shown.out
+    );
+    assert_eq!(fs::read_to_string(dir.path().join("a.kpol")).unwrap(), loose);
+    let broken = kpolc(dir.path(), &["fmt", "."]);
+    assert_eq!(broken.status, 1, "{}", broken.err);
+    assert_eq!(fs::read_to_string(dir.path().join("broken.kpol")).unwrap(), "allow { read");
+    let new = fs::read_to_string(dir.path().join("a.kpol")).unwrap();
+    assert!(new.contains("// why") && new != loose, "{new}");
+    assert_eq!(kpolc(dir.path(), &["fmt", "--check", "a.kpol"]).status, 0);
+
+    let stream = |text: &str| {
+        let mut child = command(dir.path(), &["fmt", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(stream(loose), (0, new.clone()));
+    assert_eq!(stream(&new), (0, new));
+    assert_eq!(stream("allow { read"), (1, String::new()), "an editor keeps what it has");
+}
+
+#[test]
+fn run_becomes_the_command_under_the_policy() {
+    let dir = folder(&[("good.kpol", GOOD), ("shut.kpol", "default allow\ndeny { execve }\n"), ("bad.kpol", "allow")]);
+    let run = |policy: &str, command: &[&str]| kpolc(dir.path(), &[&["-q", "run", policy, "--"], command].concat());
+    let echo = run("good.kpol", &["echo", "hi"]);
+    if echo.err.contains("the kernel did not take the filter") {
+        eprintln!("SKIPPED: this kernel takes no filters: {}", echo.err);
+        return;
+    }
+    assert_eq!((echo.status, echo.out.as_str()), (0, "hi\n"), "{}", echo.err);
+    assert_eq!(run("good.kpol", &["sh", "-c", "exit 7"]).status, 7);
+    assert_eq!(run("good.kpol", &["no-such-command"]).status, 127);
+    assert_eq!(run("good.kpol", &["/etc/passwd"]).status, 126);
+    assert_eq!(run("bad.kpol", &["touch", "made"]).status, 1);
+    assert!(!dir.path().join("made").exists());
+    let shut = run("shut.kpol", &["true"]);
+    assert_eq!(shut.status, 126);
+    assert!(shut.err.contains("denies `execve`"), "{}", shut.err);
+    // What the kernel shows of the process that the command became.
+    let status = run("good.kpol", &["cat", "/proc/self/status"]).out;
+    assert!(status.contains("NoNewPrivs:\t1") && status.contains("Seccomp:\t2"), "{status}");
+}
+
+#[test]
+fn new_writes_a_start_once() {
+    let dir = folder(&[]);
+    assert_eq!(kpolc(dir.path(), &["new", "web"]).status, 0);
+    let text = fs::read_to_string(dir.path().join("web.kpol")).unwrap();
+    assert!(text.starts_with("//! web:") && text.contains("default deny(EPERM)"));
+    assert_eq!(kpolc(dir.path(), &["fmt", "--check", "web.kpol"]).status, 0);
+    assert_eq!(kpolc(dir.path(), &["check", "--deny", "all", "web.kpol"]).status, 0, "it begins without findings");
+    assert_eq!(kpolc(dir.path(), &["new", "web.kpol"]).status, 2);
+}
+
+#[test]
+fn words_on_request_go_to_stdout() {
+    let dir = folder(&[]);
+    for (arguments, word) in [
+        (&["--help"][..], "Usage: kpolc"),
+        (&["build", "--help"], "Examples:"),
+        (&["explain"], "E031  unknown parameter"),
+        (&["explain", "e031"], "E031"),
+        (&["groups"], "@network-io"),
+        (&["groups", "basic-io"], "group @basic-io {"),
+        (&["completions", "bash"], "_kpolc"),
+        (&["completions", "zsh"], "#compdef kpolc"),
+        (&["completions", "fish"], "complete -c kpolc"),
+        (&["man"], ".TH kpolc 1"),
+    ] {
+        let answer = kpolc(dir.path(), arguments);
+        assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{arguments:?}");
+        assert!(answer.out.contains(word), "{arguments:?}: {}", answer.out);
+    }
+    assert_eq!(kpolc(dir.path(), &["man", "."]).status, 0);
+    assert!(names(dir.path()).contains(&"kpolc-build.1".to_owned()));
+}
+
+#[test]
+fn every_built_in_group_can_be_shown() {
+    let dir = folder(&[]);
+    for line in kpolc(dir.path(), &["groups"]).out.lines() {
+        let (name, doc) = line.split_once(' ').expect("a group without a word about it");
+        assert!(!doc.trim().is_empty(), "{name}");
+        assert!(kpolc(dir.path(), &["groups", name]).out.contains(&format!("group {name} {{")), "{name}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure_but_a_lost_product_is() {
+    let dir = folder(&[("web.kpol", GOOD)]);
+    for (arguments, status) in
+        [(&["completions", "bash"][..], 0), (&["explain"], 0), (&["-q", "build", "web.kpol", "-o", "-"], 2)]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command(dir.path(), arguments).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}");
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"));
+    }
+}

@@ -1,0 +1,67 @@
+//! Near names: what a person meant who wrote `opnat`.
+//!
+//! ```text
+//! did_you_mean("opnat", ["open", "openat", "mount"]) == Some("openat")
+//! ```
+
+/// The candidate that `word` most likely was meant to be, if any is near enough.
+///
+/// Swapped letters count as one mistake, a shared beginning weighs in, and a word may be wrong in about a
+/// third of its letters. Among equals the first candidate wins.
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Comparing is quadratic in the length; no name of a table is longer than this.
+    const LONGEST: usize = 64;
+    let length = word.chars().count();
+    if length < 2 || word.len() > LONGEST {
+        return None;
+    }
+    let lower = word.to_ascii_lowercase();
+    let allowed = (length / 3).clamp(1, 4);
+    let mut best: Option<(f64, &str)> = None;
+    for candidate in candidates {
+        if candidate == word || candidate.len() > LONGEST {
+            continue;
+        }
+        let other = candidate.to_ascii_lowercase();
+        let distance = strsim::damerau_levenshtein(&lower, &other);
+        // `clone_thr` for `clone_thread`: an abbreviation is meant, however many letters are missing.
+        let abbreviated = length >= 4 && other.starts_with(&lower);
+        if distance > allowed && !abbreviated {
+            continue;
+        }
+        let cost = if distance > allowed { allowed as f64 } else { distance as f64 };
+        let score = cost - strsim::jaro_winkler(&lower, &other);
+        if best.is_none_or(|(least, _)| score < least) {
+            best = Some((score, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::did_you_mean;
+
+    #[test]
+    fn finds_what_was_meant() {
+        let names = ["open", "openat", "openat2", "mount", "read", "readv", "clone", "clone3", "epoll_wait"];
+        for (word, meant) in [
+            ("opnat", Some("openat")),
+            ("raed", Some("read")),
+            ("Read", Some("read")),
+            ("epoll", Some("epoll_wait")),
+            ("epol_wiat", Some("epoll_wait")),
+            ("mnt", None),
+            ("x", None),
+            ("", None),
+            ("completely_else", None),
+        ] {
+            assert_eq!(did_you_mean(word, names), meant, "{word}");
+        }
+    }
+
+    #[test]
+    fn does_not_offer_the_word_itself() {
+        assert_eq!(did_you_mean("read", ["read"]), None);
+    }
+}

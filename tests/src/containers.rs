@@ -1,0 +1,295 @@
+//! Profiles and filters in real containers.
+//!
+//! ```text
+//! let rootfs = Rootfs::new()?;                                     busybox, and the probe as /bin/probe
+//! run(Runtime::Crun, &rootfs, Seccomp::Profile(json), &[], &["mkdir", "/x"])?
+//!     →  Output { status: 1, stderr: "mkdir: can't create directory '/x': Operation not permitted" }
+//! ```
+//!
+//! crun and runc are given the `linux.seccomp` that an engine would make of the profile ([`to_oci`]); podman loads the
+//! file itself, by the library that CRI-O uses. A raw filter goes by crun's annotation `run.oci.seccomp_bpf_data`
+//! (base64; `crun.1`). Containers have a mount namespace around them, with a cgroup2 of their own where the machine's
+//! hierarchy is an older one, so that nothing of them stays behind.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use kpol_compiler::spec::{Action, Call};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::cbpf::assemble::always;
+use crate::kernel::native;
+use crate::probe::{Job, Outcome, build, read_outcomes, write_jobs};
+use crate::profile::{Node, to_oci};
+use crate::skip::{Skip, need_root, program};
+
+/// Who starts the container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Runtime {
+    Crun,
+    Runc,
+    /// With crun below it.
+    Podman,
+}
+
+impl Runtime {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Crun, Self::Runc, Self::Podman];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Crun => "crun",
+            Self::Runc => "runc",
+            Self::Podman => "podman",
+        }
+    }
+}
+
+/// What the container is confined by.
+#[derive(Debug, Clone, Copy)]
+pub enum Seccomp<'a> {
+    /// Nothing.
+    Unconfined,
+    /// A profile as in `/etc/seccomp`.
+    Profile(&'a str),
+    /// A `struct sock_filter` array; crun alone takes it.
+    Bpf(&'a [u8]),
+}
+
+/// What came out of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Exit status of the command, or the runtime's own; `None` when a signal ended the runtime.
+    pub status: Option<i32>,
+    /// What the command wrote.
+    pub stdout: String,
+    /// What the command and the runtime complained about.
+    pub stderr: String,
+}
+
+impl Output {
+    /// Whether the command ran and succeeded.
+    pub fn success(&self) -> bool {
+        self.status == Some(0)
+    }
+}
+
+/// A root file system in a temporary folder.
+#[derive(Debug)]
+pub struct Rootfs(TempDir);
+
+impl Rootfs {
+    /// One with a shell, the common tools and the probe.
+    pub fn new() -> Result<Self, Skip> {
+        let busybox = program("busybox")?;
+        let probe = build(native()?)?;
+        let rootfs = Self(tempfile::Builder::new().prefix("kpol-rootfs-").tempdir().expect("a temporary folder"));
+        for dir in ["bin", "dev", "etc", "proc", "sys", "tmp"] {
+            std::fs::create_dir(rootfs.path().join(dir)).expect("a temporary folder");
+        }
+        for (file, name) in [(&busybox, "busybox"), (&probe, "probe")] {
+            std::fs::copy(file, rootfs.path().join("bin").join(name)).expect("a temporary folder");
+        }
+        for tool in ["cat", "echo", "id", "ls", "mkdir", "mount", "sh", "sleep", "true"] {
+            std::os::unix::fs::symlink("busybox", rootfs.path().join("bin").join(tool)).expect("a temporary folder");
+        }
+        Ok(rootfs)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// Runs a command in a new container that holds exactly the capabilities `caps`.
+pub fn run(
+    runtime: Runtime,
+    rootfs: &Rootfs,
+    seccomp: Seccomp<'_>,
+    caps: &[&str],
+    command: &[&str],
+) -> Result<Output, Skip> {
+    works(runtime)?;
+    start(runtime, rootfs, seccomp, caps, command)
+}
+
+/// Makes calls in a container, as the probe does elsewhere. The container's own filter must let the probe live: it
+/// needs fork, clone, mmap, prctl, seccomp, rt_sigaction, wait4, futex, alarm and write.
+pub fn calls(
+    runtime: Runtime,
+    rootfs: &Rootfs,
+    seccomp: Seccomp<'_>,
+    caps: &[&str],
+    calls: &[Call],
+) -> Result<Vec<Outcome>, Skip> {
+    let jobs = [Job::new(&always(Action::Allow), calls)];
+    std::fs::write(rootfs.path().join("jobs"), write_jobs(&jobs)).expect("a temporary folder");
+    let output = run(runtime, rootfs, seccomp, caps, &["/bin/probe", "/jobs"])?;
+    assert!(output.success(), "the probe failed in its container: {output:?}");
+    Ok(read_outcomes(&jobs, &output.stdout).remove(0))
+}
+
+/// Whether a runtime can start containers here at all, tried once. A machine without the right privileges or cgroups
+/// is no failure of what is tested.
+fn works(runtime: Runtime) -> Result<(), Skip> {
+    static WORKS: [OnceLock<Result<(), Skip>>; 3] = [const { OnceLock::new() }; 3];
+    WORKS[runtime as usize]
+        .get_or_init(|| {
+            need_root()?;
+            let output = start(runtime, &Rootfs::new()?, Seccomp::Unconfined, &[], &["true"])?;
+            if output.success() {
+                Ok(())
+            } else {
+                Err(Skip(format!("{} can't start containers here: {}", runtime.name(), output.stderr.trim())))
+            }
+        })
+        .clone()
+}
+
+fn start(
+    runtime: Runtime,
+    rootfs: &Rootfs,
+    seccomp: Seccomp<'_>,
+    caps: &[&str],
+    command: &[&str],
+) -> Result<Output, Skip> {
+    const OWN_CGROUP: &str = r#"
+        if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
+            umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup || exit 125
+        fi
+        exec "$@""#;
+    let state = tempfile::Builder::new().prefix("kpol-container-").tempdir().expect("a temporary folder");
+    let mut line: Vec<OsString> = vec![program(runtime.name())?.into()];
+    match runtime {
+        Runtime::Crun | Runtime::Runc => {
+            let config = config(runtime, rootfs, seccomp, caps, command)?;
+            std::fs::write(state.path().join("config.json"), config.to_string()).expect("a temporary folder");
+            if runtime == Runtime::Crun {
+                line.push("--cgroup-manager=disabled".into());
+            }
+            line.extend([OsString::from("--root"), state.path().join("state").into()]);
+            line.extend(["run".into(), "--bundle".into(), state.path().into()]);
+            line.push(state.path().file_name().expect("made with a name").into());
+        }
+        Runtime::Podman => line.extend(podman(&state, rootfs, seccomp, caps, command)?),
+    }
+    let output = Command::new(program("unshare")?)
+        .args(["-m", "sh", "-c", OWN_CGROUP, "sh"])
+        .args(&line)
+        .env("XDG_RUNTIME_DIR", state.path())
+        .stdin(std::process::Stdio::null())
+        .output()
+        .map_err(|error| Skip(format!("unshare: {error}")))?;
+    Ok(Output {
+        status: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+/// The arguments of podman; no bridge, no cgroup, no limit that a small machine would refuse.
+fn podman(
+    state: &TempDir,
+    rootfs: &Rootfs,
+    seccomp: Seccomp<'_>,
+    caps: &[&str],
+    command: &[&str],
+) -> Result<Vec<OsString>, Skip> {
+    program("crun")?;
+    let option = match seccomp {
+        Seccomp::Unconfined => "seccomp=unconfined".into(),
+        Seccomp::Bpf(_) => return Err(Skip("podman takes no raw filter".into())),
+        Seccomp::Profile(profile) => {
+            let file: PathBuf = state.path().join("profile.json");
+            std::fs::write(&file, profile).expect("a temporary folder");
+            format!("seccomp={}", file.display())
+        }
+    };
+    let mut line: Vec<OsString> = ["--cgroup-manager=cgroupfs", "--runtime", "crun", "--storage-driver", "vfs"]
+        .into_iter()
+        .map(OsString::from)
+        .collect();
+    for (option, folder) in [("--root", "root"), ("--runroot", "runroot"), ("--tmpdir", "tmp")] {
+        line.extend([option.into(), state.path().join(folder).into()]);
+    }
+    line.extend(["run", "--rm", "--cgroups=disabled", "--network", "none"].map(OsString::from));
+    line.extend(["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"].map(OsString::from));
+    line.extend(["--cap-drop=ALL".into(), "--security-opt".into(), option.into()]);
+    line.extend(caps.iter().map(|cap| format!("--cap-add={cap}").into()));
+    line.extend(["--rootfs".into(), rootfs.path().into()]);
+    line.extend(command.iter().map(OsString::from));
+    Ok(line)
+}
+
+/// `config.json` of a small container (`config.md` and `config-linux.md` of the OCI runtime specification).
+fn config(
+    runtime: Runtime,
+    rootfs: &Rootfs,
+    seccomp: Seccomp<'_>,
+    caps: &[&str],
+    command: &[&str],
+) -> Result<Value, Skip> {
+    let namespaces = ["pid", "network", "ipc", "uts", "mount"].map(|kind| json!({ "type": kind }));
+    let mut config = json!({
+        "ociVersion": "1.0.2",
+        "process": {
+            "terminal": false,
+            "user": { "uid": 0, "gid": 0 },
+            "args": command,
+            "env": ["PATH=/bin"],
+            "cwd": "/",
+            "capabilities": { "bounding": caps, "effective": caps, "permitted": caps },
+            "noNewPrivileges": true,
+        },
+        "root": { "path": rootfs.path(), "readonly": false },
+        "mounts": [
+            { "destination": "/proc", "type": "proc", "source": "proc" },
+            { "destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"] },
+        ],
+        "linux": { "namespaces": namespaces },
+    });
+    match seccomp {
+        Seccomp::Unconfined => {}
+        Seccomp::Profile(profile) => {
+            let mut node = Node::new(native()?);
+            node.caps = caps.iter().map(|&cap| cap.to_owned()).collect();
+            // A profile that no engine takes is a mistake of the test: podman is the one to show refusals with.
+            config["linux"]["seccomp"] = to_oci(profile, &node).expect("a profile");
+        }
+        Seccomp::Bpf(_) if runtime != Runtime::Crun => {
+            return Err(Skip(format!("{} takes no raw filter", runtime.name())));
+        }
+        Seccomp::Bpf(filter) => config["annotations"] = json!({ "run.oci.seccomp_bpf_data": base64(filter) }),
+    }
+    Ok(config)
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let byte = |at: usize| chunk.get(at).copied().map_or(0, u32::from);
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for digit in 0..4 {
+            let value = bits >> (18 - 6 * digit) & 63;
+            text.push(if digit <= chunk.len() { DIGITS[value as usize] as char } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        for (plain, encoded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
+            assert_eq!(super::base64(plain.as_bytes()), encoded);
+        }
+    }
+}

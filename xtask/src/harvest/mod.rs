@@ -1,0 +1,44 @@
+//! `cargo xtask harvest`: gathers the facts that lie in kernel headers and manual pages into `xtask/facts`.
+//!
+//! ```text
+//! linux-libc-dev (Debian, all architectures in one package) ─→ constants.tsv
+//! manpages-dev (Debian)                                     ─→ manual.tsv
+//! ```
+//!
+//! This needs a C compiler and those packages, unpacked (`dpkg -x`), so it is a step of its own: what it finds is
+//! committed, and `cargo xtask tables` works from that alone, anywhere.
+
+mod constants;
+mod manual;
+mod targets;
+
+use std::path::PathBuf;
+
+use crate::{Failure, Outcome};
+
+/// Runs the command with its arguments.
+pub fn command(args: &[String]) -> Outcome {
+    let mut headers = None;
+    let mut pages = Vec::new();
+    let mut clang = "clang".to_owned();
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        let mut value = || rest.next().ok_or_else(|| Failure::Usage(format!("{arg} needs a value"))).cloned();
+        match arg.as_str() {
+            "--headers" => headers = Some(PathBuf::from(value()?)),
+            "--manual" => pages.push(PathBuf::from(value()?)),
+            "--clang" => clang = value()?,
+            other => return Err(Failure::Usage(format!("harvest: no option `{other}`"))),
+        }
+    }
+    if headers.is_none() && pages.is_empty() {
+        return Err(Failure::Usage("harvest: nothing to do; name --headers DIR or --manual DIR".to_owned()));
+    }
+    if let Some(headers) = headers {
+        constants::harvest(&headers, &clang)?;
+    }
+    if !pages.is_empty() {
+        manual::harvest(&pages)?;
+    }
+    Ok(())
+}
