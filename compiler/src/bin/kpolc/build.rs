@@ -6,6 +6,7 @@ mod names;
 
 pub use compare::unified;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -51,8 +52,9 @@ pub struct Args {
     settings: settings::Args,
 }
 
+/// A product, as the command line calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-enum Emit {
+pub enum Emit {
     /// For container runtimes
     Json,
     /// Raw struct sock_filter array, for the kernel
@@ -66,6 +68,12 @@ impl From<Emit> for Format {
             Emit::Bpf => Self::Bpf,
         }
     }
+}
+
+/// Each once, in one order, however it was asked for.
+pub fn formats(emit: &[Emit]) -> Vec<Format> {
+    let asked: BTreeSet<Emit> = emit.iter().copied().collect();
+    asked.into_iter().map(Format::from).collect()
 }
 
 /// Where products go.
@@ -112,10 +120,7 @@ struct Made {
 
 pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     let plan = plan(args)?;
-    let mut emit = args.emit.clone();
-    emit.sort_unstable();
-    emit.dedup();
-    let formats: Vec<Format> = emit.into_iter().map(Format::from).collect();
+    let formats = formats(&args.emit);
 
     let inputs = inputs::expand(&plan.paths)?;
     let mut report = Report::default();
