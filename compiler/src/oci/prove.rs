@@ -29,6 +29,10 @@ pub fn prove(store: &mut Store, policy: &Policy, target: &Target, json: &str) ->
             let call = Some(Call { arch: place.arch, nr: place.nr, args });
             return Err(WriteError::Internal { call, what: "entries contradict each other".to_owned() });
         }
+        if let Some(&(arch, nr)) = loaded.merged.first() {
+            let call = Some(Call { arch, nr, args: [0; 6] });
+            return Err(WriteError::Internal { call, what: "entries are such as libseccomp merges".to_owned() });
+        }
         // An ABI of this host that the filter lets in and the policy does not know.
         if let Some(arch) = loaded.function.tables.keys().find(|arch| !policy.archs.contains(arch)) {
             return Err(internal(format!("{arch} is open")));
