@@ -7,7 +7,7 @@
 use super::read::read;
 use super::runtime::{self, Loaded};
 use super::write::{Target, WriteError};
-use crate::diagram::{Leaf, Node, Store, Table};
+use crate::diagram::{Leaf, Node, Store};
 use crate::policy::Policy;
 use crate::spec::arch::X32_BIT;
 use crate::spec::{Arch, Call, Nr};
@@ -28,6 +28,10 @@ pub fn prove(store: &mut Store, policy: &Policy, target: &Target, json: &str) ->
             let args = place.cube.args.map(|bits| bits.value);
             let call = Some(Call { arch: place.arch, nr: place.nr, args });
             return Err(WriteError::Internal { call, what: "entries contradict each other".to_owned() });
+        }
+        if let Some(&(arch, nr)) = loaded.merged.first() {
+            let call = Some(Call { arch, nr, args: [0; 6] });
+            return Err(WriteError::Internal { call, what: "entries are such as libseccomp merges".to_owned() });
         }
         // An ABI of this host that the filter lets in and the policy does not know.
         if let Some(arch) = loaded.function.tables.keys().find(|arch| !policy.archs.contains(arch)) {
@@ -84,14 +88,4 @@ fn owned(arch: Arch, start: u32, end: u32) -> impl Iterator<Item = Nr> {
     let last = if arch == Arch::X86_64 { end.min(X32_BIT - 1) } else { end };
     let no_call = (arch == Arch::X86_64 && end == u32::MAX).then_some(Nr(u32::MAX));
     (skip..=last).map(Nr).filter(move |&nr| arch.owns(nr)).chain(no_call)
-}
-
-/// For callers that compare two tables themselves.
-#[must_use]
-pub fn same(arch: Arch, one: &Table, two: &Table) -> bool {
-    let mut same = true;
-    one.zip(two, |range, a, b| {
-        same &= a == b || owned(arch, *range.start(), *range.end()).next().is_none();
-    });
-    same
 }

@@ -357,7 +357,7 @@ impl<'a> Writer<'a> {
         let mut by_host: Vec<(Arch, Vec<usize>)> = Vec::new();
         for &host in self.hosts.keys() {
             let functions = self.functions(call, host);
-            let bits = functions.iter().map(|(arch, ..)| arch.bits()).max().unwrap_or(64);
+            let bits = functions.iter().map(|&(arch, ..)| runtime::compared_bits(arch)).max().unwrap_or(64);
             let mut nodes: Vec<Node> = vec![Node::action(self.policy.default)];
             nodes.extend(functions.iter().map(|&(.., node)| node));
             for (index, &node) in nodes.iter().enumerate() {
@@ -413,12 +413,15 @@ impl<'a> Writer<'a> {
         let Some(circumstances) = paths::circumstances(store, node, MOST_CIRCUMSTANCES) else {
             return Err(WriteError::TooManyEntries { name, entries: MOST_CIRCUMSTANCES as u64 });
         };
+        // Entries on calls that are reached through a multiplexer come together there.
+        let multiplexed = self.policy.archs.iter().any(|&arch| multiplex::other_way(call.name(), arch).is_some())
+            || Multiplexer::ALL.iter().any(|multiplexer| multiplexer.name() == call.name());
         for (circumstance, below) in circumstances {
             let asks_kernel = circumstance.from_kernel().is_some() || circumstance.until_kernel().is_some();
             if asks_kernel && self.target.dialect != Dialect::Moby {
                 return Err(WriteError::OpenKernel { name });
             }
-            let entries = paths::entries(store, below, self.policy.default, bits)
+            let entries = paths::entries(store, below, self.policy.default, bits, !multiplexed)
                 .map_err(|entries| WriteError::TooManyEntries { name: name.clone(), entries })?;
             for (args, action) in entries {
                 match action {
@@ -484,9 +487,14 @@ impl<'a> Writer<'a> {
         functions.iter().all(|&(arch, nr, node)| {
             let mut rules = self.rules(store, call, plan, host, arch, nr);
             rules.extend(self.opened(store, call, (host, arch, nr), others).into_iter().map(|(_, rule)| rule));
-            let combined = runtime::combine(store, arch, self.policy.default, &rules);
+            let combined = runtime::combine(store, arch, self.policy.default, &rules, self.target.libseccomp);
             combined.node == node && combined.undetermined == Node::FALSE
         })
+    }
+
+    /// What a rule gives on its own.
+    fn alone(&self, store: &mut Store, arch: Arch, rule: &Rule) -> Node {
+        runtime::combine(store, arch, self.policy.default, std::slice::from_ref(rule), self.target.libseccomp).node
     }
 
     /// Why no entries do.
@@ -494,7 +502,7 @@ impl<'a> Writer<'a> {
         let functions = self.functions(call, host);
         for &(arch, nr, node) in &functions {
             for (name, rule) in self.opened(store, call, (host, arch, nr), others) {
-                let opened = runtime::combine(store, arch, self.policy.default, std::slice::from_ref(&rule)).node;
+                let opened = self.alone(store, arch, &rule);
                 let wanted = store.where_action(node, &|action| action == rule.action);
                 let claimed = store.where_action(opened, &|action| action == rule.action);
                 if store.minus(claimed, wanted) != Node::FALSE {
