@@ -15,8 +15,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the whole crate is tests")]
 
 pub mod arm64;
+pub mod case;
 pub mod cbpf;
 pub mod containers;
+pub mod draw;
 pub mod kernel;
 pub mod libseccomp;
 pub mod policy;
