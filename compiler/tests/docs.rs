@@ -8,9 +8,11 @@
 //! | `kpol,E040` | one that gives exactly this code |
 //! | `kpol,bpf` | one that is for BPF alone |
 //! | `kpol,fragment` | a piece, not compiled |
-//! | `sh`, `console` | commands; each that begins with `kpolc` is parsed, and in `console` has its `$` in front |
+//! | `kpol,…,web.kpol` | the same, and the file of that name for the consoles of its page |
+//! | `sh` | commands; each that begins with `kpolc` is parsed |
+//! | `console` | commands behind `$`, which are run, and what they print; `UPDATE=1` writes that |
 //!
-//! Included files are those of `examples/`; `web.kpol` and its like in a command need not exist.
+//! Included files are those of `examples/`; `web.kpol` and its like in `sh` need not exist.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -82,13 +84,17 @@ fn profiles_compile() {
     let options = Options { include_dirs: vec![examples], ..Options::default() };
     let (mut wrong, mut seen) = (String::new(), 0);
     for block in blocks() {
-        let (expected, formats) = match block.kind.split_once(',') {
-            None if block.kind == "kpol" => (BTreeSet::new(), &[Format::Json, Format::Bpf][..]),
-            Some(("kpol", "fragment")) => continue,
-            Some(("kpol", "bpf")) => (BTreeSet::new(), &[Format::Bpf][..]),
-            Some(("kpol", code)) => (BTreeSet::from([code]), &[Format::Json][..]),
-            _ => continue,
-        };
+        let mut marks = block.kind.split(',');
+        if marks.next() != Some("kpol") {
+            continue;
+        }
+        let marks: BTreeSet<&str> = marks.filter(|mark| !mark.ends_with(".kpol")).collect();
+        if marks.contains("fragment") {
+            continue;
+        }
+        let bpf_alone = marks.contains("bpf");
+        let formats = if bpf_alone { &[Format::Bpf][..] } else { &[Format::Json, Format::Bpf] };
+        let expected: BTreeSet<&str> = marks.into_iter().filter(|&mark| mark != "bpf").collect();
         seen += 1;
         let path = folder.path().join("main.kpol");
         fs::write(&path, &block.text).unwrap();
@@ -108,14 +114,9 @@ fn commands(block: &Block) -> Vec<Vec<String>> {
     let text = block.text.replace("\\\n", " ");
     let mut commands = Vec::new();
     for line in text.lines() {
-        let line = match block.kind.as_str() {
-            "sh" => line,
-            "console" => match line.strip_prefix("$ ") {
-                Some(line) => line,
-                None => continue,
-            },
-            _ => continue,
-        };
+        if block.kind != "sh" {
+            continue;
+        }
         let words = words(line);
         for part in words.split(|word| matches!(word.as_str(), "&&" | "||" | "|" | ";" | ">" | "<")) {
             let part = if part.first().is_some_and(|word| word == "sudo") { &part[1..] } else { part };
@@ -184,6 +185,79 @@ fn commands_parse() {
     }
     assert!(seen > 10, "only {seen} commands: does the test still find them?");
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Consoles are run: a folder a page, with the files that the page shows.
+#[test]
+fn consoles_show_what_is_printed() {
+    let bin = Path::new(env!("CARGO_BIN_EXE_kpolc")).parent().unwrap();
+    let mut search = vec![bin.to_owned()];
+    search.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let search = std::env::join_paths(search).unwrap();
+    let (mut wrong, mut seen) = (String::new(), 0);
+    for page in pages() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = fs::read_to_string(workspace().join(&page)).unwrap();
+        let mut fresh = String::new();
+        let mut kind: Option<&str> = None;
+        let mut shown = String::new();
+        for line in text.lines() {
+            match (kind, line.strip_prefix("```")) {
+                (None, opens) => kind = opens,
+                (Some(open), Some(_)) => {
+                    if let Some(name) = open.split(',').find(|mark| mark.ends_with(".kpol")) {
+                        fs::write(folder.path().join(name), &shown).unwrap();
+                    }
+                    kind = None;
+                    shown.clear();
+                }
+                (Some("console"), None) => {
+                    if let Some(command) = line.strip_prefix("$ ") {
+                        seen += 1;
+                        fresh.push_str(line);
+                        fresh.push('\n');
+                        fresh.push_str(&said(command, folder.path(), &search));
+                    }
+                    continue;
+                }
+                (Some(_), None) => {
+                    shown.push_str(line);
+                    shown.push('\n');
+                }
+            }
+            fresh.push_str(line);
+            fresh.push('\n');
+        }
+        if fresh == text {
+            continue;
+        }
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(workspace().join(&page), fresh).unwrap();
+        } else {
+            let difference = similar::TextDiff::from_lines(&text, &fresh).unified_diff().to_string();
+            wrong.push_str(&format!("{} shows something else:\n{difference}", page.display()));
+        }
+    }
+    assert!(seen > 3, "only {seen} commands: does the test still find them?");
+    assert!(wrong.is_empty(), "{wrong}\n`UPDATE=1 cargo test -p kpol-compiler --test docs` writes what is printed");
+}
+
+/// What a command prints on either stream.
+fn said(command: &str, folder: &Path, search: &std::ffi::OsStr) -> String {
+    let mut shell = Command::new("sh");
+    shell
+        .arg("-c")
+        .arg(format!("exec 2>&1; {command}"))
+        .current_dir(folder)
+        .env("PATH", search)
+        .env("LC_ALL", "C.UTF-8");
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS"] {
+        shell.env_remove(name);
+    }
+    let output = shell.stdin(std::process::Stdio::null()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    // Lines end as in the page.
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 #[test]
