@@ -78,7 +78,8 @@ impl Case {
             }
         }
         case.files.push((name, body));
-        case.answers = drawn.lines().filter_map(|line| line.strip_prefix("//= ")).map(|kind| kind.trim().to_owned()).collect();
+        case.answers =
+            drawn.lines().filter_map(|line| line.strip_prefix("//= ")).map(|kind| kind.trim().to_owned()).collect();
         if !case.answers.iter().any(|answer| answer == "check") {
             case.answers.insert(0, "check".to_owned());
         }
@@ -192,16 +193,16 @@ impl Case {
         edits.sort_by_key(|edit| std::cmp::Reverse(edit.span));
         for edit in edits {
             let name = &checked.sources.get(edit.span.file).name;
-            let (_, text) = fixed.files.iter_mut().find(|(known, _)| known == name).expect("a fix edits the user's files");
+            let (_, text) =
+                fixed.files.iter_mut().find(|(known, _)| known == name).expect("a fix edits the user's files");
             text.replace_range(edit.span.bytes.range(), &edit.text);
         }
         let after = fixed.checked();
         let count = |found: &[Diagnostic]| {
             found.iter().filter(|one| one.code == diagnostic.code && one.message == diagnostic.message).count()
         };
-        let errors = |checked: &Checked| {
-            checked.diagnostics.iter().filter(|found| found.severity == Severity::Error).count()
-        };
+        let errors =
+            |checked: &Checked| checked.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
         let drawn = || draw(&after.sources, &after.diagnostics);
         assert!(
             count(&after.diagnostics) < count(&checked.diagnostics),
