@@ -153,7 +153,7 @@ fn what_is_no_regular_file() {
 #[test]
 fn what_cannot_be_read() {
     let dir = folder(&[("a.kpol", GOOD.as_bytes()), ("main.kpol", b"include \"a.kpol\"\n")]);
-    fs::set_permissions(dir.path().join("a.kpol"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(dir.path().join("a.kpol"), fs::Permissions::from_mode(0o000)).unwrap();
     if is_root() {
         // Root reads everything: another user does not.
         let readable = fs::Permissions::from_mode(0o755);
