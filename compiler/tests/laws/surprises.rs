@@ -316,3 +316,12 @@ fn what_no_abi_of_the_policy_brings_ends_the_process() {
         &[(Arm, "read", &[], Action::KillProcess), (X86, "read", &[], Action::KillProcess)],
     );
 }
+
+#[test]
+fn a_witness_names_the_register_where_the_kernel_has_such_a_name_itself() {
+    // The kernel's `arg3` of `prctl` is register 2, which a policy calls `arg2`.
+    let text = "arch x86_64 default deny allow { prctl(arg2 == 7) } log { prctl(arg2 == 7) }";
+    let checked = World::from(text).check(&Options::default());
+    let notes: Vec<&String> = checked.diagnostics.iter().flat_map(|found| &found.notes).collect();
+    assert!(notes.iter().any(|note| note.contains("prctl(arg2 = 7")), "{notes:?}");
+}
