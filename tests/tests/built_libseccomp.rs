@@ -261,7 +261,7 @@ fn garbage_above_a_32_bit_parameter_changes_nothing() {
         let Some((built, theirs)) = both(policy, host) else { return };
         let mut next = random(5);
         for _ in 0..20_000 {
-            let low = if next() % 2 == 0 { next() & 0xffff_ffff } else { 0x5412 + next() % 16 };
+            let low = if next().is_multiple_of(2) { next() & 0xffff_ffff } else { 0x5412 + next() % 16 };
             let one =
                 |value: u64| -> [Call; 2] { ["ioctl", "socket"].map(|name| call(host, name, &[0, value]).unwrap()) };
             for (clean, garbage) in one(low).iter().zip(&one(low | next() << 32)) {
