@@ -191,13 +191,17 @@ fn report(resolved: &Resolved, graph: &Graph, conflict: &Conflict) -> Diagnostic
         }
     }
     let others: Vec<String> = calls.iter().filter(|other| **other != call).map(|other| format!("`{other}`")).collect();
-    if !others.is_empty() {
-        const SHOWN: usize = 5;
-        let list = others.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-        let more = others.len().saturating_sub(SHOWN);
-        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-        diagnostic = diagnostic.note(format!("they disagree about {list}{rest} as well"));
-    }
+    diagnostic = match others.as_slice() {
+        [] => diagnostic,
+        [first @ .., last] if first.len() < 6 => {
+            let list = if first.is_empty() { last.clone() } else { format!("{} and {last}", first.join(", ")) };
+            diagnostic.note(format!("they disagree about {list} too"))
+        }
+        many => {
+            let (first, rest) = many.split_at(5);
+            diagnostic.note(format!("they disagree about {} and {} more too", first.join(", "), rest.len()))
+        }
+    };
     diagnostic.help(help)
 }
 
