@@ -295,8 +295,8 @@ fn hyphen(text: &str, place: Span, before: &str) -> Option<SyntaxError> {
     let span = Span::new(start, end);
     let mut error = plain(SyntaxErrorKind::BadName, span, format!("`{}` is no name of a syscall", short(name)));
     let fixed = name.replace('-', "_");
+    // Which of the two is for those to say who know the names: no fix.
     error.help = Some(format!("did you mean `{}`, or the group `@{}`?", short(&fixed), short(name)));
-    error.fix = Some((format!("replace by `{}`", short(&fixed)), span, fixed));
     Some(error)
 }
 

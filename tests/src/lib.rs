@@ -19,6 +19,7 @@ pub mod case;
 pub mod cbpf;
 pub mod containers;
 pub mod draw;
+pub mod fuzz;
 pub mod kernel;
 pub mod libseccomp;
 pub mod policy;

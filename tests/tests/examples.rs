@@ -101,7 +101,8 @@ fn docker_default_differs_from_dockers_file_in_the_width_of_one_argument() {
         for &arch in archs {
             let found = differing(store, arch, ours, &theirs);
             let names: Vec<_> = found.iter().map(|&(nr, _)| tables::syscall_at(arch, nr).unwrap().name()).collect();
-            let expected: &[&str] = if arch.bits() == 64 { &["socket"] } else { &[] };
+            // libseccomp takes x32 for a 32-bit ABI, so Docker's compare is one of 32 bits there.
+            let expected: &[&str] = if [Arch::X86_64, Arch::Aarch64].contains(&arch) { &["socket"] } else { &[] };
             assert_eq!(names, expected, "{arch}: {:#?}", describe(store, arch, &found));
             for (_, set) in found {
                 let upper = Operand { arg: 0, bits: 64, mask: 0xffff_ffff << 32, signed: false };

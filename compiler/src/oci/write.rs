@@ -152,20 +152,31 @@ impl fmt::Display for WriteError {
             Self::TrapData { name, data } => {
                 write!(f, "JSON has no place for the {data} of `trap({data})`, which {} gets; use `trap`", of(name))
             }
-            Self::NotifyWithoutListener => {
-                f.write_str("`notify` needs a `listener \"/path/of.sock\"` in JSON: runtimes ask no one else")
-            }
+            Self::NotifyWithoutListener => f.write_str(
+                "`notify` needs a `listener \"/path/of.sock\"` in JSON: runtimes ask no one else; \
+                    say where the agent listens",
+            ),
             Self::NotifyRefused { name } => {
-                write!(f, "runtimes refuse `notify` for {}: they need `write` to hand the listener over", of(name))
+                write!(
+                    f,
+                    "runtimes refuse `notify` for {}: they need `write` to hand the listener over; \
+                    give it another action",
+                    of(name)
+                )
             }
             Self::OpenKernel { name } => write!(
                 f,
-                "what `{name}` gets depends on the kernel, and this format can't ask for it; \
-                 give the version when building (`--kernel`)"
+                "what `{name}` gets depends on the kernel's version, and JSON can't ask for it; \
+                 settle it when building, by `--kernel X.Y`"
             ),
             Self::UnknownToRuntime { name, arch, nr } => {
                 let name = name.as_ref().map_or(String::new(), |name| format!("`{name}`, "));
-                write!(f, "{name}number {} on {arch} has no name that libseccomp knows, and JSON has no numbers", nr.0)
+                write!(
+                    f,
+                    "{name}number {} on {arch} has no name that libseccomp knows, and JSON has no numbers; \
+                    build raw BPF, or give such calls the default",
+                    nr.0
+                )
             }
             Self::Differs { name, archs } => {
                 let archs: Vec<_> = archs.iter().map(|arch| arch.name()).collect();

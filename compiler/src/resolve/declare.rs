@@ -40,6 +40,8 @@ pub struct DeclaredCall {
     pub params: Vec<DeclaredParam>,
     /// Place of its name.
     pub span: Span,
+    /// Whether its number is a mistake, which has been reported.
+    pub unsound: bool,
 }
 
 /// A parameter of a declared call.
@@ -83,18 +85,22 @@ impl<'a> Resolver<'a> {
         let root = self.graph.files.first().map(|file| file.id);
         let own = |(file, _): &&(FileId, Vec<Arch>)| Some(*file) == root;
         // A file's own statement is the whole truth about it: what it includes cannot open another ABI.
-        let mut archs: Vec<Arch> = if let Some(archs) = &self.options.archs {
-            archs.clone()
-        } else if stated.iter().any(|one| own(&one)) {
+        let mut archs: Vec<Arch> = if stated.iter().any(|one| own(&one)) {
             stated.iter().filter(own).flat_map(|(_, archs)| archs).copied().collect()
         } else {
             stated.iter().flat_map(|(_, archs)| archs).copied().collect()
         };
         archs.sort_unstable();
         archs.dedup();
+        self.result.native = archs.is_empty() && self.options.archs.as_ref().is_none_or(Vec::is_empty);
         if archs.is_empty() {
-            self.result.native = true;
             archs = vec![Arch::X86_64, Arch::Aarch64];
+        }
+        self.stated.clone_from(&archs);
+        if let Some(wanted) = self.options.archs.as_ref().filter(|wanted| !wanted.is_empty()) {
+            archs.clone_from(wanted);
+            archs.sort_unstable();
+            archs.dedup();
         }
         self.result.archs = archs;
     }
@@ -161,7 +167,7 @@ impl<'a> Resolver<'a> {
 
     fn declare_const(&mut self, file: FileId, name: &'a Name, value: &'a ast::Expr, guard: Guard) {
         let span = Span { file, bytes: name.span };
-        if guard.environment != crate::diagram::Node::TRUE {
+        if guard.settled || guard.environment != crate::diagram::Node::TRUE {
             self.error(
                 Diagnostic::new(Code::E045, span, "a constant cannot depend on capabilities or the kernel")
                     .help("guard the rules that use it, or give it a value by `when arch`"),
@@ -197,7 +203,7 @@ impl<'a> Resolver<'a> {
         guard: Guard,
     ) {
         let span = Span { file, bytes: name.span };
-        if guard.environment != crate::diagram::Node::TRUE {
+        if guard.settled || guard.environment != crate::diagram::Node::TRUE {
             self.error(
                 Diagnostic::new(Code::E045, span, "a syscall's number cannot depend on capabilities or the kernel")
                     .help("declare it outside, and guard the rules that use it"),
@@ -206,15 +212,20 @@ impl<'a> Resolver<'a> {
         }
         let archs: Vec<Arch> = archs.iter().filter_map(|name| self.arch(file, name)).collect();
         let mut numbers = Vec::new();
+        let mut unsound = false;
         for arch in archs.into_iter().filter(|&arch| guard.archs.has(arch)) {
-            let Some(value) = self.number(number, file, arch) else { return };
+            let Some(value) = self.number(number, file, arch) else {
+                unsound = true;
+                break;
+            };
             let number_span = Span { file, bytes: number.span };
             let Some(mut nr) = u32::try_from(value).ok().filter(|&nr| nr < X32_BIT) else {
                 self.error(
                     Diagnostic::new(Code::E047, number_span, format!("{value} is no syscall number"))
                         .help("numbers are small; x32's are written without bit 30"),
                 );
-                return;
+                unsound = true;
+                break;
             };
             if arch == Arch::X32 {
                 nr |= X32_BIT;
@@ -224,7 +235,8 @@ impl<'a> Resolver<'a> {
                     Diagnostic::new(Code::E047, number_span, format!("{value} is `{}` on {arch}", taken.name()))
                         .help(format!("write `{}` instead of declaring it, or mend the number", taken.name())),
                 );
-                return;
+                unsound = true;
+                break;
             }
             if let Some(known) = tables::syscall(&name.text).and_then(|call| call.nr(arch)) {
                 if known == Nr(nr) {
@@ -241,7 +253,8 @@ impl<'a> Resolver<'a> {
                         )
                         .help("it needs no declaration"),
                     );
-                    return;
+                    unsound = true;
+                    break;
                 }
             }
             numbers.push((arch, Nr(nr)));
@@ -260,7 +273,7 @@ impl<'a> Resolver<'a> {
                 );
             }
         }
-        self.calls.insert(&name.text, DeclaredCall { numbers, params, span });
+        self.calls.insert(&name.text, DeclaredCall { numbers, params, span, unsound });
     }
 
     fn declared_params(&mut self, file: FileId, params: &[ParamDecl]) -> Vec<DeclaredParam> {
@@ -302,7 +315,9 @@ impl<'a> Resolver<'a> {
 
     /// Whether a name is a syscall on one of the policy's ABIs within `archs`.
     pub(super) fn call_exists(&self, name: &str, archs: ArchSet) -> bool {
-        self.result.archs.iter().any(|&arch| archs.has(arch) && self.call_number(name, arch).is_some())
+        let unsound = self.calls.get(name).is_some_and(|call| call.unsound);
+        let mut on = self.stated.iter().chain(&self.result.archs);
+        unsound || on.any(|&arch| archs.has(arch) && self.call_number(name, arch).is_some())
     }
 }
 

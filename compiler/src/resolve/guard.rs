@@ -48,11 +48,13 @@ pub struct Guard {
     pub archs: ArchSet,
     /// In which environments: a set that asks about capabilities and the kernel only.
     pub environment: Node,
+    /// Whether options have settled some of it: what is said here may be said elsewhere for other hosts.
+    pub settled: bool,
 }
 
 impl Guard {
     /// Always and everywhere.
-    pub const ALWAYS: Self = Self { archs: ArchSet::ALL, environment: Node::TRUE };
+    pub const ALWAYS: Self = Self { archs: ArchSet::ALL, environment: Node::TRUE, settled: false };
 
     /// Whether it says nothing.
     pub fn is_always(self) -> bool {
