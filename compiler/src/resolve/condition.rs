@@ -399,7 +399,7 @@ impl<'a> Resolver<'a> {
     fn params(&self, call: &str, arch: Arch) -> Option<Params> {
         if let Some(declared) = self.calls.get(call) {
             let list: Vec<_> = declared.params.iter().map(|param| (param.name.clone(), param.shape)).collect();
-            let split_at = list.iter().position(|(_, shape)| arch.bits() == 32 && shape.bits == 64 && !shape.pointer);
+            let split_at = declared.params.iter().position(|param| arch.bits() == 32 && param.split);
             return (!list.is_empty()).then_some(Params { list, split_at });
         }
         let syscall = tables::syscall(call)?;

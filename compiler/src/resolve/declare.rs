@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::library;
 use crate::source::graph::with_near;
 use crate::spec::arch::X32_BIT;
-use crate::spec::{Arch, Nr};
+use crate::spec::{Arch, Nr, multiplex};
 use crate::tables;
 
 /// Index of a group definition.
@@ -51,6 +51,8 @@ pub struct DeclaredParam {
     pub name: String,
     /// Width, sign and kind of its type.
     pub shape: Shape,
+    /// 64 bits on every ABI: a 32-bit one hands it over in two registers.
+    pub split: bool,
 }
 
 /// What a type means to a filter.
@@ -155,7 +157,7 @@ impl<'a> Resolver<'a> {
         if let Some(&first) = self.group_names.get(name.text.as_str()).and_then(|ids| ids.first()) {
             let first = &self.groups[first.0 as usize];
             // Under guards a group may be said in parts; what holds always can be said once only.
-            if guard.is_always() || first.guard.is_always() {
+            if !guard.guarded || !first.guard.guarded {
                 let before = Span { file: first.file, bytes: first.name.span };
                 self.error(defined_twice(span, before, &name.text));
                 return;
@@ -167,7 +169,7 @@ impl<'a> Resolver<'a> {
 
     fn declare_const(&mut self, file: FileId, name: &'a Name, value: &'a ast::Expr, guard: Guard) {
         let span = Span { file, bytes: name.span };
-        if guard.settled || guard.environment != crate::diagram::Node::TRUE {
+        if guard.asks {
             self.error(
                 Diagnostic::new(Code::E045, span, "a constant cannot depend on capabilities or the kernel")
                     .help("guard the rules that use it, or give it a value by `when arch`"),
@@ -183,7 +185,7 @@ impl<'a> Resolver<'a> {
         }
         if let Some(&first) = self.const_names.get(name.text.as_str()).and_then(|ids| ids.first()) {
             let first = &self.consts[first];
-            if guard.is_always() || first.guard.is_always() {
+            if !guard.guarded || !first.guard.guarded {
                 let before = Span { file: first.file, bytes: first.name.span };
                 self.error(defined_twice(span, before, &name.text));
                 return;
@@ -203,7 +205,7 @@ impl<'a> Resolver<'a> {
         guard: Guard,
     ) {
         let span = Span { file, bytes: name.span };
-        if guard.settled || guard.environment != crate::diagram::Node::TRUE {
+        if guard.asks {
             self.error(
                 Diagnostic::new(Code::E045, span, "a syscall's number cannot depend on capabilities or the kernel")
                     .help("declare it outside, and guard the rules that use it"),
@@ -297,7 +299,8 @@ impl<'a> Resolver<'a> {
                 let span = Span { file, bytes: param.name.span };
                 self.error(Diagnostic::new(Code::E022, span, format!("two parameters `{}`", param.name.text)));
             }
-            declared.push(DeclaredParam { name: param.name.text.clone(), shape });
+            let split = is_split(&param.ty.text);
+            declared.push(DeclaredParam { name: param.name.text.clone(), shape, split });
         }
         declared
     }
@@ -313,11 +316,14 @@ impl<'a> Resolver<'a> {
         declared.map(|&(_, nr)| nr).or_else(|| tables::syscall(name)?.nr(arch))
     }
 
-    /// Whether a name is a syscall on one of the policy's ABIs within `archs`.
-    pub(super) fn call_exists(&self, name: &str, archs: ArchSet) -> bool {
+    /// Whether a name is a syscall on one of the policy's ABIs within `archs`; without conditions, the call that carries
+    /// it (`ipc`, `socketcall`) is enough.
+    pub(super) fn call_exists(&self, name: &str, unconditional: bool, archs: ArchSet) -> bool {
         let unsound = self.calls.get(name).is_some_and(|call| call.unsound);
-        let mut on = self.stated.iter().chain(&self.result.archs);
-        unsound || on.any(|&arch| archs.has(arch) && self.call_number(name, arch).is_some())
+        let through = multiplex::through(name).filter(|_| unconditional).map(|(through, _)| through);
+        let here = |name: &str, arch| self.call_number(name, arch).is_some();
+        let mut on = self.stated.iter().chain(&self.result.archs).filter(|arch| archs.has(**arch));
+        unsound || on.any(|&arch| here(name, arch) || through.is_some_and(|through| here(through, arch)))
     }
 }
 
@@ -326,6 +332,11 @@ fn defined_twice(span: Span, before: Span, name: &str) -> Diagnostic {
         .label("again here")
         .related(before, "first here")
         .help("give one of them another name, or join them")
+}
+
+/// Whether a type has 64 bits on every ABI; `long` and its like are as wide as a register.
+fn is_split(ty: &str) -> bool {
+    matches!(ty, "s64" | "__s64" | "u64" | "__u64" | "uint64_t" | "loff_t")
 }
 
 /// What a C type of the kernel means to a filter.

@@ -24,11 +24,11 @@ impl<'a> Resolver<'a> {
     pub(super) fn check_patterns(&mut self, patterns: &'a [Pattern], file: FileId, archs: ArchSet) {
         for pattern in patterns {
             match &pattern.kind {
-                PatternKind::Call { name, .. } => {
+                PatternKind::Call { name, conditions } => {
                     let span = Span { file, bytes: name.span };
                     if !self.knows_call(&name.text) {
                         self.unknown_call(&name.text, span);
-                    } else if !self.is_builtin(file) && !self.call_exists(&name.text, archs) {
+                    } else if !self.is_builtin(file) && !self.call_exists(&name.text, conditions.is_empty(), archs) {
                         let on: Vec<&str> =
                             self.stated.iter().filter(|arch| archs.has(**arch)).map(|arch| arch.name()).collect();
                         if on.is_empty() {
@@ -139,6 +139,10 @@ impl<'a> Resolver<'a> {
 
     fn call_set(&mut self, name: &'a str, conditions: &'a [kpol_grammar::ast::Expr], at: At<'a>, via: Via) -> CallSet {
         let mut set = CallSet::new();
+        if conditions.is_empty() {
+            // Even where there is no other way in: x86 has no `semop`, and `ipc` reaches it all the same.
+            self.add_multiplexed(&mut set, name, at.arch, via);
+        }
         let Some(nr) = self.call_number(name, at.arch) else { return set };
         let mut node = Node::TRUE;
         for condition in conditions {
@@ -150,9 +154,6 @@ impl<'a> Resolver<'a> {
         }
         if node != Node::FALSE {
             set.insert(nr, Member { set: node, via });
-        }
-        if conditions.is_empty() {
-            self.add_multiplexed(&mut set, name, at.arch, via);
         }
         set
     }

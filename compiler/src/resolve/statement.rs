@@ -97,7 +97,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn at_top(&mut self, span: Span, guard: Guard, what: &str) -> bool {
-        if guard.is_always() {
+        if !guard.guarded {
             return true;
         }
         self.error(
@@ -263,8 +263,9 @@ impl<'a> Resolver<'a> {
 
     /// What a `when` adds to the guards around it.
     pub(super) fn guard(&mut self, file: FileId, guards: &[GuardExpr], outer: Guard) -> Guard {
-        let mut all = outer;
+        let mut all = Guard { guarded: true, ..outer };
         for guard in guards {
+            all.asks |= !matches!(guard.kind, GuardKind::Arch(_));
             let negated = guard.negated.is_some();
             match &guard.kind {
                 GuardKind::Arch(names) => {

@@ -147,7 +147,7 @@ impl Generator<'_> {
         let complement: Vec<i128> = mask.values.iter().map(|value| !value).collect();
         self.note(of, parameter, &complement);
         if self.choices.once_in(4) {
-            row([mask.operand(2), word("&"), name])
+            row([mask.operand(3), word("&"), name])
         } else {
             row([name, word("&"), mask.operand(3)])
         }

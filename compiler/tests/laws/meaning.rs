@@ -20,7 +20,7 @@ fn samples(program: &Program, seed: u64, of_each: usize) -> Vec<(Call, Environme
 }
 
 proptest! {
-    #![proptest_config(config(150))]
+    #![proptest_config(config(96))]
 
     /// A conflict is reported if and only if there is one; every other call gets what the oracle says.
     #[test]

@@ -16,7 +16,7 @@ use super::{config, numbers, sample};
 const SMALL: Shape = Shape { asserts: false, environment: true, declared: false, wild: false, small: true };
 
 proptest! {
-    #![proptest_config(config(60))]
+    #![proptest_config(config(40))]
 
     /// A filter returns to every call what the oracle says, those of foreign ABIs too.
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use kpol_compiler::diagnostic::{Code, Diagnostic, Severity};
+use kpol_compiler::diagnostic::{Diagnostic, Severity};
 use kpol_compiler::diagram::{Function, Leaf, Store};
 use kpol_compiler::driver::{self, Checked, Options, Product};
 use kpol_compiler::library;
@@ -117,8 +117,4 @@ pub fn show(call: &Call, environment: &Environment) -> String {
 
 pub fn errors(checked: &Checked) -> Vec<&Diagnostic> {
     checked.diagnostics.iter().filter(|found| found.severity == Severity::Error).collect()
-}
-
-pub fn codes(checked: &Checked) -> Vec<Code> {
-    checked.diagnostics.iter().map(|found| found.code).collect()
 }

@@ -168,7 +168,7 @@ fn turned(op: CompareOp) -> CompareOp {
 
 /// Types that have 64 bits on every ABI: a 32-bit one hands them over in two registers.
 fn is_split(ty: &str) -> bool {
-    matches!(ty, "s64" | "u64" | "loff_t")
+    matches!(ty, "s64" | "__s64" | "u64" | "__u64" | "uint64_t" | "loff_t")
 }
 
 /// Width and sign of a C type as declarations write it.
