@@ -45,7 +45,7 @@
 //! | [`oci`], [`bpf`] | formats: write, read, understand, prove |
 //! | [`diagnostic`] | findings, their codes and pages, and how they are drawn |
 //! | [`driver`] | all of it in the right order |
-//! | [`write`], [`sys`] | files appear whole; the few system calls |
+//! | [`mod@write`], [`sys`] | files appear whole; the few system calls |
 
 pub mod bpf;
 pub mod diagnostic;
