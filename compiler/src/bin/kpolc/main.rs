@@ -8,7 +8,9 @@
 mod build;
 mod check;
 mod completions;
+mod diff;
 mod explain;
+mod filters;
 mod fmt;
 mod groups;
 mod inputs;
@@ -43,6 +45,8 @@ enum Command {
     Check(check::Args),
     /// Make the files that a container runtime or the kernel takes
     Build(build::Args),
+    /// Say where two filters answer differently
+    Diff(diff::Args),
     /// Bring policies into the one style
     Fmt(fmt::Args),
     /// Run a command under a policy
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
     let status = match &cli.command {
         Command::Check(args) => check::run(args, &ui),
         Command::Build(args) => build::run(args, &ui),
+        Command::Diff(args) => diff::run(args, &ui),
         Command::Fmt(args) => fmt::run(args, &ui),
         Command::Run(args) => run::run(args, &ui),
         Command::New(args) => new::run(args, &ui),
