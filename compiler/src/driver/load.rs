@@ -21,7 +21,7 @@ use crate::oci::{self, runtime::Dialect};
 use crate::policy::Policy;
 use crate::resolve::Resolved;
 use crate::source::graph::Graph;
-use crate::source::{LoadError, Loader, Sources};
+use crate::source::{LoadError, Loader, Memory, Sources};
 use crate::spec::{Action, Arch, Nr};
 
 /// A JSON or BPF file may have so many bytes.
@@ -133,6 +133,24 @@ fn kpol(loader: &dyn Loader, path: &Path, name: String, options: &Options, store
         program: None,
     });
     Opened { sources, diagnostics, filter }
+}
+
+/// The calls that a policy of one `allow` allows, by number.
+///
+/// # Errors
+/// What is wrong with it, with the text that it is in.
+pub fn calls(text: &str, arch: Arch, nr: Nr, store: &mut Store) -> Result<Node, Box<(Sources, Vec<Diagnostic>)>> {
+    const NAME: &str = "the call";
+    let mut memory = Memory::default();
+    memory.insert(NAME, text);
+    let opened = kpol(&memory, Path::new(NAME), NAME.to_owned(), &Options::default(), store);
+    match opened.filter {
+        Some(filter) => {
+            let node = filter.function.at(arch, nr);
+            Ok(store.where_action(node, &|action| action == Action::Allow))
+        }
+        None => Err(Box::new((opened.sources, opened.diagnostics))),
+    }
 }
 
 /// Hosts where nothing in the file names one: those of a policy without `arch`.

@@ -14,7 +14,6 @@ use crate::ui::{Status, Trouble, Ui};
 /// A filter with the files that it was read from.
 pub struct Opened {
     pub filter: Filter,
-    #[allow(dead_code, reason = "read by the next command")]
     pub sources: Sources,
 }
 
@@ -29,7 +28,9 @@ pub fn open(
     let settings = Projects::new(&Disk, settings).settings(path, &mut report);
     let opened = load::load(&Disk, path, &settings.options, store).map_err(Trouble::new)?;
     report.add(&opened.sources, opened.diagnostics);
-    report.print(ui, Place::Aside)?;
+    if report.counts().is_some() {
+        report.print(ui, Place::Aside)?;
+    }
     let Some(filter) = opened.filter.filter(|_| report.status() == Status::Fine) else {
         return Ok(Err(report.status().max(Status::Findings)));
     };

@@ -20,6 +20,7 @@ mod report;
 mod run;
 mod settings;
 mod ui;
+mod why;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,8 @@ enum Command {
     Check(check::Args),
     /// Make the files that a container runtime or the kernel takes
     Build(build::Args),
+    /// Say what a call gets, and why
+    Why(why::Args),
     /// Say where two filters answer differently
     Diff(diff::Args),
     /// Bring policies into the one style
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
     let status = match &cli.command {
         Command::Check(args) => check::run(args, &ui),
         Command::Build(args) => build::run(args, &ui),
+        Command::Why(args) => why::run(args, &ui),
         Command::Diff(args) => diff::run(args, &ui),
         Command::Fmt(args) => fmt::run(args, &ui),
         Command::Run(args) => run::run(args, &ui),
