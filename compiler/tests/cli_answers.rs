@@ -171,7 +171,7 @@ fn nonsense_ends_with_2_and_a_word() {
         (&["why", "web.kpol", "socket(AF_NOPE)"], "no constant `AF_NOPE`"),
         (&["why", "web.kpol", "socket(1"], "closing"),
         (&["why", "web.kpol", "socket) } kill { read"], "not a call"),
-        (&["why", "web.kpol", "socket(1)) } allow { read(0)"], "expected"),
+        (&["why", "web.kpol", "socket(1)) } allow { read(0)"], "closes nothing"),
         (&["why", "web.kpol", "socket(family == 1, family == 2)"], "contradict"),
         (&["why", "missing.kpol", "read"], "missing.kpol"),
         (&["why", "web.kpol", "read", "--format", "sarif"], "json"),
