@@ -189,3 +189,27 @@ fn nonsense_ends_with_2_and_a_word() {
         assert_eq!(answer.out, "", "{arguments:?}");
     }
 }
+
+#[test]
+fn stats_count_calls_and_what_they_cost() {
+    let dir = folder(&[("web.kpol", OLD.as_bytes())]);
+    assert_eq!(kpolc(dir.path(), &["build", "web.kpol", "--emit", "bpf"]).status, 0);
+    let of = |file: &str| {
+        let answer = kpolc(dir.path(), &["stats", file, "--format", "json"]);
+        assert_eq!(answer.status, 0, "{}", answer.err);
+        serde_json::from_str::<serde_json::Value>(&answer.out).unwrap()
+    };
+    let stats = of("web.kpol");
+    let here = &stats["archs"][0];
+    assert_eq!((&here["arch"], &here["calls"]["allow"]), (&"x86_64".into(), &2.into()));
+    assert_eq!(here["conditional"], serde_json::json!(["socket"]));
+    assert_eq!(here["heaviest"][0]["call"], "socket");
+    // `read` and `write`: what looks at arguments, and what is denied, is answered by the filter.
+    assert_eq!(here["bitmap"], 2);
+    // The same instructions, whether they come from a file or are just made.
+    assert_eq!(of("web.bpf"), stats);
+    let answer = kpolc(&examples(), &["stats", "docker-default.kpol"]);
+    assert!(answer.out.contains("not counted"), "{}", answer.out);
+    let answer = kpolc(&examples(), &["stats", "docker-default.kpol", "--cap", "none", "--kernel", "6.1"]);
+    assert!(answer.out.contains("expected"), "{}{}", answer.out, answer.err);
+}

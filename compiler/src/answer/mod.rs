@@ -3,12 +3,14 @@
 //! ```text
 //! why     what a call gets, who decided it, and what would change that
 //! diff    where two filters answer differently, and which of them is stricter there
+//! stats   what a filter is made of, and what it costs
 //! words   a set of calls as a person would write it
 //! call    what a person wrote, or the kernel logged, as a set of calls
 //! ```
 
 pub mod call;
 pub mod diff;
+pub mod stats;
 pub mod why;
 pub mod words;
 

@@ -19,6 +19,7 @@ mod new;
 mod report;
 mod run;
 mod settings;
+mod stats;
 mod ui;
 mod why;
 
@@ -50,6 +51,8 @@ enum Command {
     Why(why::Args),
     /// Say where two filters answer differently
     Diff(diff::Args),
+    /// Count the calls of a filter, and what it costs
+    Stats(stats::Args),
     /// Bring policies into the one style
     Fmt(fmt::Args),
     /// Run a command under a policy
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build::run(args, &ui),
         Command::Why(args) => why::run(args, &ui),
         Command::Diff(args) => diff::run(args, &ui),
+        Command::Stats(args) => stats::run(args, &ui),
         Command::Fmt(args) => fmt::run(args, &ui),
         Command::Run(args) => run::run(args, &ui),
         Command::New(args) => new::run(args, &ui),
