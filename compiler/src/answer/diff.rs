@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Number by number, two nodes that are not the same node differ somewhere; each pair of answers that meet is a set
-//! of calls, written in [`words`](super::words). What is the same on several ABIs is said once.
+//! of calls, written in [`words`]. What is the same on several ABIs is said once.
 //!
 //! INVARIANT: nothing is found if and only if both are one function on the numbers that each ABI owns.
 
