@@ -5,6 +5,7 @@
 //!                                         → oci, bpf, read back and compared    build
 //! ```
 
+pub mod load;
 mod output;
 
 use std::collections::BTreeSet;
@@ -106,12 +107,8 @@ pub fn check(loader: &dyn Loader, path: &Path, options: &Options, formats: &[For
 pub fn build(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> (Checked, Vec<Product>) {
     let (mut checked, products) = make(loader, path, options, formats);
     if checked.library {
-        let file = checked.sources.iter().next().map_or(FileId(0), |(file, _)| file);
-        checked.diagnostics.push(
-            Diagnostic::new(Code::E020, Span { file, bytes: Default::default() }, "this is a library, not a profile")
-                .note("without a `default` it does not say what other calls get")
-                .help("add `default deny`, or build a file that includes this one"),
-        );
+        let finding = a_library(&checked.sources);
+        checked.diagnostics.push(finding);
         checked.sort();
     }
     let products = if checked.has_errors() { Vec::new() } else { products };
@@ -251,6 +248,13 @@ fn mute_consequences(diagnostics: &mut Vec<Diagnostic>) {
 
 fn has_errors(sink: &Sink) -> bool {
     sink.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+fn a_library(sources: &Sources) -> Diagnostic {
+    let file = sources.iter().next().map_or(FileId(0), |(file, _)| file);
+    Diagnostic::new(Code::E020, Span { file, bytes: Default::default() }, "this is a library, not a profile")
+        .note("without a `default` it does not say what other calls get")
+        .help("add `default deny`, or build a file that includes this one")
 }
 
 fn too_large(graph: &Graph) -> Diagnostic {

@@ -47,6 +47,7 @@
 //! | [`driver`] | all of it in the right order |
 //! | [`mod@write`], [`sys`] | files appear whole; the few system calls |
 
+pub mod answer;
 pub mod bpf;
 pub mod diagnostic;
 pub mod diagram;

@@ -206,14 +206,14 @@ fn report(resolved: &Resolved, graph: &Graph, conflict: &Conflict) -> Diagnostic
 }
 
 /// The groups and includes that lead to a pattern.
-pub(super) fn places(resolved: &Resolved, graph: &Graph, arch: Arch, nr: Nr, via: Via) -> Vec<Label> {
+pub(crate) fn places(resolved: &Resolved, graph: &Graph, arch: Arch, nr: Nr, via: Via) -> Vec<Label> {
     let groups = resolved.chain(arch, nr, via).into_iter().map(|(span, text)| Label { span, text });
     let includes = graph.chain(via.file()).into_iter().map(|span| Label { span, text: "included here".to_owned() });
     groups.chain(includes).collect()
 }
 
 /// The claim that decides a concrete call, or `None` where the default does.
-pub(super) fn decider<'a>(
+pub(crate) fn decider<'a>(
     resolved: &'a Resolved,
     store: &Store,
     arch: Arch,

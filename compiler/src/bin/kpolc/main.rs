@@ -8,7 +8,9 @@
 mod build;
 mod check;
 mod completions;
+mod diff;
 mod explain;
+mod filters;
 mod fmt;
 mod groups;
 mod inputs;
@@ -17,7 +19,9 @@ mod new;
 mod report;
 mod run;
 mod settings;
+mod stats;
 mod ui;
+mod why;
 
 use std::process::ExitCode;
 
@@ -42,6 +46,9 @@ struct Cli {
 enum Command {
     Check(check::Args),
     Build(build::Args),
+    Why(why::Args),
+    Diff(diff::Args),
+    Stats(stats::Args),
     Fmt(fmt::Args),
     Run(run::Args),
     New(new::Args),
@@ -57,6 +64,9 @@ fn main() -> ExitCode {
     let status = match &cli.command {
         Command::Check(args) => check::run(args, &ui),
         Command::Build(args) => build::run(args, &ui),
+        Command::Why(args) => why::run(args, &ui),
+        Command::Diff(args) => diff::run(args, &ui),
+        Command::Stats(args) => stats::run(args, &ui),
         Command::Fmt(args) => fmt::run(args, &ui),
         Command::Run(args) => run::run(args, &ui),
         Command::New(args) => new::run(args, &ui),

@@ -75,6 +75,7 @@ impl Report {
             Format::Sarif => sarif::render(found, sources),
             Format::Github => github::render(found, sources),
             Format::Concise => concise::render(found, sources),
+            Format::Markdown => markdown(&concise::render(found, sources)),
         };
         if ui.format == Format::Human || place == Place::Aside {
             Ui::tell_raw(&text);
@@ -83,6 +84,11 @@ impl Report {
             Ui::show(&text)
         }
     }
+}
+
+/// A line a finding, as a list.
+fn markdown(lines: &str) -> String {
+    lines.lines().map(|line| format!("- {line}\n")).collect()
 }
 
 fn spans(diagnostic: &mut Diagnostic) -> impl Iterator<Item = &mut Span> {

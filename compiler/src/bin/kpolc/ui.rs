@@ -46,6 +46,8 @@ pub enum Format {
     Github,
     /// One line a finding
     Concise,
+    /// A list, for a comment on a change
+    Markdown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
