@@ -12,9 +12,10 @@
 use std::collections::BTreeMap;
 
 use super::Context;
-use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::diagram::Node;
 use crate::resolve::{Claim, RuleId};
+use crate::spec::Action;
 
 /// What is known of a pattern over all calls that it names.
 struct Verdict {
@@ -30,6 +31,7 @@ pub(super) fn lint(context: &mut Context<'_>) {
     let resolved = context.resolved;
     for calls in resolved.claims.values() {
         for claims in calls.values() {
+            let mut unions = Unions::new(context, claims);
             for (index, claim) in claims.iter().enumerate() {
                 let file = claim.member.via.file();
                 if context.is_builtin(file) {
@@ -44,15 +46,22 @@ pub(super) fn lint(context: &mut Context<'_>) {
                     *overrides.entry(claim.rule).or_default() |= beats;
                 }
                 let same_file = |other: &&Claim| other.member.via.file() == file;
-                let above = claims.iter().filter(same_file).filter(|other| other.priority > claim.priority);
-                let dead = covering(context, claim, above.filter(|other| other.action != claim.action));
-                let before = claims[..index].iter().filter(same_file);
-                let equal = before.filter(|other| {
-                    other.priority == claim.priority
-                        && other.action == claim.action
-                        && other.member.via.pattern != claim.member.via.pattern
-                });
-                let duplicate = covering(context, claim, equal);
+                let dead = if unions.overrule(context, claim) {
+                    let above = claims.iter().filter(same_file).filter(|other| other.priority > claim.priority);
+                    covering(context, claim, above.filter(|other| other.action != claim.action))
+                } else {
+                    None
+                };
+                let duplicate = if unions.repeat(context, claim) {
+                    let equal = claims[..index].iter().filter(same_file).filter(|other| {
+                        other.priority == claim.priority
+                            && other.action == claim.action
+                            && other.member.via.pattern != claim.member.via.pattern
+                    });
+                    covering(context, claim, equal)
+                } else {
+                    None
+                };
                 let verdict = patterns.entry(claim.member.via.pattern).or_insert(Verdict {
                     dead: true,
                     duplicate: true,
@@ -87,6 +96,53 @@ pub(super) fn lint(context: &mut Context<'_>) {
             );
         }
     }
+}
+
+/// What the claims on one call say together. Most claims are neither dead nor said before, and this tells so at once,
+/// where looking at every other claim would take time with the square of their number.
+struct Unions {
+    /// All claims of a file and a level for one action.
+    all: BTreeMap<(FileId, u32, Action), Node>,
+    /// Those that have been looked at.
+    before: BTreeMap<(FileId, u32, Action), Node>,
+}
+
+impl Unions {
+    fn new(context: &mut Context<'_>, claims: &[Claim]) -> Self {
+        let mut all = BTreeMap::new();
+        // Where all have one level, none overrules another.
+        if claims.iter().any(|claim| claim.priority != claims[0].priority) {
+            for claim in claims {
+                let union = all.entry(key(claim)).or_insert(Node::FALSE);
+                *union = context.store.or(*union, claim.member.set);
+            }
+        }
+        Self { all, before: BTreeMap::new() }
+    }
+
+    /// Whether claims of higher levels of the same file with other actions may hold all of it.
+    fn overrule(&self, context: &mut Context<'_>, claim: &Claim) -> bool {
+        let (file, priority, action) = key(claim);
+        let mut rest = claim.member.set;
+        for (&(other, level, said), &union) in &self.all {
+            if other == file && level > priority && said != action {
+                rest = context.store.minus(rest, union);
+            }
+        }
+        rest == Node::FALSE
+    }
+
+    /// Whether earlier claims like this one hold all of it; counts it among them.
+    fn repeat(&mut self, context: &mut Context<'_>, claim: &Claim) -> bool {
+        let before = self.before.entry(key(claim)).or_insert(Node::FALSE);
+        let new = context.store.minus(claim.member.set, *before);
+        *before = context.store.or(*before, claim.member.set);
+        new == Node::FALSE
+    }
+}
+
+fn key(claim: &Claim) -> (FileId, u32, Action) {
+    (claim.member.via.file(), claim.priority, claim.action)
 }
 
 /// Whether `others` together hold all of the claim; the place of the first of them that matters.
