@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use kpol_grammar::ast;
 
-use crate::diagnostic::{Code, Diagnostic, FileId, Severity, Span, silence::silence};
+use crate::diagnostic::{Code, Diagnostic, FileId, Label, Severity, Span, silence::silence};
 use crate::diagram::{Function, Store};
 use crate::lint;
 use crate::oci;
@@ -211,6 +211,7 @@ fn analyse(loader: &dyn Loader, path: &Path, options: &Options, store: &mut Stor
     let own = graph.files.iter().filter(|file| !file.builtin);
     let comments = own.map(|file| (file.id, file.tree.comments.clone())).collect();
     mute_consequences(&mut sink.diagnostics);
+    add_include_chains(&graph, &mut sink.diagnostics);
     // A file that could not be read whole may have its `default` in the part that is lost.
     let library = resolved.defaults.is_empty() && !resolved.incomplete && !has_errors(&sink);
     let policy = policy.filter(|_| !resolved.incomplete && !store.overflowed());
@@ -220,6 +221,18 @@ fn analyse(loader: &dyn Loader, path: &Path, options: &Options, store: &mut Stor
         meaning: policy.map(|policy| (policy, resolved, graph)),
         comments,
         library,
+    }
+}
+
+/// Says of errors in included files which includes led there.
+fn add_include_chains(graph: &Graph, diagnostics: &mut [Diagnostic]) {
+    for diagnostic in diagnostics.iter_mut().filter(|found| found.severity == Severity::Error) {
+        let Some(primary) = &diagnostic.primary else { continue };
+        for span in graph.chain(primary.span.file) {
+            if !diagnostic.related.iter().any(|label| label.span == span) {
+                diagnostic.related.push(Label { span, text: "included here".to_owned() });
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! Order never matters: claims of one level either say the same or are a conflict, which is an error with a call
 //! that both claim. Levels stand above each other like sheets of paper with holes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Policy, witness};
 use crate::diagnostic::{Code, Diagnostic, Label, Span};
@@ -26,8 +26,8 @@ struct Conflict {
     arch: Arch,
     nr: Nr,
     witness: String,
-    /// How many numbers of all ABIs they quarrel about.
-    calls: usize,
+    /// The calls about which they quarrel, by name, on all ABIs.
+    calls: BTreeSet<String>,
 }
 
 /// The function of `resolved`. `None` where there is no default: then it is a library. Conflicts are reported and
@@ -111,16 +111,15 @@ fn layers(
                 for before in level[..index].iter().filter(|before| before.action == action) {
                     let both = store.and(before.member.set, claim.member.set);
                     let Some((cube, _)) = store.witness(both, &|leaf| leaf == Leaf::True) else { continue };
-                    conflicts.entry((before.rule, claim.rule)).and_modify(|known| known.calls += 1).or_insert_with(
-                        || Conflict {
-                            first: **before,
-                            second: **claim,
-                            arch,
-                            nr,
-                            witness: witness::describe(arch, nr, name(resolved, arch, nr), &cube),
-                            calls: 1,
-                        },
-                    );
+                    let conflict = conflicts.entry((before.rule, claim.rule)).or_insert_with(|| Conflict {
+                        first: **before,
+                        second: **claim,
+                        arch,
+                        nr,
+                        witness: witness::describe(arch, nr, name(resolved, arch, nr), &cube),
+                        calls: BTreeSet::new(),
+                    });
+                    conflict.calls.insert(call_name(resolved, arch, nr));
                 }
             }
             match unions.iter_mut().find(|(action, _)| *action == claim.action) {
@@ -133,6 +132,10 @@ fn layers(
         node = store.over(node, layer);
     }
     node
+}
+
+fn call_name(resolved: &Resolved, arch: Arch, nr: Nr) -> String {
+    name(resolved, arch, nr).map_or_else(|| nr.0.to_string(), str::to_owned)
 }
 
 /// The name of a call.
@@ -151,7 +154,7 @@ fn report(resolved: &Resolved, graph: &Graph, conflict: &Conflict) -> Diagnostic
         let help = "overrides of including files win over those of included ones; of one level, none does";
         (Code::E041, "overrides of the same level", help)
     };
-    let call = name(resolved, *arch, *nr).map_or_else(|| nr.0.to_string(), str::to_owned);
+    let call = call_name(resolved, *arch, *nr);
     let message = format!("two {what} disagree about `{call}`: `{}` and `{}`", first.action, second.action);
     let place = second.member.via.pattern;
     let mut diagnostic = Diagnostic::new(code, place, message)
@@ -161,10 +164,18 @@ fn report(resolved: &Resolved, graph: &Graph, conflict: &Conflict) -> Diagnostic
     for claim in [second, first] {
         diagnostic.related.extend(places(resolved, graph, *arch, *nr, claim.member.via));
     }
-    if *calls > 1 {
-        let more = if *calls == 2 { "one more call".to_owned() } else { format!("{} more calls", calls - 1) };
-        diagnostic = diagnostic.note(format!("they disagree about {more}"));
-    }
+    let others: Vec<String> = calls.iter().filter(|other| **other != call).map(|other| format!("`{other}`")).collect();
+    diagnostic = match others.as_slice() {
+        [] => diagnostic,
+        [first @ .., last] if first.len() < 6 => {
+            let list = if first.is_empty() { last.clone() } else { format!("{} and {last}", first.join(", ")) };
+            diagnostic.note(format!("they disagree about {list} too"))
+        }
+        many => {
+            let (first, rest) = many.split_at(5);
+            diagnostic.note(format!("they disagree about {} and {} more too", first.join(", "), rest.len()))
+        }
+    };
     diagnostic.help(help)
 }
 

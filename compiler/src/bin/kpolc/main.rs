@@ -37,25 +37,17 @@ struct Cli {
     command: Command,
 }
 
+// No comments on the variants: clap would take them in place of the longer ones at each `Args`.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say what is wrong with policies
     Check(check::Args),
-    /// Make the files that a container runtime or the kernel takes
     Build(build::Args),
-    /// Bring policies into the one style
     Fmt(fmt::Args),
-    /// Run a command under a policy
     Run(run::Args),
-    /// Write a commented start
     New(new::Args),
-    /// Show the built-in groups
     Groups(groups::Args),
-    /// Tell what a code means
     Explain(explain::Args),
-    /// Print completions for a shell
     Completions(completions::Args),
-    /// Print or write the manual pages
     Man(man::Args),
 }
 

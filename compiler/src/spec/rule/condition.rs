@@ -120,6 +120,9 @@ impl Scene<'_> {
         if let Some(params) = declared {
             let params = params.as_deref().unwrap_or_default();
             let Some(index) = params.iter().position(|known| known.name.text == parameter) else { return Ok(None) };
+            if self.call.arch.bits() == 32 && params[..=index].iter().any(|param| is_split(&param.ty.text)) {
+                return undefined(format!("{parameter} of {name} is in no register of its own"));
+            }
             let (width, signed) = of_type(&params[index].ty.text)?;
             return Ok(Some(self.word_at(index, width, signed)));
         }
@@ -161,6 +164,11 @@ fn turned(op: CompareOp) -> CompareOp {
         CompareOp::Gt => CompareOp::Lt,
         CompareOp::Ge => CompareOp::Le,
     }
+}
+
+/// Types that have 64 bits on every ABI: a 32-bit one hands them over in two registers.
+fn is_split(ty: &str) -> bool {
+    matches!(ty, "s64" | "u64" | "loff_t")
 }
 
 /// Width and sign of a C type as declarations write it.

@@ -1,0 +1,1 @@
+//! Semantics that a user may not expect, by hand.
