@@ -191,13 +191,15 @@ impl Printer<'_> {
 
     /// Runs `print` on one line; takes everything back if that does not fit or is not possible.
     fn try_flat(&mut self, room: usize, print: impl Fn(&mut Self)) -> bool {
+        if self.state.flat {
+            // Whoever began the line measures it, once: measuring here as well would be quadratic in its length.
+            print(self);
+            return true;
+        }
         let (before, length) = (self.state, self.out.len());
         self.state.flat = true;
         print(self);
         let fits = !self.state.failed && self.column() + room <= WIDTH;
-        if before.flat {
-            return true;
-        }
         if fits {
             self.state.flat = false;
             return true;

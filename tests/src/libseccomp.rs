@@ -170,6 +170,20 @@ pub fn profile_to_bpf(profile: &str, node: &Node, options: Options) -> Result<Re
     Ok(to_oci(profile, node).and_then(|oci| oci_to_bpf(&library, &oci, node.native, options)))
 }
 
+/// The filter, and how long the library took from `seccomp_init` to its export; reading the profile is not counted.
+pub fn timed(
+    profile: &str,
+    node: &Node,
+    options: Options,
+) -> Result<Result<(Filter, std::time::Duration), String>, Skip> {
+    let library = library()?.lock().expect("no test panics while it holds the library");
+    Ok(to_oci(profile, node).and_then(|oci| {
+        let start = std::time::Instant::now();
+        let filter = oci_to_bpf(&library, &oci, node.native, options)?;
+        Ok((filter, start.elapsed()))
+    }))
+}
+
 fn oci_to_bpf(library: &Library, oci: &Value, native: Arch, options: Options) -> Result<Filter, String> {
     let default = action(&oci["defaultAction"], oci.get("defaultErrnoRet"))?;
     // SAFETY: any action is taken, a wrong one gives a null pointer.
