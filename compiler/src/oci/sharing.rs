@@ -214,8 +214,9 @@ fn looks_of(level: &[(Test, Then)], open: bool, looks: &mut Vec<(Look, Need)>) {
         }
         let beside =
             || level.iter().enumerate().filter(|&(other, (beside, _))| other != at && beside.word == test.word);
-        // Greater values are asked first.
-        let before = beside().filter(|(_, (beside, _))| beside.value > test.value).any(|(_, (_, then))| asks(then));
+        // Greater values are asked first; what follows the last of them comes here if it does not hold.
+        let last = beside().map(|(_, (beside, _))| beside.value).filter(|&value| value > test.value).min();
+        let before = beside().filter(|(_, (beside, _))| Some(beside.value) == last).any(|(_, (_, then))| asks(then));
         let alike = beside().filter(|(_, (beside, _))| beside.value == test.value).any(|(_, (_, then))| asks(then));
         if !beside().any(|(_, (beside, _))| beside.value >= test.value) {
             continue;
@@ -226,7 +227,9 @@ fn looks_of(level: &[(Test, Then)], open: bool, looks: &mut Vec<(Look, Need)>) {
             .map(|(_, (beside, then))| (beside.value, then.clone()));
         let look = (test.value, test.order, then.clone(), behind.collect());
         // Entries that are not always there may be missing.
-        let from_afar = if (alike && !before) || (open && before) { None } else { Some(before) };
+        let greater = || beside().filter(|(_, (beside, _))| beside.value > test.value);
+        let unsure = open && greater().any(|(_, (_, then))| asks(then));
+        let from_afar = if (alike && !before) || unsure { None } else { Some(before) };
         looks.push((look, Need { word: test.word, masks, from_afar }));
     }
 }
