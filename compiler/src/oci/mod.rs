@@ -22,6 +22,7 @@ pub mod profile;
 pub mod prove;
 pub mod read;
 pub mod runtime;
+pub mod sharing;
 pub mod write;
 
 #[cfg(test)]
@@ -30,4 +31,5 @@ mod tests;
 pub use profile::Profile;
 pub use read::{ReadError, read};
 pub use runtime::{Loaded, Release};
+pub use sharing::Fault;
 pub use write::{Target, Warning, WriteError, Written, write};

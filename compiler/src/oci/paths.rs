@@ -120,8 +120,8 @@ fn with_ends(starts: &[(u64, Node)], last: u64) -> Vec<(RangeInclusive<u64>, Nod
 /// Conditions that must all hold, and what happens then.
 pub type Path = (Vec<Arg>, Action);
 
-/// How many entries a call may take. A filter has at most 4,096 instructions, so that more could never be loaded.
-pub const MOST_ENTRIES: u64 = 4096;
+/// How many entries a call may take; see also [`super::write::MOST_TESTS`].
+pub const MOST_ENTRIES: u64 = 1024;
 
 /// The entries of a function of the arguments: one for each path to a leaf other than `default`. `bits` is 32 where
 /// only ABIs with narrow registers are meant. The order of arguments is the one with the fewest entries. In `Err`,
@@ -129,7 +129,7 @@ pub const MOST_ENTRIES: u64 = 4096;
 ///
 /// Comparisons of order (`LT`, `GE`, `NE`) are used only where one entry says all, and only if `may_order`. Beside another entry on the same
 /// call libseccomp merges its tests of the upper halves (`_db_tree_add`, `src/db.c`), and some calls get the wrong
-/// answer: of `arg2 < 0xf41e304f`, `arg1 < 7` and `arg2 >= 0x15263f…` together, 2.5.4 also takes arg2 == 0xf41e304f.
+/// answer: of `arg2 < 0xf41e304f`, `arg1 < 7` and `arg2 >= 0x15263f…` together, releases up to 2.6.1 also take arg2 == 0xf41e304f.
 pub fn entries(store: &mut Store, node: Node, default: Action, bits: u8, may_order: bool) -> Result<Vec<Path>, u64> {
     let used = arguments(store, node);
     let mut best: Option<(u64, bool, Node, [u8; 6])> = None;
@@ -324,7 +324,7 @@ impl Levels<'_> {
             } else if start == 0 && end == self.last() {
                 return None;
             } else if start == 0 {
-                // Not LE: a libseccomp after 2.5.4 reads it as GT on 32-bit ABIs where another argument was asked before it
+                // Not LE: a libseccomp between releases reads it as GT on 32-bit ABIs where another argument was asked before it
                 // (`_db_rule_gen_arg_32`, `src/db.c`: `tf_flag = false` where `*tf_flag = false` was meant).
                 comparisons.push((compare(Op::Lt, end + 1), below));
             } else if end == self.last() {

@@ -33,6 +33,9 @@ pub fn prove(store: &mut Store, policy: &Policy, target: &Target, json: &str) ->
             let call = Some(Call { arch, nr, args: [0; 6] });
             return Err(WriteError::Internal { call, what: "entries are such as libseccomp merges".to_owned() });
         }
+        if let Some(fault) = loaded.faults.first() {
+            return Err(WriteError::Miscompiled(fault.clone()));
+        }
         // An ABI of this host that the filter lets in and the policy does not know.
         if let Some(arch) = loaded.function.tables.keys().find(|arch| !policy.archs.contains(arch)) {
             return Err(internal(format!("{arch} is open")));

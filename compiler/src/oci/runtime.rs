@@ -24,6 +24,7 @@ use std::fmt;
 
 use super::multiplex;
 use super::profile::{Arg, Entry, Op, Profile};
+use super::sharing::{self, Fault};
 use crate::diagram::{Comparison, Cube, Function, Leaf, Node, Operand, Store, Table};
 use crate::spec::{Action, Arch, Nr};
 use crate::tables;
@@ -52,6 +53,8 @@ pub struct Loaded {
     /// say; libseccomp merges tests of upper halves there (`_db_tree_add`, `src/db.c`) and answers some values
     /// near the bounds otherwise.
     pub merged: Vec<(Arch, Nr)>,
+    /// Ways in which libseccomp's program would not do what its rules say; the function has what they say.
+    pub faults: Vec<Fault>,
     /// Names that the release does not know; entries on them do nothing.
     pub unknown: Vec<String>,
 }
@@ -143,6 +146,7 @@ pub fn load(
     let default = profile.default_action.with(profile.default_errno_ret);
     let mut calls: BTreeMap<Arch, BTreeMap<Nr, (&str, Vec<Rule>)>> = BTreeMap::new();
     let mut unknown = Vec::new();
+    let mut numberless: BTreeMap<Arch, &str> = BTreeMap::new();
     for (index, entry) in profile.syscalls.iter().enumerate() {
         if entry.errno_ret.is_some() && !entry.action.takes_errno() {
             return Err(LoadError::ErrnoBesideOther(Some(index)));
@@ -158,7 +162,10 @@ pub fn load(
                 continue;
             };
             for args in split(&entry.args) {
-                for &arch in &archs {
+                for &arch in archs.iter().filter(|arch| arch.native() == host) {
+                    if syscall.nr(arch).is_none() {
+                        numberless.entry(arch).or_insert(name);
+                    }
                     let rule = Rule { when, args: args.clone(), action };
                     for (nr, rule) in on_arch(syscall, arch, rule) {
                         calls.entry(arch).or_default().entry(nr).or_insert((name, Vec::new())).1.push(rule);
@@ -167,6 +174,8 @@ pub fn load(
             }
         }
     }
+    let mut faults: Vec<Fault> = sharing::shared(&calls).into_iter().collect();
+    faults.extend(sharing::unloaded(&calls, &numberless, archs.contains(&Arch::X32)));
     let mut function = Function::default();
     let mut undetermined = Vec::new();
     let mut merged = Vec::new();
@@ -188,7 +197,11 @@ pub fn load(
     }
     unknown.sort_unstable();
     unknown.dedup();
-    if store.overflowed() { Err(LoadError::TooLarge) } else { Ok(Loaded { function, undetermined, merged, unknown }) }
+    if store.overflowed() {
+        Err(LoadError::TooLarge)
+    } else {
+        Ok(Loaded { function, undetermined, merged, faults, unknown })
+    }
 }
 
 /// The ABIs of the filter: the host's own always (`seccomp_init`), then those that the profile names.
@@ -326,7 +339,7 @@ pub fn combine(store: &mut Store, arch: Arch, default: Action, rules: &[Rule], r
 }
 
 /// The last release of which it is known that LE is right everywhere.
-const LE_IS_SOUND: Release = (2, 5, 4);
+const LE_IS_SOUND: Release = (2, 6, 1);
 
 /// What a rule matches.
 struct Matched {
@@ -356,9 +369,9 @@ fn matches(store: &mut Store, arch: Arch, args: &[Arg], release: Option<Release>
         unconditional = false;
         let mut as_misread = holds;
         if arg.op == Op::Le && compared_bits(arch) == 32 && release.is_none_or(|release| release > LE_IS_SOUND) {
-            // After 2.5.4, `_db_rule_gen_arg_32` has `tf_flag = false` where `*tf_flag = false` is meant: LE, which it
-            // makes from GT, then leads on wherever the condition before did, and behind an EQ it means GT. The file
-            // is seen so between releases; of no later release is it known whether it is mended.
+            // Between releases `_db_rule_gen_arg_32` has had `tf_flag = false` where `*tf_flag = false` is meant: LE, which it
+            // makes from GT, then leads on wherever the condition before did, and behind an EQ it means GT. Of
+            // no release after 2.6.1 is it known whether it is mended.
             if on_true {
                 as_misread = store.not(holds);
             }

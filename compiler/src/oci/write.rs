@@ -19,6 +19,7 @@ use super::paths::{self, Circumstance, MOST_ENTRIES};
 use super::profile::{ActionName, Arg, Entry, Filter, Profile};
 use super::prove;
 use super::runtime::{self, Dialect, Release, Rule};
+use super::sharing::{self, Fault};
 use crate::diagram::{Node, Store};
 use crate::policy::Policy;
 use crate::spec::{Action, Arch, Call, Nr};
@@ -120,6 +121,8 @@ pub enum WriteError {
         /// How many, at least.
         entries: u64,
     },
+    /// libseccomp would make a program of the entries that does something else.
+    Miscompiled(Fault),
     /// A host's own ABI is always in the filter, and the policy does not list it.
     NativeMissing {
         /// An ABI of the policy.
@@ -193,8 +196,21 @@ impl fmt::Display for WriteError {
             ),
             Self::TooManyEntries { name, entries } => write!(
                 f,
-                "`{name}` would take {entries} entries or more, and no filter has room for them; \
+                "`{name}` would take {entries} JSON entries or more, too many for runtimes to load; \
                  `in {{ … }}` takes one for each value, excluding a value one for each bit"
+            ),
+            Self::Miscompiled(Fault::Shared { name, arch, other, other_arch }) => {
+                write!(f, "libseccomp may mix up the conditions of `{name}` on {arch} with those of ")?;
+                if name == other { write!(f, "{other_arch}") } else { write!(f, "`{other}` on {other_arch}") }?;
+                f.write_str(", and answer calls wrongly")?;
+                let way =
+                    if arch == other_arch { "; use BPF" } else { "; build a file for each ABI (`--arch`), or use BPF" };
+                f.write_str(way)
+            }
+            Self::Miscompiled(Fault::Unloaded { arch, name }) => write!(
+                f,
+                "because {arch} lacks `{name}`, and the policy has no rule without conditions on a call of {arch}, libseccomp \
+                 would give every call there the default; build a file for each ABI (`--arch`), or use BPF"
             ),
             Self::NativeMissing { arch, native } => write!(
                 f,
@@ -254,6 +270,7 @@ pub fn write(store: &mut Store, policy: &Policy, target: &Target) -> Result<Writ
         return Err(errors);
     }
     plans.retain(|_, plan| !plan.is_empty());
+    writer.keep_apart(&mut plans);
     for (&name, plan) in &plans {
         let call = tables::syscall(name);
         if call.is_some_and(|call| !runtime::is_known(call, target.libseccomp)) {
@@ -287,6 +304,11 @@ impl Part {
     fn is_for(&self, host: Arch) -> bool {
         self.hosts.as_ref().is_none_or(|hosts| hosts.contains(&host))
     }
+
+    /// Whether it counts whatever the arguments and the surroundings.
+    fn is_certain(&self) -> bool {
+        self.args.is_empty() && self.circumstance.caps.is_empty() && self.circumstance.kernels == (0, u16::MAX)
+    }
 }
 
 type Plan = Vec<Part>;
@@ -297,6 +319,11 @@ struct Writer<'a> {
     /// Hosts, and the ABIs of the policy that can meet there.
     hosts: BTreeMap<Arch, Vec<Arch>>,
 }
+
+/// How many words the entries of one call may test in all. Loading slows with the square of it and worse: 170 entries on
+/// six arguments, which come to this, take libseccomp 2.6 several seconds, twice as many a minute; and a filter has no room
+/// for more than 4,096 instructions.
+pub const MOST_TESTS: usize = 2048;
 
 /// How many different surroundings one call may tell apart.
 const MOST_CIRCUMSTANCES: usize = 4096;
@@ -443,11 +470,37 @@ impl<'a> Writer<'a> {
                 }
                 plan.push(Part { hosts: None, circumstance: circumstance.clone(), args, action });
             }
-            if plan.len() as u64 > MOST_ENTRIES {
+            let tests: usize = plan.iter().map(|part| sharing::tests_of(Arch::X86_64, &part.args)).sum();
+            if plan.len() as u64 > MOST_ENTRIES || tests > MOST_TESTS {
                 return Err(WriteError::TooManyEntries { name, entries: plan.len() as u64 });
             }
         }
         Ok(plan)
+    }
+
+    /// Keeps names that a host has on no ABI from it, where they would come first ([`Fault::Unloaded`]).
+    fn keep_apart(&self, plans: &mut BTreeMap<&str, Plan>) {
+        let has = |name: &str, arch| tables::syscall(name).is_some_and(|call| call.nr(arch).is_some());
+        for (&host, archs) in &self.hosts {
+            let settled = archs.iter().all(|&arch| {
+                arch == Arch::X86_64 && !archs.contains(&Arch::X32)
+                    || plans.iter().any(|(name, plan)| {
+                        has(name, arch) && plan.iter().any(|part| part.is_for(host) && part.is_certain())
+                    })
+            });
+            if settled {
+                continue;
+            }
+            for (name, plan) in plans.iter_mut() {
+                if archs.iter().any(|&arch| has(name, arch)) {
+                    continue;
+                }
+                for part in plan {
+                    let all = || self.hosts.keys().copied().collect();
+                    part.hosts.get_or_insert_with(all).remove(&host);
+                }
+            }
+        }
     }
 
     /// The rules that a runtime on `host` makes of a plan for one ABI, for the number `nr`.
