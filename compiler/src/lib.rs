@@ -1,5 +1,6 @@
 //! Meaning of the kpol language.
 
+pub mod answer;
 pub mod bpf;
 pub mod diagnostic;
 pub mod diagram;

@@ -11,6 +11,7 @@ mod completions;
 mod explain;
 mod fmt;
 mod groups;
+mod import;
 mod inputs;
 mod man;
 mod new;
@@ -49,6 +50,8 @@ enum Command {
     Run(run::Args),
     /// Write a commented start
     New(new::Args),
+    /// Make a policy of a filter that others wrote
+    Import(import::Args),
     /// Show the built-in groups
     Groups(groups::Args),
     /// Tell what a code means
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Fmt(args) => fmt::run(args, &ui),
         Command::Run(args) => run::run(args, &ui),
         Command::New(args) => new::run(args, &ui),
+        Command::Import(args) => import::run(args, &ui),
         Command::Groups(args) => groups::run(args, &ui),
         Command::Explain(args) => explain::run(args, &ui),
         Command::Completions(args) => completions::run(args, &ui),

@@ -1,0 +1,3 @@
+//! Answers: questions about filters, asked of their functions.
+
+pub mod import;
