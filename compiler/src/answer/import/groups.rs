@@ -15,6 +15,9 @@ use kpol_grammar::ast::{Pattern, PatternKind, StatementKind};
 use crate::library;
 use crate::spec::multiplex;
 
+/// A group of more calls than this is about everything.
+const LARGE: usize = 80;
+
 /// The built-in groups with the calls in them.
 #[derive(Debug)]
 pub struct Groups {
@@ -34,8 +37,19 @@ pub struct Cover {
 pub struct Wanted<'a> {
     /// These, all of them.
     pub names: &'a BTreeSet<String>,
-    /// Whether a name may come along: it says the same already, or nothing at all here.
-    pub harmless: &'a dyn Fn(&str) -> bool,
+    /// What it would do if a name came along.
+    pub beside: &'a dyn Fn(&str) -> Beside,
+}
+
+/// What a name does that a group brings along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// Nothing: there is no such call here.
+    Nothing,
+    /// It is said elsewhere already.
+    Again,
+    /// Something that the list does not say.
+    Harm,
 }
 
 impl Groups {
@@ -61,17 +75,20 @@ impl Groups {
         loop {
             let candidates = self.members.iter().filter_map(|(name, members)| {
                 let brought: Vec<&String> = members.iter().filter(|member| rest.contains(*member)).collect();
-                let extra: BTreeSet<String> = members
-                    .iter()
-                    .filter(|member| !wanted.names.contains(*member) && !(wanted.harmless)(member))
-                    .cloned()
-                    .collect();
-                let most = brought.len() / 4;
-                if brought.len() < 2 || extra.len() > most.min(10) {
+                let others = || members.iter().filter(|member| !wanted.names.contains(*member));
+                let extra: BTreeSet<String> =
+                    others().filter(|member| (wanted.beside)(member) == Beside::Harm).cloned().collect();
+                let again = others().filter(|member| (wanted.beside)(member) == Beside::Again).count();
+                let except = self.short(&extra);
+                // A group is named for what it is; one that is mostly something else would mislead.
+                if brought.len() < 2
+                    || except.len() > (2 * brought.len() / 5).min(8)
+                    || extra.len() > brought.len() / 2
+                    || again > brought.len() / 4
+                {
                     return None;
                 }
                 let saved: usize = brought.iter().map(|name| name.len() + 2).sum();
-                let except = self.short(&extra);
                 let cost = name.len() + 2 + except.iter().map(|name| name.len() + 2).sum::<usize>() + 12 * extra.len().min(1);
                 (saved > cost).then(|| (saved - cost, name, except, brought.into_iter().cloned().collect::<Vec<_>>()))
             });
@@ -86,10 +103,29 @@ impl Groups {
                 cover.groups.push(format!("{name} except {{ {} }}", except.join(", ")));
             }
         }
-        // What a later, larger group has brought as well is said once.
-        cover.groups.sort_by_key(|group| group.contains(' '));
+        cover.groups.sort_by_cached_key(|group| (group.contains(' '), group.clone()));
         cover.names = rest.into_iter().collect();
         cover
+    }
+
+    /// Names by what they are about: those that belong to one small group side by side, the others last.
+    pub fn topics(&self, names: Vec<String>) -> Vec<(Option<String>, Vec<String>)> {
+        let mut rest: BTreeSet<String> = names.into_iter().collect();
+        let mut topics = Vec::new();
+        loop {
+            let sizes = self.members.iter().filter(|(_, members)| members.len() <= LARGE).map(|(name, members)| {
+                let own: Vec<String> = members.iter().filter(|member| rest.contains(*member)).cloned().collect();
+                (own, name)
+            });
+            let Some((own, name)) = sizes.filter(|(own, _)| own.len() > 2).max_by_key(|(own, _)| own.len()) else { break };
+            rest.retain(|name| !own.contains(name));
+            topics.push((Some(name.clone()), own));
+        }
+        topics.sort();
+        if !rest.is_empty() {
+            topics.push((None, rest.into_iter().collect()));
+        }
+        topics
     }
 
     /// Names, with groups that hold several of them and nothing else.

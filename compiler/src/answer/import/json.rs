@@ -48,12 +48,13 @@ pub fn read(store: &mut Store, text: &[u8], options: &Options) -> Result<Source,
     head.extend(skipped);
     repeated(&profile, &mut remarks);
     disputed(&loads, &mut remarks);
+    let mut said = Vec::new();
     for (index, comment) in comments.into_iter().rev() {
         let Some(index) = index else {
-            head.insert(0, comment);
+            said.insert(0, comment);
             continue;
         };
-        let Some(entry) = profile.syscalls.get(index) else { continue };
+        let Some(entry) = profile.syscalls.get(index).filter(|entry| reader.counts_here(entry)) else { continue };
         // One remark for one rule: under the name that comes first there.
         if let Some(name) = entry.names.iter().min() {
             remarks.insert(0, (name.clone(), comment));
@@ -70,7 +71,7 @@ pub fn read(store: &mut Store, text: &[u8], options: &Options) -> Result<Source,
     flags.dedup();
     let listener = profile.listener_path.clone().map(|path| Listener { path, metadata: profile.listener_metadata.clone() });
     let default = profile.default_action.with(profile.default_errno_ret);
-    Ok(Source { form: "JSON".to_owned(), function, default, native, flags, listener, head, remarks })
+    Ok(Source { form: "JSON".to_owned(), function, default, native, flags, listener, said, head, remarks })
 }
 
 /// The machines for which the file is read. Of a long `archMap` the two that most people have.
@@ -147,7 +148,7 @@ impl Reader<'_> {
             } else if let Some(name) = entry.names.first().filter(|_| entry.names.len() == 1) {
                 let conditions = if entry.args.is_empty() { "" } else { ", with its conditions," };
                 let action = entry.action.with(entry.errno_ret);
-                let remark = format!("Dead: syscalls[{index}], `{action}`{conditions} changes nothing beside the other entries.");
+                let remark = format!("Dead: syscalls[{index}], `{action}` on `{name}`{conditions} changes nothing beside the other entries.");
                 remarks.push((name.clone(), remark));
             } else if entry.names.iter().any(|name| tables::syscall(name).is_some()) {
                 head.push(format!("Dead: {what} changes nothing beside the other entries."));
@@ -243,7 +244,8 @@ fn disputed(loads: &[Loaded], remarks: &mut Vec<(String, String)>) {
     }
     for (name, archs) in names {
         let remark = format!(
-            "Contradicting entries: what some of these calls get hangs on the order of the file ({}). The earlier one is followed.",
+            "Contradicting entries on `{name}`: what some of its calls get hangs on the order of the file ({}). The earlier entry \
+             is followed.",
             archs.join(", ")
         );
         remarks.push((name.to_owned(), remark));

@@ -116,6 +116,10 @@ pub fn import(name: &str, bytes: &[u8], options: &Options) -> Result<Imported, I
         }
     }
     let mut head = vec![format!("Imported from {}.", printable(name))];
+    if !source.said.is_empty() {
+        head.push(String::new());
+        head.extend(source.said.iter().map(|line| printable(line)));
+    }
     if !source.head.is_empty() {
         head.push(String::new());
         head.extend(source.head.iter().map(|line| printable(line)));
@@ -186,7 +190,7 @@ fn silenced(text: &str, lines: &BTreeMap<usize, Code>) -> String {
     for (index, line) in text.lines().enumerate() {
         if let Some(code) = lines.get(&index) {
             let indent = &line[..line.len() - line.trim_start().len()];
-            let why = if *code == Code::W003 { "the imported filter compares the address" } else { "as the imported filter" };
+            let why = if *code == Code::W003 { "the imported filter compares the address" } else { "compared as the imported filter does" };
             out.push_str(&format!("{indent}// kpol: allow({}) {why}\n", code.as_str()));
         }
         out.push_str(line);

@@ -37,6 +37,8 @@ pub struct Source {
     pub flags: Vec<Flag>,
     /// Who answers `notify`.
     pub listener: Option<Listener>,
+    /// What the authors said of the whole file.
+    pub said: Vec<String>,
     /// Remarks on the whole file.
     pub head: Vec<String>,
     /// Remarks on calls, by name.
@@ -115,6 +117,7 @@ fn program(store: &mut Store, bytes: &[u8], options: &Options) -> Result<Source,
         native: false,
         flags: Vec::new(),
         listener: None,
+        said: Vec::new(),
         head,
         remarks: Vec::new(),
     })

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::claims::{Claim, Claims};
-use super::groups::{Groups, Wanted};
+use super::groups::{Beside, Groups, Wanted};
 use super::source::Source;
 use super::surroundings::Surroundings;
 use crate::spec::{Action, Arch, multiplex};
@@ -75,19 +75,98 @@ pub fn write(source: &Source, claims: &Claims, head: &[String], remarks: &Remark
         }
     }
     let groups = style.groups.then(Groups::load);
-    let context = Context { claims, all: &all, groups: groups.as_ref(), remarks };
-    for (guard, rules) in &blocks {
+    let places = places(&blocks);
+    let context = Context { claims, all: &all, groups: groups.as_ref(), remarks, places };
+    let mut body = String::new();
+    let mut order: Vec<(&Guard, &BTreeMap<Action, Rules<'_>>)> = blocks.iter().collect();
+    order.sort_by_cached_key(|(guard, _)| rank(guard));
+    let mut small = false;
+    for (guard, rules) in order {
         let conditions = guard_text(guard, &all);
+        let statements = context.rules(guard, rules);
         if conditions.is_empty() {
-            out.push('\n');
-            context.rules(&mut out, guard, rules);
-        } else {
-            let _ = writeln!(out, "\nwhen {conditions} {{");
-            context.rules(&mut out, guard, rules);
-            out.push_str("}\n");
+            for (index, statement) in statements.iter().enumerate() {
+                // What has much to say has room around it.
+                let gap = statement.contains('\n') || index > 0 && statements[index - 1].contains('\n');
+                let _ = writeln!(body, "{}{statement}", if gap || index == 0 { "\n" } else { "" });
+            }
+            continue;
+        }
+        match statements.as_slice() {
+            [one] if !one.contains('\n') && one.len() < 80 => {
+                let _ = writeln!(body, "{}when {conditions} {{ {one} }}", if small { "" } else { "\n" });
+                small = true;
+            }
+            _ => {
+                let _ = writeln!(body, "\nwhen {conditions} {{\n{}\n}}", statements.join("\n"));
+                small = false;
+            }
         }
     }
-    out
+    let consts = hoisted(&mut body);
+    if !consts.is_empty() {
+        let _ = writeln!(out, "\n{consts}");
+    }
+    out + &body
+}
+
+/// The place of each call's comments.
+fn places<'a>(blocks: &'a Blocks<'_>) -> BTreeMap<&'a str, (&'a Guard, Action)> {
+    let mut places = BTreeMap::new();
+    for conditional in [true, false] {
+        for (guard, actions) in blocks {
+            for (&action, rules) in actions.iter().rev() {
+                let names: Vec<&str> = if conditional {
+                    rules.conditional.iter().map(|claim| claim.name.as_str()).collect()
+                } else {
+                    rules.names.iter().map(String::as_str).collect()
+                };
+                for name in names {
+                    places.entry(name).or_insert((guard, action));
+                }
+            }
+        }
+    }
+    places
+}
+
+/// Blocks without conditions first, then kernels, then capabilities by name, each beside its opposite.
+fn rank(guard: &Guard) -> (bool, bool, Vec<(&'static str, bool)>, Option<BTreeSet<Arch>>) {
+    let caps = guard.when.caps.iter();
+    let caps = caps.map(|(&number, held)| (tables::capability_name(number).unwrap_or_default(), !held)).collect();
+    let plain = guard.when == Surroundings::default();
+    (!plain, plain && guard.archs.is_some(), caps, guard.archs.clone())
+}
+
+/// Masks of many names become constants; gives their definitions.
+fn hoisted(body: &mut String) -> String {
+    let mut consts = String::new();
+    let mut taken = BTreeSet::new();
+    let mut from = 0;
+    while let Some(open) = body[from..].find("& (").map(|at| from + at + 2) {
+        from = open;
+        let Some(close) = body[open..].find(')').map(|at| open + at) else { break };
+        let value = body[open + 1..close].to_owned();
+        let names: Vec<&str> = value.split(" | ").collect();
+        if names.len() < 4 || value.contains(['(', '\n']) {
+            continue;
+        }
+        let base = if names.iter().all(|name| name.starts_with("CLONE_NEW")) {
+            "NAMESPACES".to_owned()
+        } else {
+            let label = body[..open - 2].trim_end();
+            let start = label.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+            format!("{}_MASK", label[start..].to_ascii_uppercase())
+        };
+        let numbered = (1..).map(|number| if number == 1 { base.clone() } else { format!("{base}_{number}") });
+        let Some(name) = numbered.into_iter().find(|name| !taken.contains(name) && !tables::is_constant(name)) else {
+            break;
+        };
+        *body = body.replace(&format!("({value})"), &name);
+        let _ = writeln!(consts, "const {name} = {value}");
+        taken.insert(name);
+    }
+    consts
 }
 
 /// Claims by where they hold. A guard on ABIs is made only where a call has another fate on some of those that have it.
@@ -140,68 +219,87 @@ struct Context<'a> {
     all: &'a BTreeSet<Arch>,
     groups: Option<&'a Groups>,
     remarks: &'a Remarks,
+    /// Where the comments about a call stand.
+    places: BTreeMap<&'a str, (&'a Guard, Action)>,
 }
 
 impl Context<'_> {
-    fn rules(&self, out: &mut String, guard: &Guard, rules: &BTreeMap<Action, Rules<'_>>) {
+    /// The statements of a block, each with the comments above it.
+    fn rules(&self, guard: &Guard, rules: &BTreeMap<Action, Rules<'_>>) -> Vec<String> {
+        let mut statements = Vec::new();
         // What runs first, then what does not: `allow` is the last of the actions.
         for (&action, rules) in rules.iter().rev() {
             let (mut groups, mut names) = (Vec::new(), rules.names.iter().cloned().collect::<Vec<_>>());
             if let Some(known) = self.groups {
-                let harmless = |name: &str| self.is_harmless(name, guard, action, &rules.names);
-                let cover = known.cover(&Wanted { names: &rules.names, harmless: &harmless });
+                let beside = |name: &str| self.beside(name, guard, action, &rules.names);
+                let cover = known.cover(&Wanted { names: &rules.names, beside: &beside });
                 (groups, names) = (cover.groups, cover.names);
             }
-            for name in &rules.names {
-                for line in self.remarks.get(name).into_iter().flatten() {
-                    let _ = writeln!(out, "// {line}");
+            let comments: String = rules.names.iter().map(|name| self.comments(name, guard, action)).collect();
+            if let Some(known) = self.groups.filter(|_| names.len() > 12) {
+                let mut list = String::new();
+                for (index, (topic, names)) in known.topics(names).into_iter().enumerate() {
+                    if index > 0 {
+                        list.push('\n');
+                    }
+                    if let Some(topic) = topic {
+                        let _ = writeln!(list, "// part of {topic}");
+                    }
+                    let _ = writeln!(list, "{},", names.join(", "));
                 }
-            }
-            if groups.len() + names.len() > 12 && groups.len() > 1 && names.len() > 1 {
-                let _ = writeln!(out, "{action} {{ {} }}", groups.join(", "));
-                let _ = writeln!(out, "{action} {{ {} }}", names.join(", "));
+                if !groups.is_empty() {
+                    statements.push(format!("{comments}{action} {{ {} }}", groups.join(", ")));
+                    statements.push(format!("{action} {{\n{list}}}"));
+                } else {
+                    statements.push(format!("{comments}{action} {{\n{list}}}"));
+                }
             } else if !rules.names.is_empty() {
                 groups.append(&mut names);
-                let _ = writeln!(out, "{action} {{ {} }}", groups.join(", "));
+                statements.push(format!("{comments}{action} {{ {} }}", groups.join(", ")));
             }
-            let mut conditional = rules.conditional.as_slice();
-            while let Some(first) = conditional.first() {
-                let same = conditional.iter().take_while(|claim| claim.name == first.name).count();
-                let (own, rest) = conditional.split_at(same);
-                conditional = rest;
-                let lines = self.remarks.get(&first.name).map_or(&[][..], Vec::as_slice);
-                if !lines.is_empty() {
-                    out.push('\n');
-                }
-                for line in lines {
-                    let _ = writeln!(out, "// {line}");
-                }
+            for own in rules.conditional.chunk_by(|one, two| one.name == two.name) {
+                let comments = own.first().map_or(String::new(), |claim| self.comments(&claim.name, guard, action));
                 let patterns: Vec<&str> = own.iter().flat_map(|claim| &claim.patterns).map(String::as_str).collect();
-                let _ = writeln!(out, "{action} {{ {} }}", patterns.join(", "));
+                statements.push(format!("{comments}{action} {{ {} }}", patterns.join(", ")));
             }
         }
+        statements
     }
 
-    /// Whether a group may bring `name` into a block: it is said there anyway, or says nothing on these ABIs.
-    fn is_harmless(&self, name: &str, guard: &Guard, action: Action, own: &BTreeSet<String>) -> bool {
+    /// The comments about a call, at the first of its rules that has conditions, or else at its first.
+    fn comments(&self, name: &str, guard: &Guard, action: Action) -> String {
+        let Some(lines) = self.remarks.get(name) else { return String::new() };
+        if self.places.get(name).is_none_or(|&(of, with)| of != guard || with != action) {
+            return String::new();
+        }
+        lines.iter().map(|line| format!("// {line}\n")).collect()
+    }
+
+    /// What it would do if a group brought `name` into a block.
+    fn beside(&self, name: &str, guard: &Guard, action: Action, own: &BTreeSet<String>) -> Beside {
         let scope = guard.archs.as_ref().unwrap_or(self.all);
         let Some(having) = self.claims.having.get(name) else {
             // Without a number here; but on some ABIs it stands for a way through a multiplexer.
-            return multiplex::through(name).is_none_or(|(through, _)| {
+            let harm = multiplex::through(name).is_some_and(|(through, _)| {
                 let reached = tables::syscall(through)
                     .is_some_and(|call| scope.iter().any(|&arch| call.nr(arch).is_some()));
-                !reached || own.contains(through)
+                reached && !own.contains(through)
             });
+            return if harm { Beside::Harm } else { Beside::Nothing };
         };
         let here: BTreeSet<Arch> = having.intersection(scope).copied().collect();
-        here.is_empty()
-            || self.claims.claims.iter().any(|(claim, archs)| {
-                claim.name == name
-                    && claim.action == action
-                    && claim.is_plain()
-                    && here.is_subset(archs)
-                    && holds_wherever(&claim.when, &guard.when)
-            })
+        let said = |(claim, archs): (&Claim, &BTreeSet<Arch>)| {
+            claim.name == name
+                && claim.action == action
+                && claim.is_plain()
+                && here.is_subset(archs)
+                && holds_wherever(&claim.when, &guard.when)
+        };
+        match here.is_empty() {
+            true => Beside::Nothing,
+            false if self.claims.claims.iter().any(said) => Beside::Again,
+            false => Beside::Harm,
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 
 use super::arguments::{self, At};
 use super::claims::Claims;
-use super::names::{Names, number};
+use super::names::Names;
 use crate::diagram::{Comparison, Function, Leaf, Node, Operand, Place, Store};
 use crate::spec::Arch;
 use crate::tables;
@@ -45,23 +45,27 @@ fn remark(
     node: Node,
     narrow: Node,
 ) -> Option<String> {
-    let arg = raw.iter().position(|&raw| raw)?;
-    let param = call.params(arch)?.get(arg)?;
+    let params = call.params(arch)?;
+    let compared: Vec<(u8, &tables::Param)> =
+        (0u8..).zip(params).filter(|(arg, _)| raw[usize::from(*arg)]).collect();
+    let whole: Vec<String> = compared.iter().map(|(arg, param)| format!("arg{arg} (`{}`)", param.name)).collect();
+    let what = format!("All 64 bits of {} are compared; the kernel takes the low {}.", whole.join(" and "), {
+        let widest = compared.iter().map(|(_, param)| param.bits).max()?;
+        widest
+    });
     let mut wider = store.wider(node, narrow);
-    let witnesses = witnesses(store, &mut wider, call, arch, arg as u8, param);
-    let what = format!(
-        "This compares all 64 bits of arg{arg}; the kernel takes the low {} of them, as `{}`.",
-        param.bits, param.name
-    );
+    let witnesses = witnesses(store, &mut wider, call, arch, &compared);
     if witnesses.is_empty() {
-        let text = "Values with bits above are refused, although the kernel would not look at these.";
+        let text = "With bits set above these a call is refused, although the kernel would not see them.";
         return Some(format!("{what} {text}"));
     }
     let shown: Vec<String> = witnesses.iter().take(MOST_SHOWN).cloned().collect();
-    let more = if witnesses.len() > MOST_SHOWN || wider != Node::FALSE { ", and so on" } else { "" };
-    let closed = closed(store, call, arch, narrow);
-    let how = closed.map_or_else(|| "name the parameter".to_owned(), |rule| format!("write `{rule}`"));
-    Some(format!("{what} So {}{more} gets through; to close that, {how}.", shown.join(", ")))
+    let more = if witnesses.len() > MOST_SHOWN { ", and so on" } else { "" };
+    let how = match closed(store, call, arch, narrow) {
+        Some(rule) => format!("By parameter, which closes it: {rule}"),
+        None => "Naming the parameter closes it.".to_owned(),
+    };
+    Some(format!("{what} So these get through: {}{more}. {how}", shown.join(", ")))
 }
 
 /// Calls that pass although the kernel takes them for others that do not.
@@ -70,31 +74,55 @@ fn witnesses(
     wider: &mut Node,
     call: tables::Syscall,
     arch: Arch,
-    arg: u8,
-    param: &tables::Param,
+    compared: &[(u8, &tables::Param)],
 ) -> Vec<String> {
-    let bits = param.bits;
-    let names = Names { of: Some((call.name(), param.name)), arch, bits };
     let mut found = Vec::new();
     while let Some((cube, _)) = store.witness(*wider, &|leaf| leaf == Leaf::True) {
         if found.len() > MOST_SHOWN {
             break;
         }
-        let value = cube.args[usize::from(arg)].value;
-        let low = value & (u64::MAX >> (64 - u32::from(bits)));
-        let place = if arg == 0 { String::new() } else { format!("arg{arg} = ") };
-        let rest = if call.params(arch).is_some_and(|params| params.len() > 1) { ", …" } else { "" };
-        found.push(format!("`{}({place}{value:#x}{rest})`, which is {}", call.name(), meant(&names, low)));
-        let operand = Operand { arg, bits, mask: u64::MAX >> (64 - u32::from(bits)), signed: false };
-        let same = store.compare(operand, Comparison::Eq, low);
+        let (mut given, mut taken) = (Vec::new(), Vec::new());
+        let mut same = Node::TRUE;
+        for &(arg, param) in compared {
+            let bits = cube.args[usize::from(arg)];
+            let low = u64::MAX >> (64 - u32::from(param.bits));
+            if bits.mask == 0 {
+                continue;
+            }
+            let names = Names { of: Some((call.name(), param.name)), arch, bits: param.bits };
+            given.push((arg, format!("{:#x}", bits.value)));
+            taken.push((arg, names.value(i128::from(bits.value & low))));
+            // The low half is what makes another example.
+            let operand = Operand { arg, bits: param.bits, mask: low & bits.mask, signed: false };
+            let here = store.compare(operand, Comparison::Eq, bits.value & low);
+            same = store.and(same, here);
+        }
+        if given.is_empty() {
+            break;
+        }
+        let count = call.params(arch).map_or(0, <[_]>::len);
+        let (given, taken) = (listed(&given, count), listed(&taken, count));
+        found.push(format!("{}({given}), to the kernel {}({taken})", call.name(), call.name()));
         *wider = store.minus(*wider, same);
     }
     found
 }
 
-fn meant(names: &Names, low: u64) -> String {
-    let low = i128::from(low);
-    if names.has(low) { format!("{} ({})", names.value(low), number(low)) } else { number(low) }
+/// Arguments with `…` for what does not matter.
+fn listed(args: &[(u8, String)], count: usize) -> String {
+    let mut words = Vec::new();
+    let mut next = 0;
+    for (arg, text) in args {
+        if usize::from(*arg) > next {
+            words.push("…".to_owned());
+        }
+        words.push(text.clone());
+        next = usize::from(*arg) + 1;
+    }
+    if next < count {
+        words.push("…".to_owned());
+    }
+    words.join(", ")
 }
 
 /// The pattern that means the same where no bits above are set, if it is short.
