@@ -43,7 +43,8 @@ pub fn read_lenient(text: &[u8]) -> Result<(Profile, Vec<Remark>), ReadError> {
 
 /// Comments become blanks, so that places in errors stay those of the file.
 fn strip(text: &[u8]) -> (Vec<u8>, Vec<Remark>) {
-    let mut scan = Scan { text, at: 0, plain: text.to_vec(), remarks: Vec::new(), open: Vec::new(), entries: 0, word: 0..0 };
+    let mut scan =
+        Scan { text, at: 0, plain: text.to_vec(), remarks: Vec::new(), open: Vec::new(), entries: 0, word: 0..0 };
     scan.run();
     (scan.plain, scan.remarks)
 }

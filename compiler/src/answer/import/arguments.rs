@@ -133,7 +133,8 @@ fn rows(store: &mut Store, at: At<'_>, set: Node) -> Option<Vec<(Vec<String>, No
         }
         let own = leading_to(store, arg, set, &|node| node == rest);
         // Values that lead to more than this rest lead to this rest, too.
-        let within: Vec<Node> = parts.iter().copied().filter(|&other| store.minus(rest, other) == Node::FALSE).collect();
+        let within: Vec<Node> =
+            parts.iter().copied().filter(|&other| store.minus(rest, other) == Node::FALSE).collect();
         let wide = leading_to(store, arg, set, &|node| within.contains(&node));
         let test = if wide == Node::TRUE {
             None

@@ -104,7 +104,8 @@ pub fn collect(store: &mut Store, function: &Function, default: Action) -> Resul
     let mut implied: BTreeMap<(Arch, &str, Action), Node> = BTreeMap::new();
     for (name, cell) in cells.iter().filter(|(name, _)| !multiplexers.contains(&name.as_str())) {
         let mut routes: Vec<(Arch, u32, Node)> = Vec::new();
-        routes.extend(through.iter().filter(|route| route.0 == name.as_str()).map(|&(_, n, arch, node)| (arch, n, node)));
+        routes
+            .extend(through.iter().filter(|route| route.0 == name.as_str()).map(|&(_, n, arch, node)| (arch, n, node)));
         let archs: BTreeSet<Arch> = cell.keys().copied().chain(routes.iter().map(|&(arch, ..)| arch)).collect();
         let plain: Vec<(Surroundings, Action)> = {
             for (&arch, &node) in cell {
@@ -274,13 +275,7 @@ impl Collector<'_> {
         self.environments_below(set, conditions, just, &mut done)
     }
 
-    fn environments_below(
-        &mut self,
-        set: Node,
-        conditions: Node,
-        just: bool,
-        done: &mut BTreeMap<Node, Node>,
-    ) -> Node {
+    fn environments_below(&mut self, set: Node, conditions: Node, just: bool, done: &mut BTreeMap<Node, Node>) -> Node {
         match self.store.split(set) {
             Some((var, lo, hi)) if var.is_environment() => {
                 if let Some(&known) = done.get(&set) {
@@ -294,10 +289,18 @@ impl Collector<'_> {
                 node
             }
             _ if just => {
-                if set == conditions { Node::TRUE } else { Node::FALSE }
+                if set == conditions {
+                    Node::TRUE
+                } else {
+                    Node::FALSE
+                }
             }
             _ => {
-                if self.store.minus(conditions, set) == Node::FALSE { Node::TRUE } else { Node::FALSE }
+                if self.store.minus(conditions, set) == Node::FALSE {
+                    Node::TRUE
+                } else {
+                    Node::FALSE
+                }
             }
         }
     }

@@ -82,14 +82,15 @@ impl Groups {
                 let except = self.short(&extra);
                 // A group is named for what it is; one that is mostly something else would mislead.
                 if brought.len() < 2
-                    || except.len() > (2 * brought.len() / 5).min(8)
+                    || except.len() > (2 * brought.len() / 5).min(14)
                     || extra.len() > brought.len() / 2
                     || again > brought.len() / 4
                 {
                     return None;
                 }
                 let saved: usize = brought.iter().map(|name| name.len() + 2).sum();
-                let cost = name.len() + 2 + except.iter().map(|name| name.len() + 2).sum::<usize>() + 12 * extra.len().min(1);
+                let cost =
+                    name.len() + 2 + except.iter().map(|name| name.len() + 2).sum::<usize>() + 12 * extra.len().min(1);
                 (saved > cost).then(|| (saved - cost, name, except, brought.into_iter().cloned().collect::<Vec<_>>()))
             });
             let Some((_, name, except, brought)) = candidates.max_by_key(|(saved, ..)| *saved) else { break };
@@ -117,7 +118,9 @@ impl Groups {
                 let own: Vec<String> = members.iter().filter(|member| rest.contains(*member)).cloned().collect();
                 (own, name)
             });
-            let Some((own, name)) = sizes.filter(|(own, _)| own.len() > 2).max_by_key(|(own, _)| own.len()) else { break };
+            let Some((own, name)) = sizes.filter(|(own, _)| own.len() > 2).max_by_key(|(own, _)| own.len()) else {
+                break;
+            };
             rest.retain(|name| !own.contains(name));
             topics.push((Some(name.clone()), own));
         }

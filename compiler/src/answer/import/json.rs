@@ -69,7 +69,8 @@ pub fn read(store: &mut Store, text: &[u8], options: &Options) -> Result<Source,
     }
     flags.sort_unstable();
     flags.dedup();
-    let listener = profile.listener_path.clone().map(|path| Listener { path, metadata: profile.listener_metadata.clone() });
+    let listener =
+        profile.listener_path.clone().map(|path| Listener { path, metadata: profile.listener_metadata.clone() });
     let default = profile.default_action.with(profile.default_errno_ret);
     Ok(Source { form: "JSON".to_owned(), function, default, native, flags, listener, said, head, remarks })
 }
@@ -111,15 +112,13 @@ impl Reader<'_> {
     fn function(&self, loads: &[Loaded]) -> Function {
         let wanted = |arch: &Arch| self.options.archs.as_ref().is_none_or(|archs| archs.contains(arch));
         let tables = loads.iter().flat_map(|loaded| loaded.function.tables.iter());
-        Function { tables: tables.filter(|(arch, _)| wanted(arch)).map(|(&arch, table)| (arch, table.clone())).collect() }
+        Function {
+            tables: tables.filter(|(arch, _)| wanted(arch)).map(|(&arch, table)| (arch, table.clone())).collect(),
+        }
     }
 
     /// Entries without which the filter would be the same.
-    fn dead(
-        &mut self,
-        function: &Function,
-        remarks: &mut Vec<(String, String)>,
-    ) -> Result<Vec<String>, ImportError> {
+    fn dead(&mut self, function: &Function, remarks: &mut Vec<(String, String)>) -> Result<Vec<String>, ImportError> {
         let mut head = Vec::new();
         if self.profile.syscalls.len() > MOST_TRIED {
             return Ok(head);
@@ -135,9 +134,10 @@ impl Reader<'_> {
                 at - 1 != index && !removed.contains(&(at - 1))
             });
             let loads = self.load(&without)?;
-            let same = self.function(&loads).tables.iter().all(|(arch, table)| {
-                function.tables.get(arch).is_some_and(|known| prove::same(*arch, known, table))
-            });
+            let same =
+                self.function(&loads).tables.iter().all(|(arch, table)| {
+                    function.tables.get(arch).is_some_and(|known| prove::same(*arch, known, table))
+                });
             if !same || !self.counts_here(entry) {
                 continue;
             }
@@ -148,7 +148,9 @@ impl Reader<'_> {
             } else if let Some(name) = entry.names.first().filter(|_| entry.names.len() == 1) {
                 let conditions = if entry.args.is_empty() { "" } else { ", with its conditions," };
                 let action = entry.action.with(entry.errno_ret);
-                let remark = format!("Dead: syscalls[{index}], `{action}` on `{name}`{conditions} changes nothing beside the other entries.");
+                let remark = format!(
+                    "Dead: syscalls[{index}], `{action}` on `{name}`{conditions} changes nothing beside the other entries."
+                );
                 remarks.push((name.clone(), remark));
             } else if entry.names.iter().any(|name| tables::syscall(name).is_some()) {
                 head.push(format!("Dead: {what} changes nothing beside the other entries."));

@@ -31,6 +31,9 @@ mod text;
 mod wide;
 mod word;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -109,7 +112,9 @@ pub fn import(name: &str, bytes: &[u8], options: &Options) -> Result<Imported, I
     let source = source::read(&mut store, bytes, options)?;
     let claims = claims::collect(&mut store, &source.function, source.default).map_err(unsayable)?;
     let mut remarks: text::Remarks = BTreeMap::new();
-    for (call, remark) in source.remarks.iter().cloned().chain(wide::remarks(&mut store, &source.function, &claims)) {
+    for (call, remark) in
+        source.remarks.iter().cloned().chain(wide::remarks(&mut store, &source.function, source.default, &claims))
+    {
         let lines = remarks.entry(call).or_default();
         if !lines.contains(&remark) {
             lines.push(remark);
@@ -148,7 +153,9 @@ fn unsayable(why: Unsayable) -> ImportError {
             "on {arch} the filter tells hundreds of numbers apart that are no calls there; a policy speaks of calls by name"
         ),
         Unsayable::Conditions(arch, name) => {
-            format!("what the filter asks of the arguments of `{name}` on {arch} takes more conditions than anyone would read")
+            format!(
+                "what the filter asks of the arguments of `{name}` on {arch} takes more conditions than anyone would read"
+            )
         }
         Unsayable::TooLarge => "the filter is too large to be understood within bounds".to_owned(),
     })
@@ -190,7 +197,11 @@ fn silenced(text: &str, lines: &BTreeMap<usize, Code>) -> String {
     for (index, line) in text.lines().enumerate() {
         if let Some(code) = lines.get(&index) {
             let indent = &line[..line.len() - line.trim_start().len()];
-            let why = if *code == Code::W003 { "the imported filter compares the address" } else { "compared as the imported filter does" };
+            let why = if *code == Code::W003 {
+                "the imported filter compares the address"
+            } else {
+                "compared as the imported filter does"
+            };
             out.push_str(&format!("{indent}// kpol: allow({}) {why}\n", code.as_str()));
         }
         out.push_str(line);
@@ -247,9 +258,15 @@ fn wrapped(remarks: &text::Remarks) -> text::Remarks {
     remarks.iter().map(|(name, remark)| (name.clone(), lines(remark))).collect()
 }
 
+/// A paragraph in lines; what stands in backticks stays together.
 fn broken(line: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in line.split(' ') {
+    let mut quoted = false;
+    let word_ends = |c: char| {
+        quoted ^= c == '`';
+        c == ' ' && !quoted
+    };
+    for word in line.split(word_ends) {
         if let Some(last) = lines.last_mut() {
             if !last.is_empty() && last.chars().count() + 1 + word.chars().count() > WIDTH {
                 lines.push(word.to_owned());

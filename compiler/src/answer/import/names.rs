@@ -9,7 +9,7 @@ use crate::spec::Arch;
 use crate::tables;
 
 /// Of several names for one value, the one that people write.
-const USUAL: [&str; 14] = [
+const USUAL: [&str; 16] = [
     "AF_UNIX",
     "AF_NETLINK",
     "SOCK_CLOEXEC",
@@ -24,10 +24,15 @@ const USUAL: [&str; 14] = [
     "MADV_DONTNEED",
     "F_SETOWN",
     "F_GETOWN",
+    "FIONREAD",
+    "TIOCGWINSZ",
 ];
 
 /// Beginnings of names that are meant more often than others of the same value: terminals before sound cards.
 const USUAL_FAMILIES: [&str; 5] = ["TC", "TIOC", "FIO", "SIOC", "FS_IOC"];
+
+/// Beginnings of names that belong to an option's own argument, not to the option.
+const DETAILS: [&str; 2] = ["PR_SET_MM_", "PR_SET_VMA_"];
 
 /// What the values of a parameter are called on an ABI.
 #[derive(Debug, Clone)]
@@ -52,20 +57,24 @@ impl Names {
     /// Whether the values are bits rather than a list.
     fn are_flags(&self) -> bool {
         self.of.is_some_and(|(call, param)| {
-            ["flag", "flg", "prot", "personality"].iter().any(|word| param.contains(word))
+            ["flag", "flg", "personality"].iter().any(|word| param.contains(word))
+                || param == "prot"
                 || param == "type" && call.starts_with("socket")
         })
     }
 
     fn name(&self, value: i128) -> Option<&'static str> {
-        if value == 0 && self.are_flags() {
+        // 0 is no flag; and as a protocol it is the usual one of the family, whichever that is.
+        if value == 0 && (self.are_flags() || self.of.is_some_and(|(_, param)| param == "protocol")) {
             return None;
         }
         let low = u64::MAX >> (64 - u32::from(self.bits));
         let same = |known: i128| known == value || value >= 0 && known < 0 && (known as u64 & low) as i128 == value;
         let rank = |name: &str| {
             let family = USUAL_FAMILIES.iter().position(|family| name.starts_with(family));
-            (!USUAL.contains(&name), name.ends_with("_MAX"), family.unwrap_or(USUAL_FAMILIES.len()))
+            let detail = DETAILS.iter().any(|detail| name.starts_with(detail))
+                || name.starts_with("PR_") && !name.starts_with("PR_SET_") && !name.starts_with("PR_GET_");
+            (!USUAL.contains(&name), name.ends_with("_MAX"), detail, family.unwrap_or(USUAL_FAMILIES.len()))
         };
         // The first of equal rank: families come in the order of their weight.
         self.candidates().filter(|&(_, known)| same(known)).map(|(name, _)| name).min_by_key(|name| rank(name))

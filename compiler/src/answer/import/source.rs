@@ -80,10 +80,13 @@ fn program(store: &mut Store, bytes: &[u8], options: &Options) -> Result<Source,
         return Err(ImportError::NoArchitecture);
     }
     let mut others: BTreeSet<(Action, &'static str)> = BTreeSet::new();
-    for (arch, table) in reading.function.tables {
-        match constant(arch, &table) {
-            // A way in that the filter ends, or refuses whole.
-            Some(action) if options.archs.is_none() => {
+    let answers: Vec<Option<Action>> =
+        reading.function.tables.iter().map(|(&arch, table)| constant(arch, table)).collect();
+    let plain = answers.iter().all(Option::is_some);
+    for ((arch, table), answer) in reading.function.tables.into_iter().zip(answers) {
+        match answer {
+            // A way in that the filter ends, or refuses whole; of a filter that has nothing else, one that it lets run.
+            Some(action) if options.archs.is_none() && !(plain && action.runs()) => {
                 others.insert((action, arch.name()));
             }
             _ => {
@@ -127,7 +130,8 @@ fn program(store: &mut Store, bytes: &[u8], options: &Options) -> Result<Source,
 fn constant(arch: Arch, table: &Table) -> Option<Action> {
     let mut found = None;
     for (range, node) in table.intervals() {
-        let owned = [*range.start(), X32_BIT].into_iter().any(|nr| range.contains(&nr) && arch.owns(crate::spec::Nr(nr)));
+        let owned =
+            [*range.start(), X32_BIT].into_iter().any(|nr| range.contains(&nr) && arch.owns(crate::spec::Nr(nr)));
         if !owned {
             continue;
         }

@@ -163,7 +163,8 @@ fn hoisted(body: &mut String) -> String {
             break;
         };
         *body = body.replace(&format!("({value})"), &name);
-        let _ = writeln!(consts, "const {name} = {value}");
+        let lines: Vec<String> = names.chunks(4).map(|names| names.join(" | ")).collect();
+        let _ = writeln!(consts, "const {name} = {}", lines.join("\n    | "));
         taken.insert(name);
     }
     consts
@@ -281,8 +282,8 @@ impl Context<'_> {
         let Some(having) = self.claims.having.get(name) else {
             // Without a number here; but on some ABIs it stands for a way through a multiplexer.
             let harm = multiplex::through(name).is_some_and(|(through, _)| {
-                let reached = tables::syscall(through)
-                    .is_some_and(|call| scope.iter().any(|&arch| call.nr(arch).is_some()));
+                let reached =
+                    tables::syscall(through).is_some_and(|call| scope.iter().any(|&arch| call.nr(arch).is_some()));
                 reached && !own.contains(through)
             });
             return if harm { Beside::Harm } else { Beside::Nothing };

@@ -11,14 +11,14 @@ use super::arguments::{self, At};
 use super::claims::Claims;
 use super::names::Names;
 use crate::diagram::{Comparison, Function, Leaf, Node, Operand, Place, Store};
-use crate::spec::Arch;
+use crate::spec::{Action, Arch};
 use crate::tables;
 
 /// Calls that are named as examples.
 const MOST_SHOWN: usize = 3;
 
 /// What to say of each call of which the filter compares too much.
-pub fn remarks(store: &mut Store, function: &Function, claims: &Claims) -> Vec<(String, String)> {
+pub fn remarks(store: &mut Store, function: &Function, default: Action, claims: &Claims) -> Vec<(String, String)> {
     let mut remarks = Vec::new();
     for (name, raw) in claims.raw.iter().filter(|(_, raw)| raw.contains(&true)) {
         let Some(call) = tables::syscall(name) else { continue };
@@ -28,7 +28,7 @@ pub fn remarks(store: &mut Store, function: &Function, claims: &Claims) -> Vec<(
             if narrow == node {
                 continue;
             }
-            if let Some(text) = remark(store, call, arch, raw, node, narrow) {
+            if let Some(text) = remark(store, default, call, arch, raw, node, narrow) {
                 remarks.push((name.clone(), text));
             }
             break;
@@ -39,6 +39,7 @@ pub fn remarks(store: &mut Store, function: &Function, claims: &Claims) -> Vec<(
 
 fn remark(
     store: &mut Store,
+    default: Action,
     call: tables::Syscall,
     arch: Arch,
     raw: &[bool; 6],
@@ -46,8 +47,7 @@ fn remark(
     narrow: Node,
 ) -> Option<String> {
     let params = call.params(arch)?;
-    let compared: Vec<(u8, &tables::Param)> =
-        (0u8..).zip(params).filter(|(arg, _)| raw[usize::from(*arg)]).collect();
+    let compared: Vec<(u8, &tables::Param)> = (0u8..).zip(params).filter(|(arg, _)| raw[usize::from(*arg)]).collect();
     let whole: Vec<String> = compared.iter().map(|(arg, param)| format!("arg{arg} (`{}`)", param.name)).collect();
     let what = format!("All 64 bits of {} are compared; the kernel takes the low {}.", whole.join(" and "), {
         let widest = compared.iter().map(|(_, param)| param.bits).max()?;
@@ -60,12 +60,13 @@ fn remark(
         return Some(format!("{what} {text}"));
     }
     let shown: Vec<String> = witnesses.iter().take(MOST_SHOWN).cloned().collect();
-    let more = if witnesses.len() > MOST_SHOWN { ", and so on" } else { "" };
-    let how = match closed(store, call, arch, narrow) {
-        Some(rule) => format!("By parameter, which closes it: {rule}"),
+    let more = if witnesses.len() > MOST_SHOWN { ", and others" } else { "" };
+    let how = match closed(store, default, call, arch, narrow) {
+        Some(rule) => format!("Named, the parameter closes it: `{rule}`"),
         None => "Naming the parameter closes it.".to_owned(),
     };
-    Some(format!("{what} So these get through: {}{more}. {how}", shown.join(", ")))
+    let verb = if shown.len() > 1 || !more.is_empty() { "get" } else { "gets" };
+    Some(format!("{what} So {}{more} {verb} through. {how}", shown.join(", and ")))
 }
 
 /// Calls that pass although the kernel takes them for others that do not.
@@ -102,7 +103,7 @@ fn witnesses(
         }
         let count = call.params(arch).map_or(0, <[_]>::len);
         let (given, taken) = (listed(&given, count), listed(&taken, count));
-        found.push(format!("{}({given}), to the kernel {}({taken})", call.name(), call.name()));
+        found.push(format!("`{}({given})`, which is `{}({taken})` to the kernel", call.name(), call.name()));
         *wider = store.minus(*wider, same);
     }
     found
@@ -126,7 +127,7 @@ fn listed(args: &[(u8, String)], count: usize) -> String {
 }
 
 /// The pattern that means the same where no bits above are set, if it is short.
-fn closed(store: &mut Store, call: tables::Syscall, arch: Arch, narrow: Node) -> Option<String> {
+fn closed(store: &mut Store, default: Action, call: tables::Syscall, arch: Arch, narrow: Node) -> Option<String> {
     let narrow = store.assume(narrow, &|place| match place {
         Place::Cap(_) | Place::Kernel(_) => Some(false),
         Place::Arg { .. } => None,
@@ -136,7 +137,7 @@ fn closed(store: &mut Store, call: tables::Syscall, arch: Arch, narrow: Node) ->
         Leaf::Act(action) => Some(*action),
         _ => None,
     });
-    let action = action.max_by_key(|action| action.precedence())?;
+    let action = action.max_by_key(|action| (*action != default, action.precedence()))?;
     let set = store.where_action(narrow, &|found| found == action);
     let rows = arguments::patterns(store, At { name: call.name(), arch, raw: [false; 6] }, set)?;
     match rows.as_slice() {

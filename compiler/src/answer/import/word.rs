@@ -40,20 +40,26 @@ impl Word {
     /// The expression for a set that asks about this word only, and is neither empty nor everything.
     pub fn expression(&self, store: &mut Store, set: Node) -> Option<String> {
         let inverse = store.not(set);
-        let mut forms: Vec<String> = Vec::new();
+        // What is left out is harder to read than what is meant: it must be shorter by more than a word like `not`.
+        let mut forms: Vec<(usize, String)> = Vec::new();
+        let mut add = |inverse: bool, text: String| forms.push((text.len() + if inverse { 4 } else { 0 }, text));
         let (inside, outside) = (self.ranges(store, set), self.ranges(store, inverse));
         if let Some(ranges) = &inside {
-            forms.push(self.ranged(ranges, false));
+            add(false, self.ranged(ranges, false));
         }
         if let Some(ranges) = &outside {
-            forms.push(self.ranged(ranges, true));
+            add(true, self.ranged(ranges, true));
         }
         let mask = self.asked(store, set);
         if mask != self.all() {
-            forms.extend(self.values(store, set, mask).map(|values| self.masked(mask, &values, false)));
-            forms.extend(self.values(store, inverse, mask).map(|values| self.masked(mask, &values, true)));
+            if let Some(values) = self.values(store, set, mask) {
+                add(false, self.masked(mask, &values, false));
+            }
+            if let Some(values) = self.values(store, inverse, mask) {
+                add(true, self.masked(mask, &values, true));
+            }
         }
-        let shortest = forms.into_iter().min_by_key(String::len);
+        let shortest = forms.into_iter().min_by_key(|(cost, _)| *cost).map(|(_, text)| text);
         // A long list of ranges is mostly a few bits in disguise.
         if shortest.as_ref().is_none_or(|text| text.len() > 400) {
             let cubes = self.cubes(store, set);
