@@ -59,7 +59,7 @@ impl At<'_> {
     }
 }
 
-/// Arguments for which `set` asks about bits that the kernel does not look at, or which have no name.
+/// Named arguments for which `set` asks about bits that the kernel does not look at.
 pub fn unnameable(store: &Store, name: &str, arch: Arch, set: Node) -> [bool; 6] {
     let at = At { name, arch, raw: [false; 6] };
     let mut raw = [false; 6];
@@ -67,7 +67,7 @@ pub fn unnameable(store: &Store, name: &str, arch: Arch, set: Node) -> [bool; 6]
         if let Some((var, ..)) = store.split(node)
             && let Place::Arg { arg, bit } = var.place()
         {
-            raw[usize::from(arg)] |= at.width(arg).is_none_or(|bits| bit >= bits);
+            raw[usize::from(arg)] |= at.width(arg).is_some_and(|bits| bit >= bits);
         }
     }
     raw

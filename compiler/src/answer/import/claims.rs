@@ -87,14 +87,14 @@ pub fn collect(store: &mut Store, function: &Function, default: Action) -> Resul
     for (name, cell) in &cells {
         collector.claims.having.insert(name.clone(), cell.keys().copied().collect());
         let mut raw = [false; 6];
-        for (&arch, &node) in cell.iter().filter(|(arch, _)| arch.bits() == 64) {
+        for (&arch, &node) in cell {
             let asked = arguments::unnameable(collector.store, name, arch, node);
             raw = std::array::from_fn(|arg| raw[arg] || asked[arg]);
         }
         collector.claims.raw.insert(name.clone(), raw);
     }
     let multiplexers: Vec<&str> = vec!["ipc", "socketcall"];
-    // Names that reach a multiplexer on an ABI where they have no number of their own.
+    // The other ways to the same code.
     let mut through = Vec::new();
     for multiplexer in &multiplexers {
         for (&arch, &node) in cells.get(*multiplexer).into_iter().flatten() {
@@ -106,7 +106,8 @@ pub fn collect(store: &mut Store, function: &Function, default: Action) -> Resul
         let mut routes: Vec<(Arch, u32, Node)> = Vec::new();
         routes
             .extend(through.iter().filter(|route| route.0 == name.as_str()).map(|&(_, n, arch, node)| (arch, n, node)));
-        let archs: BTreeSet<Arch> = cell.keys().copied().chain(routes.iter().map(|&(arch, ..)| arch)).collect();
+        // Where a call has no number of its own, its name says nothing.
+        routes.retain(|(arch, ..)| cell.contains_key(arch));
         let plain: Vec<(Surroundings, Action)> = {
             for (&arch, &node) in cell {
                 collector.cell(name, arch, node, None)?;
@@ -123,9 +124,7 @@ pub fn collect(store: &mut Store, function: &Function, default: Action) -> Resul
                 let same = collector.store.where_action(node, &|found| found == action);
                 let fits = collector.store.minus(reached, same) == Node::FALSE;
                 let known = collector.claims.claims.entry(claim.clone()).or_default();
-                let own = cell.contains_key(&arch);
-                if fits && (known.contains(&arch) || !own) {
-                    known.insert(arch);
+                if fits && known.contains(&arch) {
                     let all = implied.entry((arch, multiplexer_of(name), action)).or_insert(Node::FALSE);
                     *all = collector.store.or(*all, reached);
                 } else if known.remove(&arch) {
@@ -140,7 +139,6 @@ pub fn collect(store: &mut Store, function: &Function, default: Action) -> Resul
                 }
             }
         }
-        collector.claims.having.insert(name.clone(), archs);
     }
     for name in multiplexers {
         for (&arch, &node) in cells.get(name).into_iter().flatten() {

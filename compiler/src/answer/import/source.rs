@@ -54,7 +54,7 @@ pub fn read(store: &mut Store, bytes: &[u8], options: &Options) -> Result<Source
     match first {
         None => Err(ImportError::Empty),
         Some(b'{' | b'/' | b'[' | b'"') if std::str::from_utf8(text).is_ok() => json::read(store, text, options),
-        Some(_) if bytes.len() % 8 == 0 => program(store, bytes, options),
+        Some(_) if bytes.len().is_multiple_of(8) => program(store, bytes, options),
         Some(_) => Err(ImportError::Neither),
     }
 }

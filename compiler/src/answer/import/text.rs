@@ -13,7 +13,7 @@ use super::claims::{Claim, Claims};
 use super::groups::{Beside, Groups, Wanted};
 use super::source::Source;
 use super::surroundings::Surroundings;
-use crate::spec::{Action, Arch, multiplex};
+use crate::spec::{Action, Arch};
 use crate::tables;
 
 /// Where the statements of a block hold.
@@ -130,8 +130,11 @@ fn places<'a>(blocks: &'a Blocks<'_>) -> BTreeMap<&'a str, (&'a Guard, Action)> 
     places
 }
 
+/// The order of blocks.
+type Rank = (bool, bool, Vec<(&'static str, bool)>, Option<BTreeSet<Arch>>);
+
 /// Blocks without conditions first, then kernels, then capabilities by name, each beside its opposite.
-fn rank(guard: &Guard) -> (bool, bool, Vec<(&'static str, bool)>, Option<BTreeSet<Arch>>) {
+fn rank(guard: &Guard) -> Rank {
     let caps = guard.when.caps.iter();
     let caps = caps.map(|(&number, held)| (tables::capability_name(number).unwrap_or_default(), !held)).collect();
     let plain = guard.when == Surroundings::default();
@@ -232,7 +235,7 @@ impl Context<'_> {
         for (&action, rules) in rules.iter().rev() {
             let (mut groups, mut names) = (Vec::new(), rules.names.iter().cloned().collect::<Vec<_>>());
             if let Some(known) = self.groups {
-                let beside = |name: &str| self.beside(name, guard, action, &rules.names);
+                let beside = |name: &str| self.beside(name, guard, action);
                 let cover = known.cover(&Wanted { names: &rules.names, beside: &beside });
                 (groups, names) = (cover.groups, cover.names);
             }
@@ -277,17 +280,9 @@ impl Context<'_> {
     }
 
     /// What it would do if a group brought `name` into a block.
-    fn beside(&self, name: &str, guard: &Guard, action: Action, own: &BTreeSet<String>) -> Beside {
+    fn beside(&self, name: &str, guard: &Guard, action: Action) -> Beside {
         let scope = guard.archs.as_ref().unwrap_or(self.all);
-        let Some(having) = self.claims.having.get(name) else {
-            // Without a number here; but on some ABIs it stands for a way through a multiplexer.
-            let harm = multiplex::through(name).is_some_and(|(through, _)| {
-                let reached =
-                    tables::syscall(through).is_some_and(|call| scope.iter().any(|&arch| call.nr(arch).is_some()));
-                reached && !own.contains(through)
-            });
-            return if harm { Beside::Harm } else { Beside::Nothing };
-        };
+        let Some(having) = self.claims.having.get(name) else { return Beside::Nothing };
         let here: BTreeSet<Arch> = having.intersection(scope).copied().collect();
         let said = |(claim, archs): (&Claim, &BTreeSet<Arch>)| {
             claim.name == name

@@ -49,10 +49,8 @@ fn remark(
     let params = call.params(arch)?;
     let compared: Vec<(u8, &tables::Param)> = (0u8..).zip(params).filter(|(arg, _)| raw[usize::from(*arg)]).collect();
     let whole: Vec<String> = compared.iter().map(|(arg, param)| format!("arg{arg} (`{}`)", param.name)).collect();
-    let what = format!("All 64 bits of {} are compared; the kernel takes the low {}.", whole.join(" and "), {
-        let widest = compared.iter().map(|(_, param)| param.bits).max()?;
-        widest
-    });
+    let widest = compared.iter().map(|(_, param)| param.bits).max()?;
+    let what = format!("All 64 bits of {} are compared; the kernel takes the low {widest}.", whole.join(" and "));
     let mut wider = store.wider(node, narrow);
     let witnesses = witnesses(store, &mut wider, call, arch, &compared);
     if witnesses.is_empty() {

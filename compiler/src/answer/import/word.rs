@@ -159,9 +159,9 @@ impl Word {
         let (label, (least, greatest)) = (&self.label, self.limits());
         let op = |plain: &'static str, inverted: &'static str| if inverse { inverted } else { plain };
         let value = |value: i128| self.names.value(value);
-        match ranges {
-            &[(low, high)] if low == high => format!("{label} {} {}", op("==", "!="), value(low)),
-            &[(low, high)] if low == least => {
+        match *ranges {
+            [(low, high)] if low == high => format!("{label} {} {}", op("==", "!="), value(low)),
+            [(low, high)] if low == least => {
                 // The bound that has a name; else the smaller one.
                 if !self.names.has(high) && self.names.has(high + 1) {
                     format!("{label} {} {}", op("<", ">="), value(high + 1))
@@ -171,7 +171,7 @@ impl Word {
                     format!("{label} {} {}", op("<=", ">"), value(high))
                 }
             }
-            &[(low, high)] if high == greatest => {
+            [(low, high)] if high == greatest => {
                 if self.names.has(low - 1) && !self.names.has(low) {
                     format!("{label} {} {}", op(">", "<="), value(low - 1))
                 } else {
