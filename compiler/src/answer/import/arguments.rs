@@ -44,7 +44,9 @@ impl At<'_> {
     fn width(&self, arg: u8) -> Option<u8> {
         let call = tables::syscall(self.name)?;
         let (_, param) = self.param(arg)?;
-        (usize::from(arg) < call.nameable(self.arch)).then(|| param.bits.min(self.arch.bits()))
+        // `prctl` calls its second parameter `arg2`, which in a policy is the third register.
+        let register = matches!(param.name.strip_prefix("arg").map(str::as_bytes), Some([b'0'..=b'5']));
+        (usize::from(arg) < call.nameable(self.arch) && !register).then(|| param.bits.min(self.arch.bits()))
     }
 
     fn word(&self, arg: u8) -> Word {
@@ -55,7 +57,9 @@ impl At<'_> {
             (Some(bits), Some((_, param))) => (param.name.to_owned(), bits, param.signed),
             _ => (format!("arg{arg}"), self.arch.bits(), false),
         };
-        Word { label, arg, bits, signed, names: Names { of, arch: self.arch, bits } }
+        // A register is compared as 64 bits everywhere: what a 32-bit ABI has no room for is zero.
+        let compared = if named.is_some() { bits } else { 64 };
+        Word { label, arg, bits, signed, names: Names { of, arch: self.arch, bits: compared } }
     }
 }
 

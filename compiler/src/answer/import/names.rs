@@ -80,6 +80,12 @@ impl Names {
         self.candidates().filter(|&(_, known)| same(known)).map(|(name, _)| name).min_by_key(|name| rank(name))
     }
 
+    /// The end of a range: by name only if the name is just that number, not one that has the same bits.
+    pub fn bound(&self, value: i128) -> String {
+        let exact = |name: &str| tables::constant(name, self.arch) == Some(value);
+        self.name(value).filter(|name| exact(name)).map_or_else(|| number(value), str::to_owned)
+    }
+
     /// Whether the value has a name.
     pub fn has(&self, value: i128) -> bool {
         self.name(value).is_some()

@@ -159,23 +159,24 @@ impl Word {
         let (label, (least, greatest)) = (&self.label, self.limits());
         let op = |plain: &'static str, inverted: &'static str| if inverse { inverted } else { plain };
         let value = |value: i128| self.names.value(value);
+        let bound = |value: i128| self.names.bound(value);
         match *ranges {
             [(low, high)] if low == high => format!("{label} {} {}", op("==", "!="), value(low)),
             [(low, high)] if low == least => {
                 // The bound that has a name; else the smaller one.
                 if !self.names.has(high) && self.names.has(high + 1) {
-                    format!("{label} {} {}", op("<", ">="), value(high + 1))
+                    format!("{label} {} {}", op("<", ">="), bound(high + 1))
                 } else if high == -1 {
                     format!("{label} {} 0", op("<", ">="))
                 } else {
-                    format!("{label} {} {}", op("<=", ">"), value(high))
+                    format!("{label} {} {}", op("<=", ">"), bound(high))
                 }
             }
             [(low, high)] if high == greatest => {
                 if self.names.has(low - 1) && !self.names.has(low) {
-                    format!("{label} {} {}", op(">", "<="), value(low - 1))
+                    format!("{label} {} {}", op(">", "<="), bound(low - 1))
                 } else {
-                    format!("{label} {} {}", op(">=", "<"), value(low))
+                    format!("{label} {} {}", op(">=", "<"), bound(low))
                 }
             }
             _ => {
@@ -190,7 +191,7 @@ impl Word {
         if high - low < 8 && (high - low < 2 || (low..=high).all(|value| self.names.has(value))) {
             return (low..=high).map(|value| self.names.value(value)).collect();
         }
-        vec![format!("{}..{}", self.names.value(low), self.names.value(high))]
+        vec![format!("{}..{}", self.names.bound(low), self.names.bound(high))]
     }
 
     /// What the bits of the mask may be.
