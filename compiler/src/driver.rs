@@ -143,6 +143,21 @@ fn make(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format])
     (checked, products)
 }
 
+/// The policy of a file in a store that the caller has, with everything that was found and is not silenced.
+pub fn compile(
+    loader: &dyn Loader,
+    path: &Path,
+    options: &Options,
+    store: &mut Store,
+) -> (Vec<Diagnostic>, Option<Policy>) {
+    let analysis = analyse(loader, path, options, store);
+    let Analysis { sources, mut diagnostics, comments, meaning, .. } = analysis;
+    for (file, comments) in comments {
+        silence(file, &sources.get(file).text, &comments, &mut diagnostics);
+    }
+    (diagnostics, meaning.map(|(policy, ..)| policy))
+}
+
 /// Whether two texts of one file mean the same; `None` where either has errors, which leave nothing to compare.
 pub fn same_policy(loader: &dyn Loader, path: &Path, options: &Options, texts: [&str; 2]) -> Option<bool> {
     let mut store = Store::default();

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! why     what a call gets, who decided it, and what would change that
+//! import  a filter of any form as a policy that a person would have written
 //! diff    where two filters answer differently, and which of them is stricter there
 //! stats   what a filter is made of, and what it costs
 //! words   a set of calls as a person would write it
@@ -10,6 +11,7 @@
 
 pub mod call;
 pub mod diff;
+pub mod import;
 pub mod stats;
 pub mod why;
 pub mod words;

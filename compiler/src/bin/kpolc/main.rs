@@ -13,6 +13,7 @@ mod explain;
 mod filters;
 mod fmt;
 mod groups;
+mod import;
 mod inputs;
 mod man;
 mod new;
@@ -52,6 +53,7 @@ enum Command {
     Fmt(fmt::Args),
     Run(run::Args),
     New(new::Args),
+    Import(import::Args),
     Groups(groups::Args),
     Explain(explain::Args),
     Completions(completions::Args),
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Command::Fmt(args) => fmt::run(args, &ui),
         Command::Run(args) => run::run(args, &ui),
         Command::New(args) => new::run(args, &ui),
+        Command::Import(args) => import::run(args, &ui),
         Command::Groups(args) => groups::run(args, &ui),
         Command::Explain(args) => explain::run(args, &ui),
         Command::Completions(args) => completions::run(args, &ui),

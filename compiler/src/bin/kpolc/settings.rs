@@ -60,7 +60,7 @@ fn did_you_mean(near: Option<&str>) -> String {
     near.map_or(String::new(), |near| format!("; did you mean `{near}`?"))
 }
 
-fn arch(text: &str) -> Result<Arch, String> {
+pub fn arch(text: &str) -> Result<Arch, String> {
     let names = || Arch::all().map(Arch::name);
     // What other tools call them.
     let other = Arch::all().find(|arch| arch.go_name() == text || arch.oci_name() == text).map(Arch::name);
@@ -83,7 +83,7 @@ fn kernel(text: &str) -> Result<KernelVersion, String> {
     text.parse().map_err(|()| "a kernel version has two numbers, such as 6.1".to_owned())
 }
 
-fn libseccomp(text: &str) -> Result<(u8, u8, u8), String> {
+pub fn libseccomp(text: &str) -> Result<(u8, u8, u8), String> {
     project::libseccomp_version(text).ok_or_else(|| "a release has three numbers, such as 2.5.4".to_owned())
 }
 

@@ -1,0 +1,151 @@
+//! Numbers back to the names that a person would have used.
+//!
+//! ```text
+//! socket, family, 1         →   AF_UNIX           (not AF_LOCAL, not AF_FILE)
+//! clone, clone_flags, mask  →   CLONE_NEWNS | CLONE_NEWUSER
+//! ```
+
+use crate::spec::Arch;
+use crate::tables;
+
+/// Of several names for one value, the one that people write.
+const USUAL: [&str; 16] = [
+    "AF_UNIX",
+    "AF_NETLINK",
+    "SOCK_CLOEXEC",
+    "SOCK_NONBLOCK",
+    "PER_LINUX32",
+    "O_CLOEXEC",
+    "O_NONBLOCK",
+    "MAP_ANONYMOUS",
+    "SIGCHLD",
+    "SIGABRT",
+    "SIGSYS",
+    "MADV_DONTNEED",
+    "F_SETOWN",
+    "F_GETOWN",
+    "FIONREAD",
+    "TIOCGWINSZ",
+];
+
+/// Beginnings of names that are meant more often than others of the same value: terminals before sound cards.
+const USUAL_FAMILIES: [&str; 5] = ["TC", "TIOC", "FIO", "SIOC", "FS_IOC"];
+
+/// Beginnings of names that belong to an option's own argument, not to the option.
+const DETAILS: [&str; 2] = ["PR_SET_MM_", "PR_SET_VMA_"];
+
+/// What the values of a parameter are called on an ABI.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// The call and the parameter, if they are known.
+    pub of: Option<(&'static str, &'static str)>,
+    /// Values differ between ABIs.
+    pub arch: Arch,
+    /// How many bits are compared.
+    pub bits: u8,
+}
+
+impl Names {
+    fn candidates(&self) -> impl Iterator<Item = (&'static str, i128)> + use<'_> {
+        let known = self.of.and_then(|(call, param)| Some((tables::syscall(call)?, param)));
+        known
+            .into_iter()
+            .flat_map(|(call, param)| tables::constants_for(call, param))
+            .filter_map(|name| Some((name, tables::constant(name, self.arch)?)))
+    }
+
+    /// Whether the values are bits rather than a list.
+    fn are_flags(&self) -> bool {
+        self.of.is_some_and(|(call, param)| {
+            ["flag", "flg", "personality"].iter().any(|word| param.contains(word))
+                || param == "prot"
+                || param == "type" && call.starts_with("socket")
+        })
+    }
+
+    fn name(&self, value: i128) -> Option<&'static str> {
+        // 0 is no flag; and as a protocol it is the usual one of the family, whichever that is.
+        if value == 0 && (self.are_flags() || self.of.is_some_and(|(_, param)| param == "protocol")) {
+            return None;
+        }
+        let low = u64::MAX >> (64 - u32::from(self.bits));
+        let same = |known: i128| known == value || value >= 0 && known < 0 && (known as u64 & low) as i128 == value;
+        let rank = |name: &str| {
+            let family = USUAL_FAMILIES.iter().position(|family| name.starts_with(family));
+            let detail = DETAILS.iter().any(|detail| name.starts_with(detail))
+                || name.starts_with("PR_") && !name.starts_with("PR_SET_") && !name.starts_with("PR_GET_");
+            (!USUAL.contains(&name), name.ends_with("_MAX"), detail, family.unwrap_or(USUAL_FAMILIES.len()))
+        };
+        // The first of equal rank: families come in the order of their weight.
+        self.candidates().filter(|&(_, known)| same(known)).map(|(name, _)| name).min_by_key(|name| rank(name))
+    }
+
+    /// The end of a range: by name only if the name is just that number, not one that has the same bits.
+    pub fn bound(&self, value: i128) -> String {
+        let exact = |name: &str| tables::constant(name, self.arch) == Some(value);
+        self.name(value).filter(|name| exact(name)).map_or_else(|| number(value), str::to_owned)
+    }
+
+    /// Whether the value has a name.
+    pub fn has(&self, value: i128) -> bool {
+        self.name(value).is_some()
+    }
+
+    /// The value, by name if there is one.
+    pub fn value(&self, value: i128) -> String {
+        match self.name(value) {
+            Some(name) => name.to_owned(),
+            None if value > 0 && self.are_flags() => self.joined(value as u64).unwrap_or_else(|| number(value)),
+            None => number(value),
+        }
+    }
+
+    /// A value under a mask.
+    pub fn bits(&self, value: u64) -> String {
+        match self.name(i128::from(value)) {
+            Some(name) => name.to_owned(),
+            None => self.joined(value).unwrap_or_else(|| number(i128::from(value))),
+        }
+    }
+
+    /// A mask; in parentheses where it has several names, since `&` and `|` may not stand side by side.
+    pub fn mask(&self, mask: u64) -> String {
+        if let Some(name) = self.name(i128::from(mask)) {
+            return name.to_owned();
+        }
+        match self.joined(mask) {
+            Some(names) if names.contains('|') => format!("({names})"),
+            Some(name) => name,
+            None => number(i128::from(mask)),
+        }
+    }
+
+    /// `A | B`, where every bit has a name of its own.
+    fn joined(&self, value: u64) -> Option<String> {
+        if value.count_ones() < 2 || value.count_ones() > 16 {
+            return None;
+        }
+        let mut names = Vec::new();
+        for bit in (0..64).map(|bit| 1u64 << bit).filter(|bit| value & bit != 0) {
+            // Not by `name`: numbers that happen to be powers of two (SOCK_STREAM is 1) are no flags.
+            names.push(self.name(i128::from(bit))?);
+        }
+        Some(names.join(" | "))
+    }
+}
+
+/// A number as a person writes it.
+pub fn number(value: i128) -> String {
+    if value < 0x1_0000 {
+        return value.to_string();
+    }
+    let digits = format!("{value:x}");
+    let mut text = String::from("0x");
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(4) {
+            text.push('_');
+        }
+        text.push(digit);
+    }
+    text
+}
