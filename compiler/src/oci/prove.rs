@@ -7,7 +7,7 @@
 use super::read::read;
 use super::runtime::{self, Loaded};
 use super::write::{Target, WriteError};
-use crate::diagram::{Leaf, Node, Store};
+use crate::diagram::{Leaf, Node, Store, Table};
 use crate::policy::Policy;
 use crate::spec::arch::X32_BIT;
 use crate::spec::{Arch, Call, Nr};
@@ -91,4 +91,14 @@ fn owned(arch: Arch, start: u32, end: u32) -> impl Iterator<Item = Nr> {
     let last = if arch == Arch::X86_64 { end.min(X32_BIT - 1) } else { end };
     let no_call = (arch == Arch::X86_64 && end == u32::MAX).then_some(Nr(u32::MAX));
     (skip..=last).map(Nr).filter(move |&nr| arch.owns(nr)).chain(no_call)
+}
+
+/// Whether two tables answer every number of the ABI's own alike.
+#[must_use]
+pub fn same(arch: Arch, one: &Table, two: &Table) -> bool {
+    let mut same = true;
+    one.zip(two, |range, a, b| {
+        same &= a == b || owned(arch, *range.start(), *range.end()).next().is_none();
+    });
+    same
 }
