@@ -5,6 +5,7 @@
 //!                                         → oci, bpf, read back and compared    build
 //! ```
 
+pub mod load;
 mod output;
 
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use kpol_grammar::ast;
 
-use crate::diagnostic::{Code, Diagnostic, FileId, Severity, Span, silence::silence};
+use crate::diagnostic::{Code, Diagnostic, FileId, Label, Severity, Span, silence::silence};
 use crate::diagram::{Function, Store};
 use crate::lint;
 use crate::oci;
@@ -106,12 +107,8 @@ pub fn check(loader: &dyn Loader, path: &Path, options: &Options, formats: &[For
 pub fn build(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> (Checked, Vec<Product>) {
     let (mut checked, products) = make(loader, path, options, formats);
     if checked.library {
-        let file = checked.sources.iter().next().map_or(FileId(0), |(file, _)| file);
-        checked.diagnostics.push(
-            Diagnostic::new(Code::E020, Span { file, bytes: Default::default() }, "this is a library, not a profile")
-                .note("without a `default` it does not say what other calls get")
-                .help("add `default deny`, or build a file that includes this one"),
-        );
+        let finding = a_library(&checked.sources);
+        checked.diagnostics.push(finding);
         checked.sort();
     }
     let products = if checked.has_errors() { Vec::new() } else { products };
@@ -226,6 +223,7 @@ fn analyse(loader: &dyn Loader, path: &Path, options: &Options, store: &mut Stor
     let own = graph.files.iter().filter(|file| !file.builtin);
     let comments = own.map(|file| (file.id, file.tree.comments.clone())).collect();
     mute_consequences(&mut sink.diagnostics);
+    add_include_chains(&graph, &mut sink.diagnostics);
     // A file that could not be read whole may have its `default` in the part that is lost.
     let library = resolved.defaults.is_empty() && !resolved.incomplete && !has_errors(&sink);
     let policy = policy.filter(|_| !resolved.incomplete && !store.overflowed());
@@ -235,6 +233,18 @@ fn analyse(loader: &dyn Loader, path: &Path, options: &Options, store: &mut Stor
         meaning: policy.map(|policy| (policy, resolved, graph)),
         comments,
         library,
+    }
+}
+
+/// Says of errors in included files which includes led there.
+fn add_include_chains(graph: &Graph, diagnostics: &mut [Diagnostic]) {
+    for diagnostic in diagnostics.iter_mut().filter(|found| found.severity == Severity::Error) {
+        let Some(primary) = &diagnostic.primary else { continue };
+        for span in graph.chain(primary.span.file) {
+            if !diagnostic.related.iter().any(|label| label.span == span) {
+                diagnostic.related.push(Label { span, text: "included here".to_owned() });
+            }
+        }
     }
 }
 
@@ -253,6 +263,13 @@ fn mute_consequences(diagnostics: &mut Vec<Diagnostic>) {
 
 fn has_errors(sink: &Sink) -> bool {
     sink.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+fn a_library(sources: &Sources) -> Diagnostic {
+    let file = sources.iter().next().map_or(FileId(0), |(file, _)| file);
+    Diagnostic::new(Code::E020, Span { file, bytes: Default::default() }, "this is a library, not a profile")
+        .note("without a `default` it does not say what other calls get")
+        .help("add `default deny`, or build a file that includes this one")
 }
 
 fn too_large(graph: &Graph) -> Diagnostic {

@@ -100,7 +100,7 @@ pub fn group_names() -> impl Iterator<Item = &'static str> {
 }
 
 fn names_in(file: &LibraryFile) -> impl Iterator<Item = &'static str> + use<> {
-    file.text.lines().filter_map(|line| line.strip_prefix("group ")?.strip_suffix(" {"))
+    file.text.lines().filter_map(|line| line.strip_prefix("group ")?.split(" {").next())
 }
 
 #[cfg(test)]
@@ -162,6 +162,13 @@ mod tests {
             }
         }
         all
+    }
+
+    #[test]
+    fn the_library_is_in_the_style_that_kpolc_fmt_makes() {
+        for file in files() {
+            assert_eq!(kpol_grammar::format(file.text).as_deref(), Some(file.text), "{}: run `kpolc fmt`", file.name);
+        }
     }
 
     #[test]

@@ -318,3 +318,33 @@ fn a_reader_that_goes_away_is_no_failure_but_a_lost_product_is() {
         assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"));
     }
 }
+
+#[test]
+fn a_build_says_what_the_policy_does_and_what_is_proven() {
+    let text = "default deny(EPERM)\nallow { @default, socket(family == AF_UNIX), clone3 }\nkill { ptrace }\n";
+    let dir = folder(&[("a.kpol", text), ("b.kpol", "default log\n")]);
+    let answer = kpolc(dir.path(), &["build", "a.kpol", "--emit", "json,bpf", "-o", "out/"]);
+    assert_eq!(answer.status, 0, "{}", answer.err);
+    let lines: Vec<&str> = answer.err.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", answer.err);
+    assert!(lines[0].starts_with("a.kpol: "), "{}", lines[0]);
+    assert!(lines[0].ends_with(" allow, 1 kill, 1 by condition; all other calls deny(EPERM)"), "{}", lines[0]);
+    assert!(lines[1].starts_with("out/a.json: ") && lines[1].ends_with(" bytes, proven equal on x86_64 and aarch64"));
+    assert!(
+        lines[2].starts_with("out/a.bpf: ") && lines[2].ends_with(" instructions, proven equal on x86_64 and aarch64")
+    );
+    let answer = kpolc(dir.path(), &["build", "."]);
+    assert!(answer.err.contains("b.kpol: all calls log\n"), "{}", answer.err);
+    assert!(answer.err.ends_with("2 files written, each proven equal to its policy\n"), "{}", answer.err);
+    assert_eq!(kpolc(dir.path(), &["build", "-q", "a.kpol"]).err, "");
+}
+
+#[test]
+fn manual_pages_keep_the_lines_of_examples() {
+    let dir = folder(&[]);
+    assert_eq!(kpolc(dir.path(), &["man", "."]).status, 0);
+    assert!(!names(dir.path()).contains(&"kpolc-help.1".to_owned()));
+    let page = fs::read_to_string(dir.path().join("kpolc-build.1")).unwrap();
+    let examples = page.split(".SH \"EXAMPLES\"\n.nf\n").nth(1).expect("examples, not filled");
+    assert!(examples.starts_with("\\&kpolc build web.kpol"), "{examples}");
+}

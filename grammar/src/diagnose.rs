@@ -255,7 +255,7 @@ fn slip(text: &str, rule: Rule, word: &str, place: Span, before: &str, expected:
         _ if word.starts_with('"') && rule != Rule::lone_statement => {
             let bare = word.trim_matches('"');
             let name = !bare.is_empty() && bare.bytes().all(|byte| is_word(byte) || byte == b'@' || byte == b'-');
-            let mut error = unexpected(&format!("expected {}, found {}", what_quotes_hold(rule), short(word)));
+            let mut error = unexpected(&format!("expected {}, found `{}`", what_quotes_hold(rule), short(word)));
             error.help = Some("names stand without quotes".to_owned());
             if name {
                 error.fix = Some(("remove the quotes".to_owned(), place, bare.to_owned()));
@@ -295,8 +295,8 @@ fn hyphen(text: &str, place: Span, before: &str) -> Option<SyntaxError> {
     let span = Span::new(start, end);
     let mut error = plain(SyntaxErrorKind::BadName, span, format!("`{}` is no name of a syscall", short(name)));
     let fixed = name.replace('-', "_");
+    // Which of the two is for those to say who know the names: no fix.
     error.help = Some(format!("did you mean `{}`, or the group `@{}`?", short(&fixed), short(name)));
-    error.fix = Some((format!("replace by `{}`", short(&fixed)), span, fixed));
     Some(error)
 }
 

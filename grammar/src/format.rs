@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A list stays on one line where it fits, and breaks where a comment or a blank line is in it, or where
-//! the author began a new line for something larger than names. Broken lists fill their lines with names;
+//! the author began a new line behind the opening brace. In a broken list the author's lines stay: a line is
+//! often a thought, and a name more must not move all others in a review. Only what is too long is wrapped, and
 //! what has conditions, an `except` or a comment behind it gets a line of its own.
 //!
 //! Every token is written through [`Printer::token`], which first writes the comments that stand before
@@ -190,13 +191,15 @@ impl Printer<'_> {
 
     /// Runs `print` on one line; takes everything back if that does not fit or is not possible.
     fn try_flat(&mut self, room: usize, print: impl Fn(&mut Self)) -> bool {
+        if self.state.flat {
+            // Whoever began the line measures it, once: measuring here as well would be quadratic in its length.
+            print(self);
+            return true;
+        }
         let (before, length) = (self.state, self.out.len());
         self.state.flat = true;
         print(self);
         let fits = !self.state.failed && self.column() + room <= WIDTH;
-        if before.flat {
-            return true;
-        }
         if fits {
             self.state.flat = false;
             return true;
@@ -467,7 +470,7 @@ impl Printer<'_> {
             }
             printer.close(id, if elements.is_empty() { Sep::None } else { Sep::Space });
         };
-        let keep = self.opens_line(id) && !elements.iter().all(|&child| bare(child));
+        let keep = self.opens_line(id) && !elements.is_empty();
         let blank = elements.iter().skip(1).any(|&child| self.blank_before(self.tree.span(child).start));
         if !keep && !blank && self.try_flat(1, flat) {
             return;
@@ -498,7 +501,7 @@ impl Printer<'_> {
             let alone = !bare(child) || self.commented(span.end, next);
             let width = self.slice(span).chars().count() + 1;
             let start = if index == 0 { span.start } else { self.tree.span(elements[index - 1]).end };
-            let led = self.blank_before(span.start) || self.led(start, span.start);
+            let led = self.begins_line(start, span.start) || self.led(start, span.start);
             let same_line = joined && !alone && !led && column + 1 + width <= WIDTH;
             self.state.sep = if same_line { Sep::Space } else { Sep::Line };
             element(self, child);
@@ -519,6 +522,11 @@ impl Printer<'_> {
     /// Whether a comment stands behind an element on its line.
     fn commented(&self, from: u32, to: u32) -> bool {
         self.comments_in(from, to).first().is_some_and(|&comment| !self.on_own_line(comment))
+    }
+
+    /// Whether the author began a new line before an element: a line of a list is often a thought.
+    fn begins_line(&self, from: u32, to: u32) -> bool {
+        self.text[from as usize..to as usize].contains('\n')
     }
 
     /// Whether a comment on a line of its own, or any that ends a line, stands before an element.
@@ -568,7 +576,8 @@ impl Printer<'_> {
 
     fn expr(&mut self, id: NodeId, broken: bool) {
         let tree = self.tree;
-        let joint = [Rule::or_or, Rule::and_and].into_iter().find(|&joint| tree.child(id, joint).is_some());
+        // Too long a chain breaks at its loosest operator; `|` joins what makes long constants.
+        let joint = [Rule::or_or, Rule::and_and, Rule::pipe].into_iter().find(|&joint| tree.child(id, joint).is_some());
         let mut after_operand = false;
         for child in tree.children(id) {
             let rule = tree.rule(child);
@@ -618,7 +627,8 @@ impl Printer<'_> {
             printer.close(id, Sep::None);
         };
         let blank = elements.iter().skip(1).any(|&child| self.blank_before(self.tree.span(child).start));
-        if !blank && self.try_flat(1, flat) {
+        let keep = self.opens_line(id) && !elements.is_empty();
+        if !keep && !blank && self.try_flat(1, flat) {
             return;
         }
         if self.state.flat {

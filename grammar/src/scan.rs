@@ -344,13 +344,24 @@ impl Scanner<'_> {
         })
     }
 
-    /// `(…) {` at `at`, on one line and without brackets inside.
+    /// `(…) {` at `at`, on one line and without brackets inside, but for those in comments.
     fn argument_and_brace(&self, at: usize) -> bool {
-        let stop = self.bytes[at + 1..]
-            .iter()
-            .position(|byte| matches!(byte, b'(' | b')' | b'{' | b'}' | b'\n' | b'\r'))
-            .map(|length| at + 1 + length);
-        stop.is_some_and(|stop| self.bytes[stop] == b')' && self.bytes.get(self.skip_blank(stop + 1)) == Some(&b'{'))
+        let mut stop = at + 1;
+        loop {
+            match self.bytes.get(stop) {
+                Some(b')') => return self.bytes.get(self.skip_blank(stop + 1)) == Some(&b'{'),
+                None | Some(b'(' | b'{' | b'}' | b'\n' | b'\r') => return false,
+                Some(b'/') => match self.bytes.get(stop + 1) {
+                    Some(b'/') => return false,
+                    Some(b'*') => {
+                        let inside = self.text[stop + 2..].find("*/");
+                        stop = inside.map_or(self.bytes.len(), |length| stop + length + 4);
+                    }
+                    _ => stop += 1,
+                },
+                Some(_) => stop += 1,
+            }
+        }
     }
 
     fn skip_blank(&self, at: usize) -> usize {
@@ -385,6 +396,20 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
     use crate::parse::parse;
+
+    #[test]
+    fn what_a_comment_says_begins_no_statement() {
+        for text in [
+            "allow { kill( // ) {\n pid == 0) }",
+            "allow { kill ( /* ) { */ pid == 0), read }",
+            "allow { trap(n /* a */ == 1 // ) {\n), kill /* ( */ (pid == 0) /* { */ }",
+        ] {
+            let errors = parse(text).1;
+            assert!(errors.is_empty(), "{text}: {errors:?}");
+        }
+        let errors = parse("allow { read\ndeny(/* why ) */ EPERM) { write }").1;
+        assert_eq!(errors.len(), 1, "{errors:?}");
+    }
 
     #[test]
     fn a_group_that_is_named_like_a_statement_is_a_group() {

@@ -184,22 +184,45 @@ pub fn differences<'a>(
     })
 }
 
-/// Argument values around which compares tip over: each constant of the programs as low and as high word, its
-/// neighbours, both with and without garbage in the other half.
+/// Argument values around which compares tip over: each constant that an argument's word meets, as low and as high
+/// word, its neighbours, both with and without garbage in the other half.
 pub fn edges(filters: &[&Filter]) -> Vec<u64> {
     let mut values = vec![0, 1, u64::MAX];
-    for insn in filters.iter().flat_map(|filter| &filter.0) {
-        // Jumps on a compare with k, and masks.
-        if insn.code & 0x07 == 0x05 || insn.code == 0x54 {
-            let k = u64::from(insn.k);
-            for near in [k.wrapping_sub(1) & 0xffff_ffff, k, (k + 1) & 0xffff_ffff] {
-                values.extend([near, near << 32, near | 0xdead_beef_0000_0000, near << 32 | 0xffff_ffff]);
+    for filter in filters {
+        for (insn, loaded) in filter.0.iter().zip(last_loads(filter)) {
+            // Jumps on a compare with k, and masks; of numbers and architectures there are too many.
+            if loaded >> 4 != 0 && (insn.code & 0x07 == 0x05 || insn.code == 0x54) {
+                let k = u64::from(insn.k);
+                for near in [k.wrapping_sub(1) & 0xffff_ffff, k, (k + 1) & 0xffff_ffff] {
+                    values.extend([near, near << 32, near | 0xdead_beef_0000_0000, near << 32 | 0xffff_ffff]);
+                }
             }
         }
     }
     values.sort_unstable();
     values.dedup();
     values
+}
+
+/// For each instruction the words of `seccomp_data` that the accumulator may come from, as bits. Jumps lead forward
+/// only, so one pass does.
+fn last_loads(filter: &Filter) -> Vec<u16> {
+    let mut loads = vec![0u16; filter.0.len()];
+    for (at, insn) in filter.0.iter().enumerate() {
+        let after = if insn.code == 0x20 { 1u16.checked_shl(insn.k / 4).unwrap_or(0) } else { loads[at] };
+        let targets = match insn.code {
+            0x06 | 0x16 => [None; 2],
+            0x05 => [Some(insn.k as usize), None],
+            code if code & 0x07 == 0x05 => [Some(usize::from(insn.jt)), Some(usize::from(insn.jf))],
+            _ => [Some(0), None],
+        };
+        for target in targets.into_iter().flatten() {
+            if let Some(there) = loads.get_mut(at + 1 + target) {
+                *there |= after;
+            }
+        }
+    }
+    loads
 }
 
 /// Numbers around which a dispatch tips over: for an ABI, the constants of the programs and their neighbours.

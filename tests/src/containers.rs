@@ -12,8 +12,10 @@
 //! hierarchy is an older one, so that nothing of them stays behind.
 
 use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use kpol_compiler::spec::{Action, Call};
@@ -115,7 +117,74 @@ pub fn run(
     command: &[&str],
 ) -> Result<Output, Skip> {
     works(runtime)?;
-    start(runtime, rootfs, seccomp, caps, command)
+    start(runtime, rootfs, &Process::new(seccomp, caps, command))
+}
+
+/// [`run`] as another user; without capabilities, which the kernel takes from them anyway.
+pub fn run_as(
+    uid: u32,
+    runtime: Runtime,
+    rootfs: &Rootfs,
+    seccomp: Seccomp<'_>,
+    command: &[&str],
+) -> Result<Output, Skip> {
+    works(runtime)?;
+    std::fs::set_permissions(rootfs.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("our folder");
+    std::fs::set_permissions(rootfs.path().join("tmp"), std::os::unix::fs::PermissionsExt::from_mode(0o1777))
+        .expect("our folder");
+    start(runtime, rootfs, &Process { uid, ..Process::new(seccomp, &[], command) })
+}
+
+/// Starts a server in a container of crun's that shares the machine's network, and asks it for `/`. The command has to
+/// write a line when it is ready, and to end when its input does. The answer is what the server sent.
+///
+/// # Panics
+/// When the server does not come up: its complaints are shown.
+pub fn serve(seccomp: Seccomp<'_>, command: impl Fn(u16) -> String) -> Result<String, Skip> {
+    works(Runtime::Crun)?;
+    let rootfs = Rootfs::new()?;
+    std::fs::write(rootfs.path().join("tmp/index.html"), "served\n").expect("a temporary folder");
+    // A port that was free a moment ago.
+    let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+    let address = address.map_err(|error| Skip(format!("no loopback: {error}")))?;
+    let script = command(address.port());
+    let command = ["sh", "-c", &script];
+    let process = Process { host_network: true, ..Process::new(seccomp, &[], &command) };
+    let (mut runtime, _state) = prepare(Runtime::Crun, &rootfs, &process)?;
+    let mut child = runtime
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| Skip(format!("unshare: {error}")))?;
+    let mut ready = String::new();
+    let stdout = child.stdout.as_mut().expect("a pipe");
+    BufReader::new(stdout).read_line(&mut ready).expect("a pipe");
+    let mut answer = String::new();
+    if !ready.is_empty() {
+        let mut client = TcpStream::connect(address).expect("a server that says it is ready");
+        client.write_all(b"GET / HTTP/1.0\r\n\r\n").expect("a connection");
+        client.read_to_string(&mut answer).expect("an answer");
+    }
+    drop(child.stdin.take());
+    let output = child.wait_with_output().expect("our child");
+    assert!(!ready.is_empty(), "the server did not start: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(answer)
+}
+
+/// What runs in a container, and how.
+struct Process<'a> {
+    seccomp: Seccomp<'a>,
+    caps: &'a [&'a str],
+    command: &'a [&'a str],
+    uid: u32,
+    host_network: bool,
+}
+
+impl<'a> Process<'a> {
+    fn new(seccomp: Seccomp<'a>, caps: &'a [&'a str], command: &'a [&'a str]) -> Self {
+        Self { seccomp, caps, command, uid: 0, host_network: false }
+    }
 }
 
 /// Makes calls in a container, as the probe does elsewhere. The container's own filter must let the probe live: it
@@ -141,7 +210,7 @@ fn works(runtime: Runtime) -> Result<(), Skip> {
     WORKS[runtime as usize]
         .get_or_init(|| {
             need_root()?;
-            let output = start(runtime, &Rootfs::new()?, Seccomp::Unconfined, &[], &["true"])?;
+            let output = start(runtime, &Rootfs::new()?, &Process::new(Seccomp::Unconfined, &[], &["true"]))?;
             if output.success() {
                 Ok(())
             } else {
@@ -151,13 +220,18 @@ fn works(runtime: Runtime) -> Result<(), Skip> {
         .clone()
 }
 
-fn start(
-    runtime: Runtime,
-    rootfs: &Rootfs,
-    seccomp: Seccomp<'_>,
-    caps: &[&str],
-    command: &[&str],
-) -> Result<Output, Skip> {
+fn start(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<Output, Skip> {
+    let (mut command, _state) = prepare(runtime, rootfs, process)?;
+    let output = command.stdin(Stdio::null()).output().map_err(|error| Skip(format!("unshare: {error}")))?;
+    Ok(Output {
+        status: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+/// The runtime's command line, and the folder that must outlive it.
+fn prepare(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<(Command, TempDir), Skip> {
     const OWN_CGROUP: &str = r#"
         if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
             umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup || exit 125
@@ -167,7 +241,7 @@ fn start(
     let mut line: Vec<OsString> = vec![program(runtime.name())?.into()];
     match runtime {
         Runtime::Crun | Runtime::Runc => {
-            let config = config(runtime, rootfs, seccomp, caps, command)?;
+            let config = config(runtime, rootfs, process)?;
             std::fs::write(state.path().join("config.json"), config.to_string()).expect("a temporary folder");
             if runtime == Runtime::Crun {
                 line.push("--cgroup-manager=disabled".into());
@@ -176,30 +250,19 @@ fn start(
             line.extend(["run".into(), "--bundle".into(), state.path().into()]);
             line.push(state.path().file_name().expect("made with a name").into());
         }
-        Runtime::Podman => line.extend(podman(&state, rootfs, seccomp, caps, command)?),
+        Runtime::Podman => line.extend(podman(&state, rootfs, process)?),
     }
-    let output = Command::new(program("unshare")?)
-        .args(["-m", "sh", "-c", OWN_CGROUP, "sh"])
-        .args(&line)
-        .env("XDG_RUNTIME_DIR", state.path())
-        .stdin(std::process::Stdio::null())
-        .output()
-        .map_err(|error| Skip(format!("unshare: {error}")))?;
-    Ok(Output {
-        status: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
+    let mut command = Command::new(program("unshare")?);
+    // With a process namespace of its own all that the runtime leaves behind ends with it: podman's monitor would
+    // otherwise clean up later, and make the folder anew that is removed here.
+    command.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", OWN_CGROUP, "sh"]);
+    command.args(&line).env("XDG_RUNTIME_DIR", state.path());
+    Ok((command, state))
 }
 
 /// The arguments of podman; no bridge, no cgroup, no limit that a small machine would refuse.
-fn podman(
-    state: &TempDir,
-    rootfs: &Rootfs,
-    seccomp: Seccomp<'_>,
-    caps: &[&str],
-    command: &[&str],
-) -> Result<Vec<OsString>, Skip> {
+fn podman(state: &TempDir, rootfs: &Rootfs, process: &Process<'_>) -> Result<Vec<OsString>, Skip> {
+    let &Process { seccomp, caps, command, uid, .. } = process;
     program("crun")?;
     let option = match seccomp {
         Seccomp::Unconfined => "seccomp=unconfined".into(),
@@ -221,25 +284,24 @@ fn podman(
     line.extend(["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"].map(OsString::from));
     line.extend(["--cap-drop=ALL".into(), "--security-opt".into(), option.into()]);
     line.extend(caps.iter().map(|cap| format!("--cap-add={cap}").into()));
+    line.push(format!("--user={uid}:{uid}").into());
     line.extend(["--rootfs".into(), rootfs.path().into()]);
     line.extend(command.iter().map(OsString::from));
     Ok(line)
 }
 
 /// `config.json` of a small container (`config.md` and `config-linux.md` of the OCI runtime specification).
-fn config(
-    runtime: Runtime,
-    rootfs: &Rootfs,
-    seccomp: Seccomp<'_>,
-    caps: &[&str],
-    command: &[&str],
-) -> Result<Value, Skip> {
-    let namespaces = ["pid", "network", "ipc", "uts", "mount"].map(|kind| json!({ "type": kind }));
+fn config(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<Value, Skip> {
+    let &Process { seccomp, caps, command, uid, host_network } = process;
+    let mut namespaces: Vec<_> = ["pid", "ipc", "uts", "mount"].map(|kind| json!({ "type": kind })).into();
+    if !host_network {
+        namespaces.push(json!({ "type": "network" }));
+    }
     let mut config = json!({
         "ociVersion": "1.0.2",
         "process": {
             "terminal": false,
-            "user": { "uid": 0, "gid": 0 },
+            "user": { "uid": uid, "gid": uid },
             "args": command,
             "env": ["PATH=/bin"],
             "cwd": "/",

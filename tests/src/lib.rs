@@ -1,6 +1,7 @@
 //! Rigs with which whole-system tests meet reality: kernels, the real libseccomp, container runtimes.
 //!
 //! ```text
+//! policy ─── policy       through the whole compiler: JSON, filter, and what it means
 //! filter ─┬─ cbpf        interpreted here, without a kernel; two filters compared call by call
 //!         ├─ kernel      installed on the running kernel, calls made under it
 //!         ├─ arm64       the same on an arm64 kernel in a virtual machine
@@ -14,10 +15,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the whole crate is tests")]
 
 pub mod arm64;
+pub mod case;
 pub mod cbpf;
 pub mod containers;
+pub mod draw;
+pub mod fuzz;
 pub mod kernel;
 pub mod libseccomp;
+pub mod policy;
 pub mod probe;
 pub mod profile;
 pub mod skip;

@@ -55,6 +55,7 @@ struct Library {
     arch_add: unsafe extern "C" fn(Context, u32) -> c_int,
     arch_remove: unsafe extern "C" fn(Context, u32) -> c_int,
     syscall_resolve_name: unsafe extern "C" fn(*const c_char) -> c_int,
+    syscall_resolve_name_arch: unsafe extern "C" fn(u32, *const c_char) -> c_int,
     rule_add_array: unsafe extern "C" fn(Context, u32, c_int, c_uint, *const ArgCompare) -> c_int,
     attr_set: unsafe extern "C" fn(Context, c_int, u32) -> c_int,
     export_bpf: unsafe extern "C" fn(Context, c_int) -> c_int,
@@ -95,6 +96,7 @@ impl Library {
                 arch_add: typed(find(c"seccomp_arch_add")?),
                 arch_remove: typed(find(c"seccomp_arch_remove")?),
                 syscall_resolve_name: typed(find(c"seccomp_syscall_resolve_name")?),
+                syscall_resolve_name_arch: typed(find(c"seccomp_syscall_resolve_name_arch")?),
                 rule_add_array: typed(find(c"seccomp_rule_add_array")?),
                 attr_set: typed(find(c"seccomp_attr_set")?),
                 export_bpf: typed(find(c"seccomp_export_bpf")?),
@@ -123,6 +125,18 @@ pub fn knows(name: &str) -> Result<bool, Skip> {
     let name = CString::new(name).map_err(|error| Skip(error.to_string()))?;
     // SAFETY: a C string that lives long enough.
     Ok(unsafe { (library.syscall_resolve_name)(name.as_ptr()) } != NR_SCMP_ERROR)
+}
+
+/// Whether the installed release has a number for the call on an ABI; where it knows the name and has none, a rule on
+/// it does nothing there.
+pub fn has(name: &str, arch: Arch) -> Result<bool, Skip> {
+    let library = library()?.lock().expect("no test panics while it holds the library");
+    let c_string = |text: &str| CString::new(text).map_err(|error| Skip(error.to_string()));
+    let (name, arch) = (c_string(name)?, c_string(arch.name())?);
+    // SAFETY: C strings that live long enough; a token from the library, or 0, which stands for the native ABI.
+    let nr = unsafe { (library.syscall_resolve_name_arch)((library.arch_resolve_name)(arch.as_ptr()), name.as_ptr()) };
+    // Below 0 are the library's own numbers for calls that other ABIs have (`__PNR_…`).
+    Ok(nr >= 0)
 }
 
 /// How the library is asked.
@@ -154,6 +168,20 @@ pub fn json_to_bpf(profile: &str, native: Arch) -> Result<Result<Filter, String>
 pub fn profile_to_bpf(profile: &str, node: &Node, options: Options) -> Result<Result<Filter, String>, Skip> {
     let library = library()?.lock().expect("no test panics while it holds the library");
     Ok(to_oci(profile, node).and_then(|oci| oci_to_bpf(&library, &oci, node.native, options)))
+}
+
+/// The filter, and how long the library took from `seccomp_init` to its export; reading the profile is not counted.
+pub fn timed(
+    profile: &str,
+    node: &Node,
+    options: Options,
+) -> Result<Result<(Filter, std::time::Duration), String>, Skip> {
+    let library = library()?.lock().expect("no test panics while it holds the library");
+    Ok(to_oci(profile, node).and_then(|oci| {
+        let start = std::time::Instant::now();
+        let filter = oci_to_bpf(&library, &oci, node.native, options)?;
+        Ok((filter, start.elapsed()))
+    }))
 }
 
 fn oci_to_bpf(library: &Library, oci: &Value, native: Arch, options: Options) -> Result<Filter, String> {

@@ -1,3 +1,59 @@
-//! Answers: questions about filters, asked of their functions.
+//! Answers: questions about filters, asked of their functions. Nodes in, plain values out; nothing here prints.
+//!
+//! ```text
+//! why     what a call gets, who decided it, and what would change that
+//! import  a filter of any form as a policy that a person would have written
+//! diff    where two filters answer differently, and which of them is stricter there
+//! stats   what a filter is made of, and what it costs
+//! words   a set of calls as a person would write it
+//! call    what a person wrote, or the kernel logged, as a set of calls
+//! ```
 
+pub mod call;
+pub mod diff;
 pub mod import;
+pub mod stats;
+pub mod why;
+pub mod words;
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use crate::spec::arch::X32_BIT;
+use crate::spec::{Arch, Nr};
+use crate::tables;
+
+/// The first number of the range that the ABI owns. Ownership changes at x32's bit and at the last number.
+pub fn first_owned(arch: Arch, range: &RangeInclusive<u32>) -> Option<Nr> {
+    [*range.start(), X32_BIT, u32::MAX].into_iter().filter(|nr| range.contains(nr)).map(Nr).find(|&nr| arch.owns(nr))
+}
+
+/// What a number is called by the filters at hand, or by the tables.
+pub fn call_name(declared: &BTreeMap<(Arch, Nr), String>, arch: Arch, nr: Nr) -> Option<&str> {
+    match declared.get(&(arch, nr)) {
+        Some(name) => Some(name),
+        None => tables::syscall_at(arch, nr).map(tables::Syscall::name),
+    }
+}
+
+/// The numbers of a range that have a name on the ABI, and one of those that have none.
+fn interesting(
+    declared: &BTreeMap<(Arch, Nr), String>,
+    arch: Arch,
+    range: &RangeInclusive<u32>,
+) -> (Vec<Nr>, Option<Nr>) {
+    let mut named: Vec<Nr> = tables::Syscall::all_of(arch).filter_map(|call| call.nr(arch)).collect();
+    named.extend(declared.keys().filter(|(of, _)| *of == arch).map(|(_, nr)| *nr));
+    named.retain(|nr| range.contains(&nr.0));
+    named.sort_unstable();
+    named.dedup();
+    // The first of each run between two names.
+    let starts = [*range.start(), X32_BIT].into_iter().chain(named.iter().filter_map(|nr| nr.0.checked_add(1)));
+    let unnamed = starts
+        .chain([u32::MAX])
+        .filter(|nr| range.contains(nr))
+        .map(Nr)
+        .filter(|nr| arch.owns(*nr) && named.binary_search(nr).is_err())
+        .min();
+    (named, unnamed)
+}

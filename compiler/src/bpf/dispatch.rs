@@ -69,12 +69,13 @@ pub(super) struct Tree {
 struct Part {
     first: usize,
     len: usize,
-    cells: Vec<(f64, Shape)>,
+    /// The best shape of every range `from..=to`, at `from * len + to`.
+    shapes: Vec<Shape>,
 }
 
 impl Part {
-    fn cell(&self, from: usize, to: usize) -> (f64, Shape) {
-        self.cells[from * self.len + to]
+    fn shape(&self, from: usize, to: usize) -> Shape {
+        self.shapes[from * self.len + to]
     }
 }
 
@@ -93,31 +94,37 @@ pub(super) fn plan(spans: Vec<Span>, price: f64) -> Tree {
             stack.extend([(first + half, len - half), (first, half)]);
             continue;
         }
-        let part = solve(&spans, first, len, total, price);
-        cost += if len == 0 { 0.0 } else { part.cell(0, len - 1).0 };
+        let (part, part_cost) = solve(&spans, first, len, total, price);
+        cost += part_cost;
         parts.push(part);
     }
     Tree { spans, parts, cost }
 }
 
-fn solve(all: &[Span], first: usize, len: usize, total: f64, price: f64) -> Part {
+fn solve(all: &[Span], first: usize, len: usize, total: f64, price: f64) -> (Part, f64) {
     let spans = &all[first..first + len];
     let mut sums = Vec::with_capacity(len + 1);
     sums.push(0.0);
     for span in spans {
         sums.push(sums[sums.len() - 1] + span.weight / total);
     }
-    let mut part = Part { first, len, cells: vec![(0.0, Shape::Leaf); len * len] };
+    let mut shapes = vec![Shape::Leaf; len * len];
+    // The costs of all ranges with one beginning lie side by side, and once more those with one end: the innermost
+    // loop, which runs with the third power of `len`, then walks two rows.
+    let mut by_start = vec![0.0; len * len];
+    let mut by_end = vec![0.0; len * len];
     let mut singles = Vec::new();
     for width in 2..=len {
         for from in 0..=len - width {
             let to = from + width - 1;
             let weight = sums[to + 1] - sums[from];
             let mut best = (f64::INFINITY, Shape::Leaf);
-            for middle in from + 1..=to {
-                let cost = part.cell(from, middle - 1).0 + part.cell(middle, to).0;
+            let lefts = &by_start[from * len + from..from * len + to];
+            let rights = &by_end[to * len + from + 1..=to * len + to];
+            for (offset, (left, right)) in lefts.iter().zip(rights).enumerate() {
+                let cost = left + right;
                 if cost < best.0 {
-                    best = (cost, Shape::Split(middle as u32));
+                    best = (cost, Shape::Split((from + 1 + offset) as u32));
                 }
             }
             best.0 += weight + price;
@@ -127,10 +134,13 @@ fn solve(all: &[Span], first: usize, len: usize, total: f64, price: f64) -> Part
                     best = (cost, Shape::Chain(class as u32));
                 }
             }
-            part.cells[from * len + to] = best;
+            by_start[from * len + to] = best.0;
+            by_end[to * len + from] = best.0;
+            shapes[from * len + to] = best.1;
         }
     }
-    part
+    let cost = if len == 0 { 0.0 } else { by_start[len - 1] };
+    (Part { first, len, shapes }, cost)
 }
 
 /// The class that all spans but single words have, if a chain is possible.
@@ -203,7 +213,7 @@ impl Tree {
         subject: Subject,
         targets: &[BlockId],
     ) -> BlockId {
-        match part.cell(from, to).1 {
+        match part.shape(from, to) {
             Shape::Leaf => targets[self.spans[part.first + from].class],
             Shape::Split(middle) => {
                 let middle = middle as usize;

@@ -67,7 +67,7 @@ impl Weights {
     }
 
     /// The part of an ABI's calls that has numbers `lo..=hi`; over all numbers the sum is about 1.
-    pub(super) fn of(&self, arch: Arch, lo: u32, hi: u32) -> f64 {
+    pub fn of(&self, arch: Arch, lo: u32, hi: u32) -> f64 {
         let base = first_number(arch);
         let last = base + (SPREAD - 1);
         let shared = if hi < base || lo > last { 0 } else { hi.min(last) - lo.max(base) + 1 };

@@ -88,7 +88,7 @@ codes! {
     E052 "open condition cannot be written"
     E053 "too many JSON entries"
     E054 "a multiplexer would be opened"
-    E055 "no place for this in JSON"
+    E055 "no place for this in the output"
     E056 "filter too long"
     // Project file and command line.
     E060 "unknown key"

@@ -4,11 +4,13 @@
 //! oci::WriteError::OpensMultiplexer { name: "socket", … }   →   E054 at the pattern that filters `socket`
 //! ```
 
+use kpol_grammar::ast::{self, StatementKind};
+
 use super::{Compiled, Format, Options, Product};
 use crate::bpf;
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::oci;
-use crate::spec::{Arch, Nr};
+use crate::spec::{Action, Arch, Nr};
 use crate::tables;
 
 /// A product with what was found while it was made.
@@ -28,6 +30,9 @@ pub(super) fn make(compiled: &mut Compiled, format: Format, options: &Options) -
 }
 
 fn json(compiled: &mut Compiled, options: &Options) -> Output {
+    if let Some(diagnostic) = defaults_differ(compiled) {
+        return Output { product: None, diagnostics: vec![diagnostic] };
+    }
     let target = oci::Target { libseccomp: options.libseccomp, ..oci::Target::default() };
     match oci::write(&mut compiled.store, &compiled.policy, &target) {
         Ok(written) => Output {
@@ -35,9 +40,29 @@ fn json(compiled: &mut Compiled, options: &Options) -> Output {
             product: Some(Product { format: Format::Json, bytes: written.json.into_bytes(), proven: written.proven }),
         },
         Err(errors) => {
-            Output { product: None, diagnostics: errors.iter().map(|error| json_error(compiled, error)).collect() }
+            // Of ABIs that cannot share a file nothing more is worth saying.
+            let apart = |error: &oci::WriteError| {
+                matches!(error, oci::WriteError::MixedByteOrder { .. } | oci::WriteError::NativeMissing { .. })
+            };
+            let any = errors.iter().any(apart);
+            let told = errors.iter().filter(|error| !any || apart(error));
+            Output { product: None, diagnostics: told.map(|error| json_error(compiled, error)).collect() }
         }
     }
+}
+
+/// `deny(ENOSYS)` is 38 on most ABIs and 89 on MIPS: one file has one default.
+fn defaults_differ(compiled: &Compiled) -> Option<Diagnostic> {
+    let default = compiled.resolved.defaults.iter().max_by_key(|default| default.priority)?;
+    let (arch, action) = default.action.first_key_value()?;
+    let (other, differs) = default.action.iter().find(|&(_, other)| other != action)?;
+    let number = |action: &Action| match action {
+        Action::Errno(number) => format!("errno {number}"),
+        other => format!("`{other}`"),
+    };
+    let message =
+        format!("the default is {} on {arch} and {} on {other}, and JSON has one", number(action), number(differs));
+    Some(Diagnostic::new(Code::E051, default.span, message).help("build a file for each"))
 }
 
 fn json_warning(compiled: &Compiled, warning: &oci::Warning) -> Option<Diagnostic> {
@@ -73,7 +98,10 @@ fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
         E::Differs { name, .. } => (Code::E051, place_of_name(compiled, name)),
         E::OpensMultiplexer { name, .. } => (Code::E054, place_of_name(compiled, name)),
         E::TooManyEntries { name, .. } => (Code::E053, place_of_name(compiled, name)),
-        E::NativeMissing { .. } | E::MixedByteOrder { .. } => (Code::E055, file_start(compiled)),
+        E::Miscompiled(oci::Fault::Shared { name, .. } | oci::Fault::Unloaded { name, .. }) => {
+            (Code::E051, place_of_name(compiled, name))
+        }
+        E::NativeMissing { .. } | E::MixedByteOrder { .. } => (Code::E055, arch_place(compiled)),
         E::TooLarge => (Code::E050, file_start(compiled)),
         E::Internal { .. } => (Code::E099, file_start(compiled)),
     };
@@ -86,6 +114,11 @@ fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
 
 fn bpf(compiled: &mut Compiled) -> Output {
     let failed = |diagnostic| Output { product: None, diagnostics: vec![diagnostic] };
+    let of_order = |big| compiled.policy.archs.iter().find(|arch| arch.is_big_endian() == big);
+    if let (Some(little), Some(big)) = (of_order(false), of_order(true)) {
+        let message = format!("no kernel loads a filter for both {little} and {big}: their bytes are in another order");
+        return failed(Diagnostic::new(Code::E055, arch_place(compiled), message).help("build a file for each"));
+    }
     let program = match bpf::write(&mut compiled.store, &compiled.policy) {
         Ok(program) => program,
         Err(error) => return failed(bpf_error(compiled, &error)),
@@ -120,9 +153,9 @@ fn bpf_error(compiled: &Compiled, error: &bpf::WriteError) -> Diagnostic {
                 calls.first().map_or_else(|| file_start(compiled), |&(arch, nr)| place_of_call(compiled, arch, nr));
             let names: Vec<&str> = caps.iter().filter_map(|&number| tables::capability_name(number)).collect();
             let (what, how) = match (names.is_empty(), kernel) {
-                (false, true) => (format!("{} and the kernel", names.join(", ")), "`--cap` and `--kernel`"),
+                (false, true) => (format!("{} and the kernel's version", names.join(", ")), "`--cap` and `--kernel`"),
                 (false, false) => (names.join(", "), "`--cap CAP_X,…`, or `--cap none`"),
-                (true, _) => ("the kernel".to_owned(), "`--kernel X.Y`"),
+                (true, _) => ("the kernel's version".to_owned(), "`--kernel X.Y`"),
             };
             Diagnostic::new(Code::E052, place, format!("raw BPF cannot ask for {what}"))
                 .help(format!("settle it when building, by {how}"))
@@ -160,6 +193,23 @@ fn file_start(compiled: &Compiled) -> Span {
     Span { file, bytes: Default::default() }
 }
 
+/// Where the architectures are named.
+fn arch_place(compiled: &Compiled) -> Span {
+    let files = compiled.graph.files.iter();
+    let mut statements = files.flat_map(|file| file.tree.statements.iter().map(move |statement| (file.id, statement)));
+    let names = statements.find_map(|(file, statement)| match &statement.kind {
+        StatementKind::Arch(names) => Some((file, names)),
+        _ => None,
+    });
+    match names {
+        Some((file, names)) => {
+            let place = |end: Option<&ast::Name>| end.map_or_else(Default::default, |name| name.span);
+            Span { file, bytes: place(names.first()).to(place(names.last())) }
+        }
+        None => file_start(compiled),
+    }
+}
+
 fn default_place(compiled: &Compiled) -> Span {
     let default = compiled.resolved.defaults.iter().max_by_key(|default| default.priority);
     default.map_or_else(|| file_start(compiled), |default| default.span)
@@ -168,7 +218,7 @@ fn default_place(compiled: &Compiled) -> Span {
 fn notify_place(compiled: &Compiled) -> Span {
     let claims = compiled.resolved.claims.values().flat_map(|calls| calls.values().flatten());
     claims
-        .filter(|claim| claim.action == crate::spec::Action::Notify)
+        .filter(|claim| claim.action == Action::Notify)
         .map(|claim| claim.member.via.pattern)
         .next()
         .unwrap_or_else(|| default_place(compiled))

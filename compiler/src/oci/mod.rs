@@ -23,6 +23,7 @@ pub mod profile;
 pub mod prove;
 pub mod read;
 pub mod runtime;
+pub mod sharing;
 pub mod write;
 
 #[cfg(test)]
@@ -32,4 +33,5 @@ pub use lenient::{Remark, read_lenient};
 pub use profile::Profile;
 pub use read::{ReadError, read};
 pub use runtime::{Loaded, Release};
+pub use sharing::Fault;
 pub use write::{Target, Warning, WriteError, Written, write};

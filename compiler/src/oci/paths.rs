@@ -4,7 +4,7 @@
 //! [arg0 bit 1] ─0─ [arg0 bit 0] ─1─ allow        arg0 & 3 == 1                     (two bits fixed, the rest open)
 //!      └1─ deny         └0─ deny
 //!
-//! arg1 < 7 allow, else deny                     SCMP_CMP_LT 7, not the cubes 0–3, 4–5, 6
+//! arg1 < 7 allow, else deny                     SCMP_CMP_LT 7, not the cubes 0–3, 4–5, 6; alone on its call
 //! ```
 //!
 //! Arguments are asked one after the other. What one argument's value decides is a partition of its 2^64 values:
@@ -120,27 +120,33 @@ fn with_ends(starts: &[(u64, Node)], last: u64) -> Vec<(RangeInclusive<u64>, Nod
 /// Conditions that must all hold, and what happens then.
 pub type Path = (Vec<Arg>, Action);
 
-/// How many entries a call may take. A filter has at most 4,096 instructions, so that more could never be loaded.
-pub const MOST_ENTRIES: u64 = 4096;
+/// How many entries a call may take; see also [`super::write::MOST_TESTS`].
+pub const MOST_ENTRIES: u64 = 1024;
 
 /// The entries of a function of the arguments: one for each path to a leaf other than `default`. `bits` is 32 where
 /// only ABIs with narrow registers are meant. The order of arguments is the one with the fewest entries. In `Err`,
 /// how many it would take, if that passes [`MOST_ENTRIES`].
-pub fn entries(store: &mut Store, node: Node, default: Action, bits: u8) -> Result<Vec<Path>, u64> {
+///
+/// Comparisons of order (`LT`, `GE`, `NE`) are used only where one entry says all, and only if `may_order`. Beside another entry on the same
+/// call libseccomp merges its tests of the upper halves (`_db_tree_add`, `src/db.c`), and some calls get the wrong
+/// answer: of `arg2 < 0xf41e304f`, `arg1 < 7` and `arg2 >= 0x15263f…` together, releases up to 2.6.1 also take arg2 == 0xf41e304f.
+pub fn entries(store: &mut Store, node: Node, default: Action, bits: u8, may_order: bool) -> Result<Vec<Path>, u64> {
     let used = arguments(store, node);
-    let mut best: Option<(u64, Node, [u8; 6])> = None;
+    let mut best: Option<(u64, bool, Node, [u8; 6])> = None;
     for order in orders(&used) {
         let permuted = permute(store, node, &order);
-        let cost = Levels { store, default, bits, known: FxHashMap::default() }.cost(permuted);
-        if best.is_none_or(|(least, ..)| cost < least) {
-            best = Some((cost, permuted, order));
+        for ordering in [true, false] {
+            let cost = Levels { store, default, bits, ordering, known: FxHashMap::default() }.cost(permuted);
+            if (may_order && cost <= 1 || !ordering) && best.is_none_or(|(least, ..)| cost < least) {
+                best = Some((cost, ordering, permuted, order));
+            }
         }
     }
-    let Some((cost, permuted, order)) = best else { return Ok(Vec::new()) };
+    let Some((cost, ordering, permuted, order)) = best else { return Ok(Vec::new()) };
     if cost > MOST_ENTRIES {
         return Err(cost);
     }
-    let mut levels = Levels { store, default, bits, known: FxHashMap::default() };
+    let mut levels = Levels { store, default, bits, ordering, known: FxHashMap::default() };
     let mut paths = Vec::new();
     levels.paths(permuted, &mut Vec::new(), &mut paths);
     for (args, _) in &mut paths {
@@ -232,6 +238,8 @@ struct Levels<'a> {
     store: &'a Store,
     default: Action,
     bits: u8,
+    /// Whether comparisons of order may be used.
+    ordering: bool,
     known: FxHashMap<Node, u64>,
 }
 
@@ -290,7 +298,7 @@ impl Levels<'_> {
             _ => None,
         };
         let mut starts = Vec::new();
-        if !intervals(self.store, node, self.bits, 0, &bit_of, &mut starts, MOST_INTERVALS) {
+        if !self.ordering || !intervals(self.store, node, self.bits, 0, &bit_of, &mut starts, MOST_INTERVALS) {
             return None;
         }
         let parts = with_ends(&starts, self.last());
@@ -316,7 +324,7 @@ impl Levels<'_> {
             } else if start == 0 && end == self.last() {
                 return None;
             } else if start == 0 {
-                // Not LE: libseccomp up to 2.6.0 reads it as GT on 32-bit ABIs where another argument was asked first
+                // Not LE: a libseccomp between releases reads it as GT on 32-bit ABIs where another argument was asked before it
                 // (`_db_rule_gen_arg_32`, `src/db.c`: `tf_flag = false` where `*tf_flag = false` was meant).
                 comparisons.push((compare(Op::Lt, end + 1), below));
             } else if end == self.last() {

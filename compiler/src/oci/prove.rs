@@ -29,6 +29,13 @@ pub fn prove(store: &mut Store, policy: &Policy, target: &Target, json: &str) ->
             let call = Some(Call { arch: place.arch, nr: place.nr, args });
             return Err(WriteError::Internal { call, what: "entries contradict each other".to_owned() });
         }
+        if let Some(&(arch, nr)) = loaded.merged.first() {
+            let call = Some(Call { arch, nr, args: [0; 6] });
+            return Err(WriteError::Internal { call, what: "entries are such as libseccomp merges".to_owned() });
+        }
+        if let Some(fault) = loaded.faults.first() {
+            return Err(WriteError::Miscompiled(fault.clone()));
+        }
         // An ABI of this host that the filter lets in and the policy does not know.
         if let Some(arch) = loaded.function.tables.keys().find(|arch| !policy.archs.contains(arch)) {
             return Err(internal(format!("{arch} is open")));
@@ -86,7 +93,7 @@ fn owned(arch: Arch, start: u32, end: u32) -> impl Iterator<Item = Nr> {
     (skip..=last).map(Nr).filter(move |&nr| arch.owns(nr)).chain(no_call)
 }
 
-/// For callers that compare two tables themselves.
+/// Whether two tables answer every number of the ABI's own alike.
 #[must_use]
 pub fn same(arch: Arch, one: &Table, two: &Table) -> bool {
     let mut same = true;

@@ -11,7 +11,10 @@
 //!   `profiles/seccomp/seccomp_linux.go` for `minKernel`, which the former does not read;
 //! - rules: containers/crun `src/libcrun/seccomp.c` (`libcrun_generate_seccomp`), opencontainers/runc
 //!   `libcontainer/seccomp/seccomp_linux.go` (`matchCall`);
-//! - what a rule matches: seccomp/libseccomp `src/db.c` (`db_rule_add`, `_db_rule_gen_arg_32`, `_db_rule_gen_arg_64`).
+//! - what a rule matches: seccomp/libseccomp `src/db.c` (`db_rule_add`, `_db_rule_gen_32`, `_db_rule_gen_64`).
+//!
+//! Where an ABI lacks a name, libseccomp adds the rule for a negative number of its own (`__PNR_…`): no kernel has a
+//! call there, so that nothing comes of it and nothing is shown here.
 //!
 //! An ABI that is not in the filter ends the *thread* (`SCMP_FLTATR_ACT_BADARCH`), where a function here says process:
 //! the one difference that is not shown.
@@ -21,6 +24,7 @@ use std::fmt;
 
 use super::multiplex;
 use super::profile::{Arg, Entry, Op, Profile};
+use super::sharing::{self, Fault};
 use crate::diagram::{Comparison, Cube, Function, Leaf, Node, Operand, Store, Table};
 use crate::spec::{Action, Arch, Nr};
 use crate::tables;
@@ -45,6 +49,12 @@ pub struct Loaded {
     pub function: Function,
     /// Where two entries claim a call and libseccomp's answer hangs on their order.
     pub undetermined: Vec<Undetermined>,
+    /// Calls with several entries of which one compares by order (`LT`, `GE`, `NE`, …). The function has what the entries
+    /// say; libseccomp merges tests of upper halves there (`_db_tree_add`, `src/db.c`) and answers some values
+    /// near the bounds otherwise.
+    pub merged: Vec<(Arch, Nr)>,
+    /// Ways in which libseccomp's program would not do what its rules say; the function has what they say.
+    pub faults: Vec<Fault>,
     /// Names that the release does not know; entries on them do nothing.
     pub unknown: Vec<String>,
 }
@@ -60,6 +70,8 @@ pub struct Undetermined {
     pub name: String,
     /// Some of them.
     pub cube: Cube,
+    /// All of them (a set).
+    pub calls: Node,
 }
 
 /// Why a runtime would refuse the profile.
@@ -134,6 +146,7 @@ pub fn load(
     let default = profile.default_action.with(profile.default_errno_ret);
     let mut calls: BTreeMap<Arch, BTreeMap<Nr, (&str, Vec<Rule>)>> = BTreeMap::new();
     let mut unknown = Vec::new();
+    let mut numberless: BTreeMap<Arch, &str> = BTreeMap::new();
     for (index, entry) in profile.syscalls.iter().enumerate() {
         if entry.errno_ret.is_some() && !entry.action.takes_errno() {
             return Err(LoadError::ErrnoBesideOther(Some(index)));
@@ -149,7 +162,10 @@ pub fn load(
                 continue;
             };
             for args in split(&entry.args) {
-                for &arch in &archs {
+                for &arch in archs.iter().filter(|arch| arch.native() == host) {
+                    if syscall.nr(arch).is_none() {
+                        numberless.entry(arch).or_insert(name);
+                    }
                     let rule = Rule { when, args: args.clone(), action };
                     for (nr, rule) in on_arch(syscall, arch, rule) {
                         calls.entry(arch).or_default().entry(nr).or_insert((name, Vec::new())).1.push(rule);
@@ -158,22 +174,34 @@ pub fn load(
             }
         }
     }
+    let mut faults: Vec<Fault> = sharing::shared(&calls).into_iter().collect();
+    faults.extend(sharing::unloaded(&calls, &numberless, archs.contains(&Arch::X32)));
     let mut function = Function::default();
     let mut undetermined = Vec::new();
+    let mut merged = Vec::new();
     for &arch in archs.iter().filter(|arch| arch.native() == host) {
         let mut nodes = BTreeMap::new();
         for (nr, (name, rules)) in calls.remove(&arch).unwrap_or_default() {
-            let combined = combine(store, arch, default, &rules);
+            let combined = combine(store, arch, default, &rules, release);
+            let by_order = |arg: &Arg| !matches!(arg.op, Op::Eq | Op::MaskedEq);
+            if rules.len() > 1 && rules.iter().any(|rule| rule.args.iter().any(by_order)) {
+                merged.push((arch, nr));
+            }
             nodes.insert(nr, combined.node);
             if let Some((cube, _)) = store.witness(combined.undetermined, &|leaf| leaf == Leaf::True) {
-                undetermined.push(Undetermined { arch, nr, name: name.to_owned(), cube });
+                let (name, calls) = (name.to_owned(), combined.undetermined);
+                undetermined.push(Undetermined { arch, nr, name, cube, calls });
             }
         }
         function.tables.insert(arch, Table::new(Node::action(default), &nodes));
     }
     unknown.sort_unstable();
     unknown.dedup();
-    if store.overflowed() { Err(LoadError::TooLarge) } else { Ok(Loaded { function, undetermined, unknown }) }
+    if store.overflowed() {
+        Err(LoadError::TooLarge)
+    } else {
+        Ok(Loaded { function, undetermined, merged, faults, unknown })
+    }
 }
 
 /// The ABIs of the filter: the host's own always (`seccomp_init`), then those that the profile names.
@@ -279,17 +307,18 @@ pub fn on_arch(call: tables::Syscall, arch: Arch, rule: Rule) -> Vec<(Nr, Rule)>
 }
 
 /// What the rules of one number come to. A rule without conditions beats those with conditions, the first such rule
-/// those behind it (`db_rule_add`); rules with conditions are tried one after the other.
-pub fn combine(store: &mut Store, arch: Arch, default: Action, rules: &[Rule]) -> Combined {
+/// those behind it (`db_rule_add`); rules with conditions are tried one after the other, in an order of libseccomp's.
+pub fn combine(store: &mut Store, arch: Arch, default: Action, rules: &[Rule], release: Option<Release>) -> Combined {
     let mut always = Node::FALSE;
     let mut sometimes = Node::FALSE;
     let mut disputed_always = Node::FALSE;
     let mut disputed_sometimes = Node::FALSE;
     for rule in rules {
-        let matched = matches(store, arch, &rule.args);
-        let calls = store.and(rule.when, matched);
+        let matched = matches(store, arch, &rule.args, release);
+        let calls = store.and(rule.when, matched.calls);
+        let doubtful = store.and(rule.when, matched.doubtful);
         let claim = store.ite(calls, Node::action(rule.action), Node::FALSE);
-        let (claimed, disputed) = if matched == Node::TRUE {
+        let (claimed, disputed) = if matched.unconditional {
             (&mut always, &mut disputed_always)
         } else {
             (&mut sometimes, &mut disputed_sometimes)
@@ -298,6 +327,7 @@ pub fn combine(store: &mut Store, arch: Arch, default: Action, rules: &[Rule]) -
         let joined = store.over(*claimed, claim);
         let turned = store.over(claim, *claimed);
         let differs = store.differ(joined, turned);
+        let differs = store.or(differs, doubtful);
         *disputed = store.or(*disputed, differs);
         *claimed = joined;
     }
@@ -308,37 +338,64 @@ pub fn combine(store: &mut Store, arch: Arch, default: Action, rules: &[Rule]) -
     Combined { node: store.over(claimed, Node::action(default)), undetermined }
 }
 
+/// The last release of which it is known that LE is right everywhere.
+const LE_IS_SOUND: Release = (2, 6, 1);
+
+/// What a rule matches.
+struct Matched {
+    /// The calls that meet all conditions (a set).
+    calls: Node,
+    /// Calls of which it hangs on the release (a set).
+    doubtful: Node,
+    /// Whether there is no condition at all.
+    unconditional: bool,
+}
+
 /// The set of calls that meet all conditions of a rule.
-fn matches(store: &mut Store, arch: Arch, args: &[Arg]) -> Node {
+fn matches(store: &mut Store, arch: Arch, args: &[Arg], release: Option<Release>) -> Matched {
     let mut sorted: Vec<Arg> = args.to_vec();
     sorted.sort_by_key(|arg| arg.index);
-    let mut node = Node::TRUE;
-    // Which branch of the condition before leads on; see `Op::Le` below.
+    let mut calls = Node::TRUE;
+    let mut misread = Node::TRUE;
+    let mut unconditional = true;
+    // Which branch of the condition before leads on.
     let mut on_true = false;
     for arg in sorted {
         let holds = condition(store, arch, arg);
-        if holds == Node::TRUE && arg.op == Op::MaskedEq {
+        // A mask without bits is no condition (`_db_arg_cmp_need_lo`); GE 0 is one.
+        if arg.op == Op::MaskedEq && holds == Node::TRUE {
             continue;
         }
-        let holds = match arg.op {
-            // `_db_rule_gen_arg_32` forgets to say that LE leads on where GT fails, so that it leads on wherever the
-            // condition before did: behind an EQ, LE means GT.
-            Op::Le if arch.bits() == 32 && on_true => store.not(holds),
-            _ => holds,
-        };
-        on_true = match arg.op {
-            Op::Ne | Op::Lt => false,
-            Op::Le => arch.bits() == 32 && on_true,
-            Op::Eq | Op::Ge | Op::Gt | Op::MaskedEq => true,
-        };
-        node = store.and(node, holds);
+        unconditional = false;
+        let mut as_misread = holds;
+        if arg.op == Op::Le && compared_bits(arch) == 32 && release.is_none_or(|release| release > LE_IS_SOUND) {
+            // Between releases `_db_rule_gen_arg_32` has had `tf_flag = false` where `*tf_flag = false` is meant: LE, which it
+            // makes from GT, then leads on wherever the condition before did, and behind an EQ it means GT. Of
+            // no release after 2.6.1 is it known whether it is mended.
+            if on_true {
+                as_misread = store.not(holds);
+            }
+        } else {
+            on_true = !matches!(arg.op, Op::Ne | Op::Lt | Op::Le);
+        }
+        calls = store.and(calls, holds);
+        misread = store.and(misread, as_misread);
     }
-    node
+    Matched { calls, doubtful: store.differ(calls, misread), unconditional }
+}
+
+/// How much of an argument libseccomp looks at. x32 and n32 have registers of 64 bits, which the kernel shows whole,
+/// but libseccomp takes both for 32-bit ABIs (`ARCH_SIZE_32` in `src/arch-x32.c` and `src/arch-mips64n32.c`).
+pub fn compared_bits(arch: Arch) -> u8 {
+    match arch {
+        Arch::X32 | Arch::Mips64n32 | Arch::Mipsel64n32 => 32,
+        _ => arch.bits(),
+    }
 }
 
 /// The set of calls that meet one condition, read as it stands: on 32-bit ABIs the upper halves are dropped.
 fn condition(store: &mut Store, arch: Arch, arg: Arg) -> Node {
-    let bits = arch.bits();
+    let bits = compared_bits(arch);
     let all = u64::MAX >> (64 - bits);
     let value = arg.value & all;
     let operand = Operand { arg: arg.index, bits, mask: all, signed: false };

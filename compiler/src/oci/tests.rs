@@ -380,6 +380,9 @@ fn profiles_of_others_are_understood() {
         assert_eq!(answer(&store, &loaded, "clone3", Arch::X86_64, [0; 6]), Action::Errno(38));
         assert_eq!(answer(&store, &loaded, "read", Arch::X32, [0; 6]), ALLOW);
         assert!(loaded.undetermined.is_empty(), "{:?}", loaded.undetermined);
+        // Its `socket` rules compare by order.
+        let socket = tables::Syscall::nr(tables::syscall("socket").unwrap(), Arch::X86_64).unwrap();
+        assert!(loaded.merged.contains(&(Arch::X86_64, socket)), "{:?}", loaded.merged);
     }
     if tables::errno("ENOSYS", Arch::X86_64).is_none() {
         eprintln!("SKIPPED: no errnos in the tables");
@@ -442,7 +445,10 @@ proptest! {
             }
             Err(errors) => {
                 for error in errors {
-                    prop_assert!(matches!(error, WriteError::TooManyEntries { .. }), "{}", error);
+                    // libseccomp looks at half of x32's registers.
+                    let differs = archs.contains(&Arch::X32) && matches!(error, WriteError::Differs { .. });
+                    let refused = matches!(error, WriteError::TooManyEntries { .. } | WriteError::Miscompiled(_));
+                    prop_assert!(differs || refused, "{}", error);
                 }
             }
         }

@@ -19,6 +19,7 @@ use super::paths::{self, Circumstance, MOST_ENTRIES};
 use super::profile::{ActionName, Arg, Entry, Filter, Profile};
 use super::prove;
 use super::runtime::{self, Dialect, Release, Rule};
+use super::sharing::{self, Fault};
 use crate::diagram::{Node, Store};
 use crate::policy::Policy;
 use crate::spec::{Action, Arch, Call, Nr};
@@ -120,6 +121,8 @@ pub enum WriteError {
         /// How many, at least.
         entries: u64,
     },
+    /// libseccomp would make a program of the entries that does something else.
+    Miscompiled(Fault),
     /// A host's own ABI is always in the filter, and the policy does not list it.
     NativeMissing {
         /// An ABI of the policy.
@@ -152,20 +155,31 @@ impl fmt::Display for WriteError {
             Self::TrapData { name, data } => {
                 write!(f, "JSON has no place for the {data} of `trap({data})`, which {} gets; use `trap`", of(name))
             }
-            Self::NotifyWithoutListener => {
-                f.write_str("`notify` needs a `listener \"/path/of.sock\"` in JSON: runtimes ask no one else")
-            }
+            Self::NotifyWithoutListener => f.write_str(
+                "`notify` needs a `listener \"/path/of.sock\"` in JSON: runtimes ask no one else; \
+                    say where the agent listens",
+            ),
             Self::NotifyRefused { name } => {
-                write!(f, "runtimes refuse `notify` for {}: they need `write` to hand the listener over", of(name))
+                write!(
+                    f,
+                    "runtimes refuse `notify` for {}: they need `write` to hand the listener over; \
+                    give it another action",
+                    of(name)
+                )
             }
             Self::OpenKernel { name } => write!(
                 f,
-                "what `{name}` gets depends on the kernel, and this format can't ask for it; \
-                 give the version when building (`--kernel`)"
+                "what `{name}` gets depends on the kernel's version, and JSON can't ask for it; \
+                 settle it when building, by `--kernel X.Y`"
             ),
             Self::UnknownToRuntime { name, arch, nr } => {
                 let name = name.as_ref().map_or(String::new(), |name| format!("`{name}`, "));
-                write!(f, "{name}number {} on {arch} has no name that libseccomp knows, and JSON has no numbers", nr.0)
+                write!(
+                    f,
+                    "{name}number {} on {arch} has no name that libseccomp knows, and JSON has no numbers; \
+                    build raw BPF, or give such calls the default",
+                    nr.0
+                )
             }
             Self::Differs { name, archs } => {
                 let archs: Vec<_> = archs.iter().map(|arch| arch.name()).collect();
@@ -182,8 +196,21 @@ impl fmt::Display for WriteError {
             ),
             Self::TooManyEntries { name, entries } => write!(
                 f,
-                "`{name}` would take {entries} entries or more, and no filter has room for them; \
+                "`{name}` would take {entries} JSON entries or more, too many for runtimes to load; \
                  `in {{ … }}` takes one for each value, excluding a value one for each bit"
+            ),
+            Self::Miscompiled(Fault::Shared { name, arch, other, other_arch }) => {
+                write!(f, "libseccomp may mix up the conditions of `{name}` on {arch} with those of ")?;
+                if name == other { write!(f, "{other_arch}") } else { write!(f, "`{other}` on {other_arch}") }?;
+                f.write_str(", and answer calls wrongly")?;
+                let way =
+                    if arch == other_arch { "; use BPF" } else { "; build a file for each ABI (`--arch`), or use BPF" };
+                f.write_str(way)
+            }
+            Self::Miscompiled(Fault::Unloaded { arch, name }) => write!(
+                f,
+                "because {arch} lacks `{name}`, and the policy has no rule without conditions on a call of {arch}, libseccomp \
+                 would give every call there the default; build a file for each ABI (`--arch`), or use BPF"
             ),
             Self::NativeMissing { arch, native } => write!(
                 f,
@@ -243,6 +270,7 @@ pub fn write(store: &mut Store, policy: &Policy, target: &Target) -> Result<Writ
         return Err(errors);
     }
     plans.retain(|_, plan| !plan.is_empty());
+    writer.keep_apart(&mut plans);
     for (&name, plan) in &plans {
         let call = tables::syscall(name);
         if call.is_some_and(|call| !runtime::is_known(call, target.libseccomp)) {
@@ -276,6 +304,11 @@ impl Part {
     fn is_for(&self, host: Arch) -> bool {
         self.hosts.as_ref().is_none_or(|hosts| hosts.contains(&host))
     }
+
+    /// Whether it counts whatever the arguments and the surroundings.
+    fn is_certain(&self) -> bool {
+        self.args.is_empty() && self.circumstance.caps.is_empty() && self.circumstance.kernels == (0, u16::MAX)
+    }
 }
 
 type Plan = Vec<Part>;
@@ -286,6 +319,11 @@ struct Writer<'a> {
     /// Hosts, and the ABIs of the policy that can meet there.
     hosts: BTreeMap<Arch, Vec<Arch>>,
 }
+
+/// How many words the entries of one call may test in all. Loading slows with the square of it and worse: 170 entries on
+/// six arguments, which come to this, take libseccomp 2.6 several seconds, twice as many a minute; and a filter has no room
+/// for more than 4,096 instructions.
+pub const MOST_TESTS: usize = 2048;
 
 /// How many different surroundings one call may tell apart.
 const MOST_CIRCUMSTANCES: usize = 4096;
@@ -357,7 +395,7 @@ impl<'a> Writer<'a> {
         let mut by_host: Vec<(Arch, Vec<usize>)> = Vec::new();
         for &host in self.hosts.keys() {
             let functions = self.functions(call, host);
-            let bits = functions.iter().map(|(arch, ..)| arch.bits()).max().unwrap_or(64);
+            let bits = functions.iter().map(|&(arch, ..)| runtime::compared_bits(arch)).max().unwrap_or(64);
             let mut nodes: Vec<Node> = vec![Node::action(self.policy.default)];
             nodes.extend(functions.iter().map(|&(.., node)| node));
             for (index, &node) in nodes.iter().enumerate() {
@@ -413,12 +451,15 @@ impl<'a> Writer<'a> {
         let Some(circumstances) = paths::circumstances(store, node, MOST_CIRCUMSTANCES) else {
             return Err(WriteError::TooManyEntries { name, entries: MOST_CIRCUMSTANCES as u64 });
         };
+        // Entries on calls that are reached through a multiplexer come together there.
+        let multiplexed = self.policy.archs.iter().any(|&arch| multiplex::other_way(call.name(), arch).is_some())
+            || Multiplexer::ALL.iter().any(|multiplexer| multiplexer.name() == call.name());
         for (circumstance, below) in circumstances {
             let asks_kernel = circumstance.from_kernel().is_some() || circumstance.until_kernel().is_some();
             if asks_kernel && self.target.dialect != Dialect::Moby {
                 return Err(WriteError::OpenKernel { name });
             }
-            let entries = paths::entries(store, below, self.policy.default, bits)
+            let entries = paths::entries(store, below, self.policy.default, bits, !multiplexed)
                 .map_err(|entries| WriteError::TooManyEntries { name: name.clone(), entries })?;
             for (args, action) in entries {
                 match action {
@@ -429,11 +470,37 @@ impl<'a> Writer<'a> {
                 }
                 plan.push(Part { hosts: None, circumstance: circumstance.clone(), args, action });
             }
-            if plan.len() as u64 > MOST_ENTRIES {
+            let tests: usize = plan.iter().map(|part| sharing::tests_of(Arch::X86_64, &part.args)).sum();
+            if plan.len() as u64 > MOST_ENTRIES || tests > MOST_TESTS {
                 return Err(WriteError::TooManyEntries { name, entries: plan.len() as u64 });
             }
         }
         Ok(plan)
+    }
+
+    /// Keeps names that a host has on no ABI from it, where they would come first ([`Fault::Unloaded`]).
+    fn keep_apart(&self, plans: &mut BTreeMap<&str, Plan>) {
+        let has = |name: &str, arch| tables::syscall(name).is_some_and(|call| call.nr(arch).is_some());
+        for (&host, archs) in &self.hosts {
+            let settled = archs.iter().all(|&arch| {
+                arch == Arch::X86_64 && !archs.contains(&Arch::X32)
+                    || plans.iter().any(|(name, plan)| {
+                        has(name, arch) && plan.iter().any(|part| part.is_for(host) && part.is_certain())
+                    })
+            });
+            if settled {
+                continue;
+            }
+            for (name, plan) in plans.iter_mut() {
+                if archs.iter().any(|&arch| has(name, arch)) {
+                    continue;
+                }
+                for part in plan {
+                    let all = || self.hosts.keys().copied().collect();
+                    part.hosts.get_or_insert_with(all).remove(&host);
+                }
+            }
+        }
     }
 
     /// The rules that a runtime on `host` makes of a plan for one ABI, for the number `nr`.
@@ -484,9 +551,14 @@ impl<'a> Writer<'a> {
         functions.iter().all(|&(arch, nr, node)| {
             let mut rules = self.rules(store, call, plan, host, arch, nr);
             rules.extend(self.opened(store, call, (host, arch, nr), others).into_iter().map(|(_, rule)| rule));
-            let combined = runtime::combine(store, arch, self.policy.default, &rules);
+            let combined = runtime::combine(store, arch, self.policy.default, &rules, self.target.libseccomp);
             combined.node == node && combined.undetermined == Node::FALSE
         })
+    }
+
+    /// What a rule gives on its own.
+    fn alone(&self, store: &mut Store, arch: Arch, rule: &Rule) -> Node {
+        runtime::combine(store, arch, self.policy.default, std::slice::from_ref(rule), self.target.libseccomp).node
     }
 
     /// Why no entries do.
@@ -494,7 +566,7 @@ impl<'a> Writer<'a> {
         let functions = self.functions(call, host);
         for &(arch, nr, node) in &functions {
             for (name, rule) in self.opened(store, call, (host, arch, nr), others) {
-                let opened = runtime::combine(store, arch, self.policy.default, std::slice::from_ref(&rule)).node;
+                let opened = self.alone(store, arch, &rule);
                 let wanted = store.where_action(node, &|action| action == rule.action);
                 let claimed = store.where_action(opened, &|action| action == rule.action);
                 if store.minus(claimed, wanted) != Node::FALSE {

@@ -9,7 +9,7 @@
 //! Order never matters: claims of one level either say the same or are a conflict, which is an error with a call
 //! that both claim. Levels stand above each other like sheets of paper with holes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Policy, witness};
 use crate::diagnostic::{Code, Diagnostic, Label, Span};
@@ -26,15 +26,28 @@ struct Conflict {
     arch: Arch,
     nr: Nr,
     witness: String,
-    /// How many numbers of all ABIs they quarrel about.
-    calls: usize,
+    /// Names of all calls that they quarrel about.
+    calls: BTreeSet<String>,
+}
+
+/// Conflicts found so far. Two lists of 50,000 rules can quarrel 2,500,000,000 times: nobody reads past the first
+/// hundred, and nobody waits for the rest.
+struct Conflicts {
+    found: BTreeMap<(RuleId, RuleId), Conflict>,
+    /// How many pairs may still be looked at.
+    budget: u32,
+}
+
+impl Conflicts {
+    const MOST: usize = 100;
+    const MOST_PAIRS: u32 = 1_000_000;
 }
 
 /// The function of `resolved`. `None` where there is no default: then it is a library. Conflicts are reported and
 /// settled somehow, so that the rest can still be looked at.
 pub fn build(resolved: &Resolved, graph: &Graph, store: &mut Store, sink: &mut Sink) -> Option<Policy> {
-    let default = choose_default(resolved, sink);
-    let mut conflicts: BTreeMap<(RuleId, RuleId), Conflict> = BTreeMap::new();
+    let default = choose_default(resolved, graph, sink);
+    let mut conflicts = Conflicts { found: BTreeMap::new(), budget: Conflicts::MOST_PAIRS };
     let mut function = Function::default();
     for &arch in &resolved.archs {
         let other = default.and_then(|default| default.action.get(&arch)).map_or(Node::FALSE, |&a| Node::action(a));
@@ -45,7 +58,7 @@ pub fn build(resolved: &Resolved, graph: &Graph, store: &mut Store, sink: &mut S
         }
         function.tables.insert(arch, Table::new(other, &calls));
     }
-    for conflict in conflicts.into_values() {
+    for conflict in conflicts.found.into_values() {
         // Not through the sink's filter: one pattern may quarrel with several others.
         sink.diagnostics.push(report(resolved, graph, &conflict));
     }
@@ -61,7 +74,7 @@ pub fn build(resolved: &Resolved, graph: &Graph, store: &mut Store, sink: &mut S
     })
 }
 
-fn choose_default<'a>(resolved: &'a Resolved, sink: &mut Sink) -> Option<&'a DefaultAction> {
+fn choose_default<'a>(resolved: &'a Resolved, graph: &Graph, sink: &mut Sink) -> Option<&'a DefaultAction> {
     let chosen = resolved.defaults.iter().max_by_key(|default| default.priority)?;
     for other in &resolved.defaults {
         if other.priority != chosen.priority || other.span == chosen.span {
@@ -78,7 +91,11 @@ fn choose_default<'a>(resolved: &'a Resolved, sink: &mut Sink) -> Option<&'a Def
             Diagnostic::new(Code::E021, second.span, "two defaults disagree")
                 .help("a profile has exactly one; the including file decides with `override default …`")
         };
-        sink.push(diagnostic.label("a second default").related(first.span, "the first"));
+        let mut diagnostic = diagnostic.label("a second default").related(first.span, "the first");
+        for span in graph.chain(second.span.file) {
+            diagnostic = diagnostic.related(span, "included here");
+        }
+        sink.push(diagnostic);
     }
     Some(chosen)
 }
@@ -90,7 +107,7 @@ fn layers(
     nr: Nr,
     claims: &[Claim],
     store: &mut Store,
-    conflicts: &mut BTreeMap<(RuleId, RuleId), Conflict>,
+    conflicts: &mut Conflicts,
 ) -> Node {
     if let [claim] = claims {
         return store.ite(claim.member.set, Node::action(claim.action), Node::FALSE);
@@ -109,18 +126,21 @@ fn layers(
                     continue;
                 }
                 for before in level[..index].iter().filter(|before| before.action == action) {
+                    if conflicts.budget == 0 || conflicts.found.len() >= Conflicts::MOST {
+                        break;
+                    }
+                    conflicts.budget -= 1;
                     let both = store.and(before.member.set, claim.member.set);
                     let Some((cube, _)) = store.witness(both, &|leaf| leaf == Leaf::True) else { continue };
-                    conflicts.entry((before.rule, claim.rule)).and_modify(|known| known.calls += 1).or_insert_with(
-                        || Conflict {
-                            first: **before,
-                            second: **claim,
-                            arch,
-                            nr,
-                            witness: witness::describe(arch, nr, name(resolved, arch, nr), &cube),
-                            calls: 1,
-                        },
-                    );
+                    let conflict = conflicts.found.entry((before.rule, claim.rule)).or_insert_with(|| Conflict {
+                        first: **before,
+                        second: **claim,
+                        arch,
+                        nr,
+                        witness: witness::describe(arch, nr, name(resolved, arch, nr), &cube),
+                        calls: BTreeSet::new(),
+                    });
+                    conflict.calls.insert(call_name(resolved, arch, nr));
                 }
             }
             match unions.iter_mut().find(|(action, _)| *action == claim.action) {
@@ -143,15 +163,19 @@ pub(super) fn name(resolved: &Resolved, arch: Arch, nr: Nr) -> Option<&str> {
     }
 }
 
+fn call_name(resolved: &Resolved, arch: Arch, nr: Nr) -> String {
+    name(resolved, arch, nr).map_or_else(|| format!("number {}", nr.0), str::to_owned)
+}
+
 fn report(resolved: &Resolved, graph: &Graph, conflict: &Conflict) -> Diagnostic {
     let Conflict { first, second, arch, nr, witness, calls } = conflict;
     let (code, what, help) = if first.priority == 0 {
         (Code::E040, "rules", "take it out of one of them by `except`, or decide with `override`")
     } else {
-        let help = "overrides of including files win over those of included ones; of one level, none does";
+        let help = "keep one of them, or decide it by an `override` in a file that includes both";
         (Code::E041, "overrides of the same level", help)
     };
-    let call = name(resolved, *arch, *nr).map_or_else(|| nr.0.to_string(), str::to_owned);
+    let call = call_name(resolved, *arch, *nr);
     let message = format!("two {what} disagree about `{call}`: `{}` and `{}`", first.action, second.action);
     let place = second.member.via.pattern;
     let mut diagnostic = Diagnostic::new(code, place, message)
@@ -159,24 +183,37 @@ fn report(resolved: &Resolved, graph: &Graph, conflict: &Conflict) -> Diagnostic
         .related(first.member.via.pattern, format!("`{}` here", first.action))
         .note(format!("both claim {witness}"));
     for claim in [second, first] {
-        diagnostic.related.extend(places(resolved, graph, *arch, *nr, claim.member.via));
+        for place in places(resolved, graph, *arch, *nr, claim.member.via) {
+            // Both may come by the same include.
+            if !diagnostic.related.contains(&place) {
+                diagnostic.related.push(place);
+            }
+        }
     }
-    if *calls > 1 {
-        let more = if *calls == 2 { "one more call".to_owned() } else { format!("{} more calls", calls - 1) };
-        diagnostic = diagnostic.note(format!("they disagree about {more}"));
-    }
+    let others: Vec<String> = calls.iter().filter(|other| **other != call).map(|other| format!("`{other}`")).collect();
+    diagnostic = match others.as_slice() {
+        [] => diagnostic,
+        [first @ .., last] if first.len() < 6 => {
+            let list = if first.is_empty() { last.clone() } else { format!("{} and {last}", first.join(", ")) };
+            diagnostic.note(format!("they disagree about {list} too"))
+        }
+        many => {
+            let (first, rest) = many.split_at(5);
+            diagnostic.note(format!("they disagree about {} and {} more too", first.join(", "), rest.len()))
+        }
+    };
     diagnostic.help(help)
 }
 
 /// The groups and includes that lead to a pattern.
-pub(super) fn places(resolved: &Resolved, graph: &Graph, arch: Arch, nr: Nr, via: Via) -> Vec<Label> {
+pub(crate) fn places(resolved: &Resolved, graph: &Graph, arch: Arch, nr: Nr, via: Via) -> Vec<Label> {
     let groups = resolved.chain(arch, nr, via).into_iter().map(|(span, text)| Label { span, text });
     let includes = graph.chain(via.file()).into_iter().map(|span| Label { span, text: "included here".to_owned() });
     groups.chain(includes).collect()
 }
 
 /// The claim that decides a concrete call, or `None` where the default does.
-pub(super) fn decider<'a>(
+pub(crate) fn decider<'a>(
     resolved: &'a Resolved,
     store: &Store,
     arch: Arch,

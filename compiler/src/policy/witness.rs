@@ -52,7 +52,9 @@ fn argument(
     mask: u64,
     value: u64,
 ) -> String {
-    let Some(param) = param else { return format!("arg{index} = {}", number(value)) };
+    // `prctl` names its third parameter `arg3`; in a policy that is the fourth register, so the register is named.
+    let named = param.filter(|param| param.name.strip_prefix("arg").is_none_or(|digit| digit.parse::<u8>().is_err()));
+    let Some(param) = named else { return format!("arg{index} = {}", number(value)) };
     let width = u32::from(param.bits.min(arch.bits()));
     let low = u64::MAX >> (64 - width);
     // Bits above the parameter's width are shown only where the policy looks at them.

@@ -267,7 +267,8 @@ impl<'a> Resolver<'a> {
             let meant = if signed { value - (1 << bits) } else { value + (1i128 << bits) };
             diagnostic = diagnostic.help(format!("as such a number it is {}: write that", written(meant)));
         } else {
-            diagnostic = diagnostic.help(format!("it is {} to {}", written(lowest), written(highest)));
+            let range = if signed { format!("{lowest} to {highest}") } else { format!("0 to {highest:#x}") };
+            diagnostic = diagnostic.help(format!("`{}` is a number from {range}", slot.name));
         }
         self.error(diagnostic);
         None
@@ -366,6 +367,16 @@ impl<'a> Resolver<'a> {
             );
             return;
         };
+        if self.named_elsewhere(name, at) {
+            let message = format!("`{name}` of `{}` cannot be seen on {}", at.call, at.arch);
+            let has = self.parameter_list(at);
+            self.error(
+                Diagnostic::new(Code::E036, span, message)
+                    .note(format!("the call takes other arguments there: {has}"))
+                    .help(format!("guard this rule by `when not arch {}`", at.arch)),
+            );
+            return;
+        }
         let message = format!("`{}` has no parameter `{name}`", at.call);
         let near = did_you_mean(name, params.list.iter().map(|(name, _)| name.as_str()));
         let otherwise = if params.list.is_empty() {
@@ -376,10 +387,19 @@ impl<'a> Resolver<'a> {
         self.error(with_near(Diagnostic::new(Code::E031, span, message), span, near, str::to_owned, &otherwise));
     }
 
+    /// Whether the call has such a parameter on another ABI of the policy.
+    fn named_elsewhere(&self, name: &str, at: At<'_>) -> bool {
+        self.result
+            .archs
+            .iter()
+            .filter(|&&arch| arch != at.arch)
+            .any(|&arch| self.is_parameter(name, At { arch, ..at }))
+    }
+
     fn params(&self, call: &str, arch: Arch) -> Option<Params> {
         if let Some(declared) = self.calls.get(call) {
             let list: Vec<_> = declared.params.iter().map(|param| (param.name.clone(), param.shape)).collect();
-            let split_at = list.iter().position(|(_, shape)| arch.bits() == 32 && shape.bits == 64 && !shape.pointer);
+            let split_at = declared.params.iter().position(|param| arch.bits() == 32 && param.split);
             return (!list.is_empty()).then_some(Params { list, split_at });
         }
         let syscall = tables::syscall(call)?;

@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::library;
 use crate::source::graph::with_near;
 use crate::spec::arch::X32_BIT;
-use crate::spec::{Arch, Nr};
+use crate::spec::{Arch, Nr, multiplex};
 use crate::tables;
 
 /// Index of a group definition.
@@ -40,6 +40,8 @@ pub struct DeclaredCall {
     pub params: Vec<DeclaredParam>,
     /// Place of its name.
     pub span: Span,
+    /// Whether its number is a mistake, which has been reported.
+    pub unsound: bool,
 }
 
 /// A parameter of a declared call.
@@ -49,6 +51,8 @@ pub struct DeclaredParam {
     pub name: String,
     /// Width, sign and kind of its type.
     pub shape: Shape,
+    /// 64 bits on every ABI: a 32-bit one hands it over in two registers.
+    pub split: bool,
 }
 
 /// What a type means to a filter.
@@ -83,18 +87,22 @@ impl<'a> Resolver<'a> {
         let root = self.graph.files.first().map(|file| file.id);
         let own = |(file, _): &&(FileId, Vec<Arch>)| Some(*file) == root;
         // A file's own statement is the whole truth about it: what it includes cannot open another ABI.
-        let mut archs: Vec<Arch> = if let Some(archs) = &self.options.archs {
-            archs.clone()
-        } else if stated.iter().any(|one| own(&one)) {
+        let mut archs: Vec<Arch> = if stated.iter().any(|one| own(&one)) {
             stated.iter().filter(own).flat_map(|(_, archs)| archs).copied().collect()
         } else {
             stated.iter().flat_map(|(_, archs)| archs).copied().collect()
         };
         archs.sort_unstable();
         archs.dedup();
+        self.result.native = archs.is_empty() && self.options.archs.as_ref().is_none_or(Vec::is_empty);
         if archs.is_empty() {
-            self.result.native = true;
             archs = vec![Arch::X86_64, Arch::Aarch64];
+        }
+        self.stated.clone_from(&archs);
+        if let Some(wanted) = self.options.archs.as_ref().filter(|wanted| !wanted.is_empty()) {
+            archs.clone_from(wanted);
+            archs.sort_unstable();
+            archs.dedup();
         }
         self.result.archs = archs;
     }
@@ -149,7 +157,7 @@ impl<'a> Resolver<'a> {
         if let Some(&first) = self.group_names.get(name.text.as_str()).and_then(|ids| ids.first()) {
             let first = &self.groups[first.0 as usize];
             // Under guards a group may be said in parts; what holds always can be said once only.
-            if guard.is_always() || first.guard.is_always() {
+            if !guard.guarded || !first.guard.guarded {
                 let before = Span { file: first.file, bytes: first.name.span };
                 self.error(defined_twice(span, before, &name.text));
                 return;
@@ -161,7 +169,7 @@ impl<'a> Resolver<'a> {
 
     fn declare_const(&mut self, file: FileId, name: &'a Name, value: &'a ast::Expr, guard: Guard) {
         let span = Span { file, bytes: name.span };
-        if guard.environment != crate::diagram::Node::TRUE {
+        if guard.asks {
             self.error(
                 Diagnostic::new(Code::E045, span, "a constant cannot depend on capabilities or the kernel")
                     .help("guard the rules that use it, or give it a value by `when arch`"),
@@ -177,7 +185,7 @@ impl<'a> Resolver<'a> {
         }
         if let Some(&first) = self.const_names.get(name.text.as_str()).and_then(|ids| ids.first()) {
             let first = &self.consts[first];
-            if guard.is_always() || first.guard.is_always() {
+            if !guard.guarded || !first.guard.guarded {
                 let before = Span { file: first.file, bytes: first.name.span };
                 self.error(defined_twice(span, before, &name.text));
                 return;
@@ -197,7 +205,7 @@ impl<'a> Resolver<'a> {
         guard: Guard,
     ) {
         let span = Span { file, bytes: name.span };
-        if guard.environment != crate::diagram::Node::TRUE {
+        if guard.asks {
             self.error(
                 Diagnostic::new(Code::E045, span, "a syscall's number cannot depend on capabilities or the kernel")
                     .help("declare it outside, and guard the rules that use it"),
@@ -206,15 +214,20 @@ impl<'a> Resolver<'a> {
         }
         let archs: Vec<Arch> = archs.iter().filter_map(|name| self.arch(file, name)).collect();
         let mut numbers = Vec::new();
+        let mut unsound = false;
         for arch in archs.into_iter().filter(|&arch| guard.archs.has(arch)) {
-            let Some(value) = self.number(number, file, arch) else { return };
+            let Some(value) = self.number(number, file, arch) else {
+                unsound = true;
+                break;
+            };
             let number_span = Span { file, bytes: number.span };
             let Some(mut nr) = u32::try_from(value).ok().filter(|&nr| nr < X32_BIT) else {
                 self.error(
                     Diagnostic::new(Code::E047, number_span, format!("{value} is no syscall number"))
                         .help("numbers are small; x32's are written without bit 30"),
                 );
-                return;
+                unsound = true;
+                break;
             };
             if arch == Arch::X32 {
                 nr |= X32_BIT;
@@ -224,7 +237,8 @@ impl<'a> Resolver<'a> {
                     Diagnostic::new(Code::E047, number_span, format!("{value} is `{}` on {arch}", taken.name()))
                         .help(format!("write `{}` instead of declaring it, or mend the number", taken.name())),
                 );
-                return;
+                unsound = true;
+                break;
             }
             if let Some(known) = tables::syscall(&name.text).and_then(|call| call.nr(arch)) {
                 if known == Nr(nr) {
@@ -241,7 +255,8 @@ impl<'a> Resolver<'a> {
                         )
                         .help("it needs no declaration"),
                     );
-                    return;
+                    unsound = true;
+                    break;
                 }
             }
             numbers.push((arch, Nr(nr)));
@@ -260,7 +275,7 @@ impl<'a> Resolver<'a> {
                 );
             }
         }
-        self.calls.insert(&name.text, DeclaredCall { numbers, params, span });
+        self.calls.insert(&name.text, DeclaredCall { numbers, params, span, unsound });
     }
 
     fn declared_params(&mut self, file: FileId, params: &[ParamDecl]) -> Vec<DeclaredParam> {
@@ -284,7 +299,8 @@ impl<'a> Resolver<'a> {
                 let span = Span { file, bytes: param.name.span };
                 self.error(Diagnostic::new(Code::E022, span, format!("two parameters `{}`", param.name.text)));
             }
-            declared.push(DeclaredParam { name: param.name.text.clone(), shape });
+            let split = is_split(&param.ty.text);
+            declared.push(DeclaredParam { name: param.name.text.clone(), shape, split });
         }
         declared
     }
@@ -300,9 +316,14 @@ impl<'a> Resolver<'a> {
         declared.map(|&(_, nr)| nr).or_else(|| tables::syscall(name)?.nr(arch))
     }
 
-    /// Whether a name is a syscall on one of the policy's ABIs within `archs`.
-    pub(super) fn call_exists(&self, name: &str, archs: ArchSet) -> bool {
-        self.result.archs.iter().any(|&arch| archs.has(arch) && self.call_number(name, arch).is_some())
+    /// Whether a name is a syscall on one of the policy's ABIs within `archs`; without conditions, the call that carries
+    /// it (`ipc`, `socketcall`) is enough.
+    pub(super) fn call_exists(&self, name: &str, unconditional: bool, archs: ArchSet) -> bool {
+        let unsound = self.calls.get(name).is_some_and(|call| call.unsound);
+        let through = multiplex::through(name).filter(|_| unconditional).map(|(through, _)| through);
+        let here = |name: &str, arch| self.call_number(name, arch).is_some();
+        let mut on = self.stated.iter().chain(&self.result.archs).filter(|arch| archs.has(**arch));
+        unsound || on.any(|&arch| here(name, arch) || through.is_some_and(|through| here(through, arch)))
     }
 }
 
@@ -311,6 +332,11 @@ fn defined_twice(span: Span, before: Span, name: &str) -> Diagnostic {
         .label("again here")
         .related(before, "first here")
         .help("give one of them another name, or join them")
+}
+
+/// Whether a type has 64 bits on every ABI; `long` and its like are as wide as a register.
+fn is_split(ty: &str) -> bool {
+    matches!(ty, "s64" | "__s64" | "u64" | "__u64" | "uint64_t" | "loff_t")
 }
 
 /// What a C type of the kernel means to a filter.

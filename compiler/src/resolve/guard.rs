@@ -48,14 +48,17 @@ pub struct Guard {
     pub archs: ArchSet,
     /// In which environments: a set that asks about capabilities and the kernel only.
     pub environment: Node,
+    /// Whether any `when` stands around it, even one that always holds here.
+    pub guarded: bool,
+    /// Whether one of them asks about capabilities or the kernel, even if that is settled when building: what may stand
+    /// where must not depend on the answer.
+    pub asks: bool,
+    /// Whether options have settled some of it: what is said here may be said elsewhere for other hosts.
+    pub settled: bool,
 }
 
 impl Guard {
     /// Always and everywhere.
-    pub const ALWAYS: Self = Self { archs: ArchSet::ALL, environment: Node::TRUE };
-
-    /// Whether it says nothing.
-    pub fn is_always(self) -> bool {
-        self == Self::ALWAYS
-    }
+    pub const ALWAYS: Self =
+        Self { archs: ArchSet::ALL, environment: Node::TRUE, guarded: false, asks: false, settled: false };
 }

@@ -154,6 +154,10 @@ pub struct Resolved {
     pub unused: Vec<(String, Span)>,
     /// Patterns of rules under `when arch`: the author has thought of the other ABIs.
     pub guarded: HashSet<Span>,
+    /// Patterns of rules under guards that options have settled: on another host they may say something else.
+    pub settled: HashSet<Span>,
+    /// What rules say of calls on other hosts, where options have settled that they say nothing here.
+    pub elsewhere: HashSet<(Arch, Nr, Action)>,
     /// Whether conditions could not all be read: then what follows from the rules means little.
     pub incomplete: bool,
 }
@@ -227,6 +231,8 @@ struct Resolver<'a> {
     group_names: HashMap<&'a str, Vec<GroupId>>,
     group_progress: HashSet<(GroupId, Arch)>,
     calls: HashMap<&'a str, DeclaredCall>,
+    /// ABIs of the policy's own `arch`, also where an option asks for others: what it says is judged by them.
+    stated: Vec<Arch>,
     /// For each condition: whether it held always, and never, on every ABI so far.
     constancy: BTreeMap<Span, condition::Constancy>,
     result: Resolved,
@@ -246,6 +252,7 @@ impl<'a> Resolver<'a> {
             group_names: HashMap::new(),
             group_progress: HashSet::new(),
             calls: HashMap::new(),
+            stated: Vec::new(),
             constancy: BTreeMap::new(),
             result: Resolved::default(),
         }
@@ -253,6 +260,13 @@ impl<'a> Resolver<'a> {
 
     fn is_builtin(&self, file: FileId) -> bool {
         self.graph.get(file).is_some_and(|file| file.builtin)
+    }
+
+    /// Whether a name may be defined by a statement that could not be read: then that one is the mistake.
+    fn is_lost(&mut self, name: &str) -> bool {
+        let lost = self.graph.files.iter().any(|file| file.lost.contains(name));
+        self.result.incomplete |= lost;
+        lost
     }
 
     fn error(&mut self, diagnostic: Diagnostic) {

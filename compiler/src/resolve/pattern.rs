@@ -24,22 +24,22 @@ impl<'a> Resolver<'a> {
     pub(super) fn check_patterns(&mut self, patterns: &'a [Pattern], file: FileId, archs: ArchSet) {
         for pattern in patterns {
             match &pattern.kind {
-                PatternKind::Call { name, .. } => {
+                PatternKind::Call { name, conditions } => {
                     let span = Span { file, bytes: name.span };
                     if !self.knows_call(&name.text) {
                         self.unknown_call(&name.text, span);
-                    } else if !self.is_builtin(file) && !self.call_exists(&name.text, archs) {
+                    } else if !self.is_builtin(file) && !self.call_exists(&name.text, conditions.is_empty(), archs) {
                         let on: Vec<&str> =
-                            self.result.archs.iter().filter(|arch| archs.has(**arch)).map(|arch| arch.name()).collect();
+                            self.stated.iter().filter(|arch| archs.has(**arch)).map(|arch| arch.name()).collect();
+                        if on.is_empty() {
+                            // Under `when arch` it is said for others: a library serves many policies.
+                            continue;
+                        }
                         let has: Vec<&str> = Arch::all()
                             .filter(|&arch| self.call_number(&name.text, arch).is_some())
                             .map(Arch::name)
                             .collect();
-                        let message = if on.is_empty() {
-                            format!("`{}` is named where none of the policy's architectures is", name.text)
-                        } else {
-                            format!("`{}` does not exist on {}", name.text, on.join(", "))
-                        };
+                        let message = format!("`{}` does not exist on {}", name.text, on.join(", "));
                         self.sink.push(
                             Diagnostic::new(Code::W001, span, message)
                                 .note(format!("it does on {}", has.join(", ")))
@@ -61,6 +61,9 @@ impl<'a> Resolver<'a> {
     }
 
     fn unknown_call(&mut self, name: &str, span: Span) {
+        if self.is_lost(name) {
+            return;
+        }
         let as_group = format!("@{name}");
         let diagnostic = Diagnostic::new(Code::E030, span, format!("no syscall `{name}` on any architecture"));
         if self.group_names.contains_key(as_group.as_str()) || library::group_file(&as_group).is_some() {
@@ -69,14 +72,20 @@ impl<'a> Resolver<'a> {
             return;
         }
         let names = tables::Syscall::all().map(|call| -> &str { call.name() }).chain(self.calls.keys().copied());
-        let near = did_you_mean(name, names).map(str::to_owned);
+        let bare = bare_name(name).filter(|bare| self.knows_call(bare));
+        let near = bare.or_else(|| did_you_mean(name, names)).map(str::to_owned);
         let otherwise = "if the kernel has it, declare it: `syscall NAME = NUMBER on ARCH`";
         self.error(with_near(diagnostic, span, near.as_deref(), str::to_owned, otherwise));
     }
 
     fn unknown_group(&mut self, name: &str, span: Span) {
+        if self.is_lost(name) {
+            return;
+        }
+        // Without the `@`, which all have: of two letters one is no likeness.
         let names = self.group_names.keys().copied().chain(library::group_names().map(|name| -> &str { name }));
-        let near = did_you_mean(name, names).map(str::to_owned);
+        let bare = names.filter_map(|name| name.strip_prefix('@'));
+        let near = did_you_mean(name.trim_start_matches('@'), bare).map(|near| format!("@{near}"));
         let diagnostic = Diagnostic::new(Code::E026, span, format!("no group `{name}`"));
         let otherwise = "`kpolc groups` lists the built-in ones; `group @name { … }` defines one";
         self.error(with_near(diagnostic, span, near.as_deref(), str::to_owned, otherwise));
@@ -130,6 +139,10 @@ impl<'a> Resolver<'a> {
 
     fn call_set(&mut self, name: &'a str, conditions: &'a [kpol_grammar::ast::Expr], at: At<'a>, via: Via) -> CallSet {
         let mut set = CallSet::new();
+        if conditions.is_empty() {
+            // Even where there is no other way in: x86 has no `semop`, and `ipc` reaches it all the same.
+            self.add_multiplexed(&mut set, name, at.arch, via);
+        }
         let Some(nr) = self.call_number(name, at.arch) else { return set };
         let mut node = Node::TRUE;
         for condition in conditions {
@@ -141,9 +154,6 @@ impl<'a> Resolver<'a> {
         }
         if node != Node::FALSE {
             set.insert(nr, Member { set: node, via });
-        }
-        if conditions.is_empty() {
-            self.add_multiplexed(&mut set, name, at.arch, via);
         }
         set
     }
@@ -207,4 +217,11 @@ impl<'a> Resolver<'a> {
             }
         }
     }
+}
+
+/// The name of a call as the kernel's sources and headers decorate it: `sys_read`, `__x64_sys_read`, `__NR_read`.
+fn bare_name(name: &str) -> Option<&str> {
+    const DECORATIONS: [&str; 8] =
+        ["__x64_sys_", "__ia32_sys_", "__arm64_sys_", "__se_sys_", "__do_sys_", "__NR_", "SYS_", "sys_"];
+    DECORATIONS.iter().find_map(|decoration| name.strip_prefix(decoration))
 }

@@ -97,7 +97,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn at_top(&mut self, span: Span, guard: Guard, what: &str) -> bool {
-        if guard.is_always() {
+        if !guard.guarded {
             return true;
         }
         self.error(
@@ -115,6 +115,9 @@ impl<'a> Resolver<'a> {
         if guard.archs != ArchSet::ALL {
             self.result.guarded.extend(patterns.iter().map(|pattern| Span { file: span.file, bytes: pattern.span }));
         }
+        if guard.settled {
+            self.result.settled.extend(patterns.iter().map(|pattern| Span { file: span.file, bytes: pattern.span }));
+        }
         for arch in self.result.archs.clone() {
             if !guard.archs.has(arch) {
                 // The action is looked at all the same: it may be wrong on ABIs that this policy does not have.
@@ -125,6 +128,11 @@ impl<'a> Resolver<'a> {
                 for (nr, member) in self.pattern_set(pattern, span.file, arch, 0) {
                     let set = self.store.and(member.set, guard.environment);
                     if set == Node::FALSE {
+                        if guard.settled
+                            && let Some(action) = action
+                        {
+                            self.result.elsewhere.insert((arch, nr, action));
+                        }
                         continue;
                     }
                     let Some(action) = action else { continue };
@@ -197,7 +205,13 @@ impl<'a> Resolver<'a> {
             if !self.const_names.contains_key(name.as_str()) {
                 let near = did_you_mean(name, tables::errno_names()).map(str::to_owned);
                 let diagnostic = Diagnostic::new(Code::E038, span, format!("no errno `{name}`"));
-                self.error(with_near(diagnostic, span, near.as_deref(), str::to_owned, "write its number"));
+                self.error(with_near(
+                    diagnostic,
+                    span,
+                    near.as_deref(),
+                    str::to_owned,
+                    "write a name such as `EPERM`, or a number",
+                ));
                 return None;
             }
         }
@@ -249,8 +263,9 @@ impl<'a> Resolver<'a> {
 
     /// What a `when` adds to the guards around it.
     pub(super) fn guard(&mut self, file: FileId, guards: &[GuardExpr], outer: Guard) -> Guard {
-        let mut all = outer;
+        let mut all = Guard { guarded: true, ..outer };
         for guard in guards {
+            all.asks |= !matches!(guard.kind, GuardKind::Arch(_));
             let negated = guard.negated.is_some();
             match &guard.kind {
                 GuardKind::Arch(names) => {
@@ -261,11 +276,13 @@ impl<'a> Resolver<'a> {
                     let Some(held) = self.capability(file, name) else { continue };
                     let held = if negated { self.store.not(held) } else { held };
                     all.environment = self.store.and(all.environment, held);
+                    all.settled |= self.options.caps.is_some();
                 }
                 GuardKind::Kernel(version) => {
                     let Some(newer) = self.kernel(file, version) else { continue };
                     let newer = if negated { self.store.not(newer) } else { newer };
                     all.environment = self.store.and(all.environment, newer);
+                    all.settled |= self.options.kernel.is_some();
                 }
             }
         }
@@ -278,12 +295,12 @@ impl<'a> Resolver<'a> {
             let upper = name.text.to_uppercase();
             let full = if upper.starts_with("CAP_") { upper } else { format!("CAP_{upper}") };
             let near = match tables::capability(&full) {
-                Some(_) => Some(full),
-                None => did_you_mean(&name.text, (0..64).filter_map(tables::capability_name)).map(str::to_owned),
+                Some(_) => Some(full.as_str()),
+                None => did_you_mean(&full, tables::capability_names()),
             };
             let diagnostic = Diagnostic::new(Code::E029, span, format!("no capability `{}`", name.text));
             let otherwise = "capabilities(7) lists them: `CAP_SYS_ADMIN`, `CAP_NET_RAW`, …";
-            self.error(with_near(diagnostic, span, near.as_deref(), str::to_owned, otherwise));
+            self.error(with_near(diagnostic, span, near, str::to_owned, otherwise));
             return None;
         };
         Some(match &self.options.caps {

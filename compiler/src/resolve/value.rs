@@ -176,6 +176,9 @@ impl<'a> Resolver<'a> {
             );
             return None;
         }
+        if self.is_lost(name) {
+            return None;
+        }
         let near = did_you_mean(
             name,
             self.const_names.keys().copied().chain(tables::constant_names().map(|name| -> &str { name })),

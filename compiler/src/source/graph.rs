@@ -42,6 +42,8 @@ pub struct GraphFile {
     pub level: u32,
     /// Part of kpolc itself.
     pub builtin: bool,
+    /// Names that statements would define which could not be read; groups with their `@`.
+    pub lost: HashSet<String>,
 }
 
 /// All files of one policy. `files[0]` is the one that was asked for.
@@ -161,7 +163,9 @@ impl<'a> Reader<'a> {
             self.diagnostics.extend(errors.into_iter().map(|error| syntax_diagnostic(id, error)));
             tree
         };
-        graph.files.push(GraphFile { id, tree, includes: Vec::new(), level: 1, builtin });
+        let mut lost = HashSet::new();
+        lost_names(&text, &tree.statements, &mut lost);
+        graph.files.push(GraphFile { id, tree, includes: Vec::new(), level: 1, builtin, lost });
 
         walk.stack.push(id);
         let statements = std::mem::take(&mut graph.files[index].tree.statements);
@@ -348,6 +352,28 @@ fn decode(bytes: Vec<u8>) -> (Arc<str>, Option<(usize, &'static str)>) {
             let offset = error.utf8_error().valid_up_to();
             // Text up to there is kept whole, so that offsets stay right.
             (String::from_utf8_lossy(error.as_bytes()).into(), Some((offset, "invalid UTF-8")))
+        }
+    }
+}
+
+/// Names that broken statements begin to define: who names them makes no mistake of his own.
+fn lost_names(text: &str, statements: &[Statement], lost: &mut HashSet<String>) {
+    for statement in statements {
+        match &statement.kind {
+            StatementKind::Broken => {
+                let words = &text[statement.span.range()];
+                let Some((keyword, rest)) = words.split_once(char::is_whitespace) else { continue };
+                let rest = rest.trim_start();
+                let is_name = |letter: char| letter.is_ascii_alphanumeric() || "@_-".contains(letter);
+                let end = rest.find(|letter| !is_name(letter)).unwrap_or(rest.len());
+                match keyword {
+                    "group" => lost.insert(format!("@{}", rest[..end].trim_start_matches('@'))),
+                    "const" | "syscall" => lost.insert(rest[..end].to_owned()),
+                    _ => false,
+                };
+            }
+            StatementKind::When { body, .. } => lost_names(text, body, lost),
+            _ => {}
         }
     }
 }

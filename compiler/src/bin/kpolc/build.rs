@@ -1,16 +1,19 @@
 //! `kpolc build`: from policies to the files that enforce them, all or none.
 
+mod brief;
 mod compare;
 mod names;
 
 pub use compare::unified;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use kpol_compiler::diagnostic::{Code, Diagnostic, Severity};
 use kpol_compiler::driver::{self, Format};
 use kpol_compiler::source::Disk;
+use kpol_compiler::spec::Arch;
 use kpol_compiler::write::{self, Mode, Output};
 
 use crate::inputs;
@@ -49,8 +52,9 @@ pub struct Args {
     settings: settings::Args,
 }
 
+/// A product, as the command line calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-enum Emit {
+pub enum Emit {
     /// For container runtimes
     Json,
     /// Raw struct sock_filter array, for the kernel
@@ -64,6 +68,12 @@ impl From<Emit> for Format {
             Emit::Bpf => Self::Bpf,
         }
     }
+}
+
+/// Each once, in one order, however it was asked for.
+pub fn formats(emit: &[Emit]) -> Vec<Format> {
+    let asked: BTreeSet<Emit> = emit.iter().copied().collect();
+    asked.into_iter().map(Format::from).collect()
 }
 
 /// Where products go.
@@ -105,14 +115,12 @@ fn plan(args: &Args) -> Result<Plan, Trouble> {
 struct Made {
     output: Output,
     format: Format,
+    proven: Vec<Arch>,
 }
 
 pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     let plan = plan(args)?;
-    let mut emit = args.emit.clone();
-    emit.sort_unstable();
-    emit.dedup();
-    let formats: Vec<Format> = emit.into_iter().map(Format::from).collect();
+    let formats = formats(&args.emit);
 
     let inputs = inputs::expand(&plan.paths)?;
     let mut report = Report::default();
@@ -128,14 +136,19 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         }
         settings.levels.apply(&mut checked.diagnostics);
         // The compiled policy stays behind: it belongs to its thread.
-        (checked.sources, checked.diagnostics, products)
+        let brief = checked.compiled.as_ref().map(|compiled| brief::line(&compiled.policy));
+        (checked.sources, checked.diagnostics, products, brief)
     });
 
     let mut products = Vec::new();
-    for ((input, _), (sources, diagnostics, made)) in jobs.iter().zip(answers) {
+    let mut briefs = Vec::new();
+    for ((input, _), (sources, diagnostics, made, brief)) in jobs.iter().zip(answers) {
         // `--deny` makes errors that the driver knows nothing of, so it is asked here whether to write.
         failed |= diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         report.add(&sources, diagnostics);
+        if !made.is_empty() {
+            briefs.extend(brief.map(|brief| format!("{}: {brief}", input.path.display())));
+        }
         products.extend(made.into_iter().map(|product| (input, product)));
     }
     if failed {
@@ -157,6 +170,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         .map(|(input, product)| Made {
             output: Output { path: names::product(&goal, &input.path, product.format), bytes: product.bytes },
             format: product.format,
+            proven: product.proven,
         })
         .collect();
     if let Err(trouble) = names::distinct(&made) {
@@ -167,7 +181,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     report.print(ui, Place::Aside)?;
     let status = status?;
     if status == Status::Fine && goal != Goal::Stdout {
-        summary(ui, args.check, &made);
+        summary(ui, args.check, &briefs, &made);
     }
     Ok(status.max(report.status()))
 }
@@ -205,13 +219,36 @@ fn finish(args: &Args, plan: &Plan, goal: &Goal, made: &[Made], report: &mut Rep
     Ok(Status::Fine)
 }
 
-fn summary(ui: &Ui, check: bool, made: &[Made]) {
+fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made]) {
     match made {
         [] => ui.note("nothing to build: there are only libraries, without a `default`"),
         [one] if check => ui.note(&format!("{}: up to date", one.output.path.display())),
-        [one] => ui.note(&format!("{}: {} bytes", one.output.path.display(), one.output.bytes.len())),
         _ if check => ui.note(&format!("{} files up to date", made.len())),
-        _ => ui.note(&format!("{} files written", made.len())),
+        _ if briefs.len() > 1 => {
+            briefs.iter().for_each(|brief| ui.note(brief));
+            ui.note(&format!("{} files written, each proven equal to its policy", made.len()));
+        }
+        _ => {
+            briefs.iter().for_each(|brief| ui.note(brief));
+            for one in made {
+                let archs: Vec<&str> = one.proven.iter().map(|arch| arch.name()).collect();
+                ui.note(&format!(
+                    "{}: {}, proven equal on {}",
+                    one.output.path.display(),
+                    size(one),
+                    brief::list(&archs)
+                ));
+            }
+        }
+    }
+}
+
+fn size(made: &Made) -> String {
+    let bytes = made.output.bytes.len();
+    match made.format {
+        Format::Json => format!("{bytes} bytes"),
+        // Each instruction has eight bytes, and the kernel counts instructions.
+        Format::Bpf => format!("{} instructions", bytes / 8),
     }
 }
 

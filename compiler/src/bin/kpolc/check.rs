@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use kpol_compiler::driver;
 use kpol_compiler::source::Disk;
 
+use crate::build;
 use crate::inputs;
 use crate::report::{Place, Report};
 use crate::settings::{self, Projects};
@@ -19,22 +20,27 @@ use crate::ui::{Format, Status, Trouble, Ui};
   kpolc check web.kpol
   kpolc check profiles/ --deny all             warnings fail too
   kpolc check --libseccomp 2.5.4 web.kpol      what that release would drop
+  kpolc check --emit bpf web.kpol              for raw BPF, not for a runtime's JSON
   kpolc check --format sarif . > kpol.sarif    for a code scanner")]
 pub struct Args {
     /// Policies, or folders of them
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Products that it shall be possible to make: JSON cannot say all that BPF can, and the other way round
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "json", value_name = "FORMATS")]
+    emit: Vec<build::Emit>,
     #[command(flatten)]
     settings: settings::Args,
 }
 
 pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
+    let formats = build::formats(&args.emit);
     let inputs = inputs::expand(&args.paths)?;
     let mut report = Report::default();
     let mut projects = Projects::new(&Disk, &args.settings);
     let jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
     let answers = inputs::parallel(&jobs, ui, |(input, settings)| {
-        let mut checked = driver::check(&Disk, &input.path, &settings.options, &[driver::Format::Json]);
+        let mut checked = driver::check(&Disk, &input.path, &settings.options, &formats);
         settings.levels.apply(&mut checked.diagnostics);
         // The compiled policy stays behind: it belongs to its thread.
         (checked.sources, checked.diagnostics)

@@ -8,6 +8,8 @@ use kpol_compiler::source::project;
 use crate::ui::{Status, Trouble, Ui};
 
 /// Tell what a code means.
+///
+/// Every finding has one. Each page has an example that gives it, what kpolc then says, and the example mended.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   kpolc explain            all codes, with a few words each
@@ -23,9 +25,11 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         Ui::show(&explain::list())?;
         return Ok(Status::Fine);
     };
-    let code = Code::from_name(&word.to_ascii_uppercase())
-        .or_else(|| project::lint(word))
-        .ok_or_else(|| Trouble::new(format!("no code `{word}`; `kpolc explain` lists all")))?;
+    let code = Code::from_name(&word.to_ascii_uppercase()).or_else(|| project::lint(word)).ok_or_else(|| {
+        let near = project::near(&word.to_ascii_uppercase(), Code::ALL.iter().map(|code| code.as_str()));
+        let hint = near.map_or("`kpolc explain` lists all".to_owned(), |near| format!("did you mean `{near}`?"));
+        Trouble::new(format!("no code `{word}`; {hint}"))
+    })?;
     Ui::show(&explain::render(code, ui.paints(io::stdout().is_terminal()), Ui::width().min(100)))?;
     Ok(Status::Fine)
 }

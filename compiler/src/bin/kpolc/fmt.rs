@@ -78,10 +78,13 @@ fn work(path: &Path, options: &Options, text: Result<Vec<u8>, LoadError>) -> Ans
         return broken(Code::E004, format!("`{name}` is not UTF-8; left as it is"));
     };
     let Some(new) = formatted(&old) else {
-        let help = format!("`kpolc check {name}` shows them");
-        return Answer::Broken(
-            Diagnostic::without_place(Code::E001, format!("`{name}` has syntax errors; left as it is")).help(help),
-        );
+        let diagnostic = Diagnostic::without_place(Code::E001, format!("`{name}` has syntax errors; left as it is"));
+        // What came by stdin has no name to check it by.
+        return Answer::Broken(if path == Path::new("<stdin>") {
+            diagnostic
+        } else {
+            diagnostic.help(format!("`kpolc check {name}` shows them"))
+        });
     };
     if new == old {
         Answer::InStyle

@@ -8,6 +8,8 @@ use kpol_compiler::source::project;
 use crate::ui::{Status, Trouble, Ui};
 
 /// Show the built-in groups.
+///
+/// They need no include. A group is shown as it would be written, so it can be copied and changed under another name.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   kpolc groups              all, with a line each

@@ -8,7 +8,9 @@
 mod build;
 mod check;
 mod completions;
+mod diff;
 mod explain;
+mod filters;
 mod fmt;
 mod groups;
 mod import;
@@ -18,7 +20,9 @@ mod new;
 mod report;
 mod run;
 mod settings;
+mod stats;
 mod ui;
+mod why;
 
 use std::process::ExitCode;
 
@@ -38,27 +42,21 @@ struct Cli {
     command: Command,
 }
 
+// No comments on the variants: clap would take them in place of the longer ones at each `Args`.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say what is wrong with policies
     Check(check::Args),
-    /// Make the files that a container runtime or the kernel takes
     Build(build::Args),
-    /// Bring policies into the one style
+    Why(why::Args),
+    Diff(diff::Args),
+    Stats(stats::Args),
     Fmt(fmt::Args),
-    /// Run a command under a policy
     Run(run::Args),
-    /// Write a commented start
     New(new::Args),
-    /// Make a policy of a filter that others wrote
     Import(import::Args),
-    /// Show the built-in groups
     Groups(groups::Args),
-    /// Tell what a code means
     Explain(explain::Args),
-    /// Print completions for a shell
     Completions(completions::Args),
-    /// Print or write the manual pages
     Man(man::Args),
 }
 
@@ -68,6 +66,9 @@ fn main() -> ExitCode {
     let status = match &cli.command {
         Command::Check(args) => check::run(args, &ui),
         Command::Build(args) => build::run(args, &ui),
+        Command::Why(args) => why::run(args, &ui),
+        Command::Diff(args) => diff::run(args, &ui),
+        Command::Stats(args) => stats::run(args, &ui),
         Command::Fmt(args) => fmt::run(args, &ui),
         Command::Run(args) => run::run(args, &ui),
         Command::New(args) => new::run(args, &ui),

@@ -15,11 +15,12 @@ use crate::ui::{Status, Trouble, Ui};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   kpolc new web                 web.kpol, with a comment on everything
-  kpolc new web --from NAME     a copy of a profile of the library")]
+  kpolc new web --from network-server
+                                a copy of that profile of the library")]
 pub struct Args {
     /// The new file; `.kpol` may be left out
     name: PathBuf,
-    /// Begin with this profile of the library
+    /// Begin with this profile of the library, such as network-server or go-runtime; a wrong name lists them
     #[arg(long, value_name = "PROFILE")]
     from: Option<String>,
 }

@@ -75,6 +75,7 @@ impl Report {
             Format::Sarif => sarif::render(found, sources),
             Format::Github => github::render(found, sources),
             Format::Concise => concise::render(found, sources),
+            Format::Markdown => markdown(&concise::render(found, sources)),
         };
         if ui.format == Format::Human || place == Place::Aside {
             Ui::tell_raw(&text);
@@ -83,6 +84,11 @@ impl Report {
             Ui::show(&text)
         }
     }
+}
+
+/// A line a finding, as a list.
+fn markdown(lines: &str) -> String {
+    lines.lines().map(|line| format!("- {line}\n")).collect()
 }
 
 fn spans(diagnostic: &mut Diagnostic) -> impl Iterator<Item = &mut Span> {
@@ -95,7 +101,7 @@ fn spans(diagnostic: &mut Diagnostic) -> impl Iterator<Item = &mut Span> {
 pub fn status(diagnostic: &Diagnostic) -> Status {
     match (diagnostic.severity, diagnostic.code) {
         (Severity::Warning, _) => Status::Fine,
-        (_, Code::E010 | Code::E060 | Code::E061 | Code::E070) => Status::Trouble,
+        (_, Code::E010 | Code::E011 | Code::E060 | Code::E061 | Code::E070) => Status::Trouble,
         _ => Status::Findings,
     }
 }

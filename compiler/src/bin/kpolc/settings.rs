@@ -22,25 +22,25 @@ pub struct Args {
     #[arg(short = 'I', long = "include", value_name = "DIR")]
     include: Vec<PathBuf>,
     /// Use these ABIs instead of the policy's own `arch`, such as x86_64,aarch64
-    #[arg(long, value_name = "ARCH", value_delimiter = ',', value_parser = arch)]
+    #[arg(long, value_name = "ARCH", value_delimiter = ',', value_parser = arch, help_heading = "Target")]
     arch: Vec<Arch>,
     /// Exactly these capabilities are held (`none`: none at all); decides `when cap`
-    #[arg(long, value_name = "CAP", value_delimiter = ',', value_parser = capability)]
+    #[arg(long, value_name = "CAP", value_delimiter = ',', value_parser = capability, help_heading = "Target")]
     cap: Vec<Capability>,
     /// The target's kernel, such as 6.1; decides `when kernel`
-    #[arg(long, value_name = "X.Y", value_parser = kernel)]
+    #[arg(long, value_name = "X.Y", value_parser = kernel, help_heading = "Target")]
     kernel: Option<KernelVersion>,
     /// The libseccomp release of the target's container runtime
-    #[arg(long, value_name = "X.Y.Z", value_parser = libseccomp)]
+    #[arg(long, value_name = "X.Y.Z", value_parser = libseccomp, help_heading = "Target")]
     libseccomp: Option<(u8, u8, u8)>,
     /// Do not show this warning (a code, its name, or `all`)
-    #[arg(long, value_name = "WARNING", value_delimiter = ',', value_parser = lint)]
+    #[arg(long, value_name = "WARNING", value_delimiter = ',', value_parser = lint, help_heading = "Warnings")]
     allow: Vec<Lint>,
     /// Show this warning, whatever the project file says
-    #[arg(long, value_name = "WARNING", value_delimiter = ',', value_parser = lint)]
+    #[arg(long, value_name = "WARNING", value_delimiter = ',', value_parser = lint, help_heading = "Warnings")]
     warn: Vec<Lint>,
     /// Make an error of this warning
-    #[arg(long, value_name = "WARNING", value_delimiter = ',', value_parser = lint)]
+    #[arg(long, value_name = "WARNING", value_delimiter = ',', value_parser = lint, help_heading = "Warnings")]
     deny: Vec<Lint>,
 }
 

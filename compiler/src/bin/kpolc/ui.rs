@@ -46,6 +46,8 @@ pub enum Format {
     Github,
     /// One line a finding
     Concise,
+    /// A list, for a comment on a change
+    Markdown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -60,14 +62,16 @@ enum Color {
 // Two structs of one name would be two groups of one name.
 #[group(skip)]
 pub struct Args {
-    /// Form of the findings
+    /// Form of the findings: human, concise (a line each), json, sarif or github
     #[arg(long, global = true, value_enum, default_value_t = Format::Human, value_name = "FORM")]
+    #[arg(help_heading = "Output", display_order = 900, hide_possible_values = true)]
     format: Format,
-    /// Colours: NO_COLOR, CLICOLOR and CLICOLOR_FORCE are heeded with `auto`
+    /// Colours: auto, always or never; `auto` heeds NO_COLOR, CLICOLOR and CLICOLOR_FORCE
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    #[arg(help_heading = "Output", display_order = 901, hide_possible_values = true)]
     color: Color,
     /// Say nothing but findings and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = "Output", display_order = 902)]
     quiet: bool,
 }
 

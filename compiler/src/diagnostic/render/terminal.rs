@@ -22,7 +22,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode, Th
 use super::excerpt::{Board, char_columns};
 use super::place::Places;
 use super::{clean, severity_word};
-use crate::diagnostic::{Diagnostic, Edit, FileId, Fix, Severity};
+use crate::diagnostic::{Diagnostic, Edit, FileId, Fix, Label, Severity};
 use crate::source::Sources;
 
 /// Related places beyond this many are counted, not drawn.
@@ -61,6 +61,16 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -> St
     out
 }
 
+/// Places without a finding: a line of words, and the places drawn below it.
+pub fn point_out(message: &str, primary: &Label, related: &[Label], sources: &Sources, style: Style) -> String {
+    let places = Places::new(sources);
+    let style = Style { width: style.width.clamp(40, 200), ..style };
+    let room = style.width.saturating_sub(12);
+    let board = Board::new(Some(primary), related.iter().take(MAX_RELATED), &places, room);
+    let message = clean::line(message).to_string();
+    drawing(message, miette::Severity::Advice, board, style)
+}
+
 fn draw(out: &mut String, diagnostic: &Diagnostic, places: &Places<'_>, style: Style) {
     // Room for line numbers and the frame.
     let room = style.width.saturating_sub(12);
@@ -68,32 +78,11 @@ fn draw(out: &mut String, diagnostic: &Diagnostic, places: &Places<'_>, style: S
     let board = Board::new(diagnostic.primary.as_ref(), related, places, room);
     let paint = Paint { style };
 
-    let styles = if style.color { ThemeStyles::ansi() } else { ThemeStyles::none() };
-    let severity = if diagnostic.severity == Severity::Error { styles.error } else { styles.warning };
-    let highlights = board.drawn.iter().map(|drawn| if drawn.primary { severity } else { styles.help }).collect();
-    let characters = if style.unicode { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
-    let theme = GraphicalTheme { characters, styles: ThemeStyles { highlights, ..styles } };
-    let handler = GraphicalReportHandler::new_themed(theme)
-        .with_width(style.width)
-        .with_urls(false)
-        .without_cause_chain()
-        .without_syntax_highlighting();
-
     let word = format!("{}[{}]", severity_word(diagnostic.severity), diagnostic.code.as_str());
-    let labels = board.labels(|text, column| wrap(text, room.saturating_sub(column + 4).max(28)).join("\n"));
-    let head = Head {
-        message: format!("{}: {}", paint.severity(&word, diagnostic.severity), clean::line(&diagnostic.message)),
-        severity: diagnostic.severity,
-        labels: (!labels.is_empty()).then_some(labels),
-        board,
-    };
-    // Writing to a String fails only if miette cannot read the board; then the head still stands.
-    let mut drawing = String::new();
-    let _ = handler.render_report(&mut drawing, &head);
-    for line in drawing.lines() {
-        out.push_str(line.trim_end_matches(' '));
-        out.push('\n');
-    }
+    let message = format!("{}: {}", paint.severity(&word, diagnostic.severity), clean::line(&diagnostic.message));
+    let severity =
+        if diagnostic.severity == Severity::Error { miette::Severity::Error } else { miette::Severity::Warning };
+    out.push_str(&drawing(message, severity, board, style));
 
     for note in &diagnostic.notes {
         footer(out, "note", &clean::block(note), paint);
@@ -115,6 +104,31 @@ fn draw(out: &mut String, diagnostic: &Diagnostic, places: &Places<'_>, style: S
             out.push_str(&format!("        {}\n", paint.diff_line(&line)));
         }
     }
+}
+
+/// The head and the snippets, as miette draws them.
+fn drawing(message: String, severity: miette::Severity, board: Board, style: Style) -> String {
+    let room = style.width.saturating_sub(12);
+    let styles = if style.color { ThemeStyles::ansi() } else { ThemeStyles::none() };
+    let first = match severity {
+        miette::Severity::Error => styles.error,
+        miette::Severity::Warning => styles.warning,
+        miette::Severity::Advice => styles.advice,
+    };
+    let highlights = board.drawn.iter().map(|drawn| if drawn.primary { first } else { styles.help }).collect();
+    let characters = if style.unicode { ThemeCharacters::unicode() } else { ThemeCharacters::ascii() };
+    let theme = GraphicalTheme { characters, styles: ThemeStyles { highlights, ..styles } };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(style.width)
+        .with_urls(false)
+        .without_cause_chain()
+        .without_syntax_highlighting();
+    let labels = board.labels(|text, column| wrap(text, room.saturating_sub(column + 4).max(28)).join("\n"));
+    let head = Head { message, severity, labels: (!labels.is_empty()).then_some(labels), board };
+    // Writing to a String fails only if miette cannot read the board; then the head still stands.
+    let mut drawing = String::new();
+    let _ = handler.render_report(&mut drawing, &head);
+    drawing.lines().map(|line| format!("{}\n", line.trim_end_matches(' '))).collect()
 }
 
 /// `  help: text`, further lines under the first.
@@ -231,7 +245,7 @@ impl Paint {
 /// What miette draws.
 struct Head {
     message: String,
-    severity: Severity,
+    severity: miette::Severity,
     labels: Option<Vec<LabeledSpan>>,
     board: Board,
 }
@@ -252,10 +266,7 @@ impl std::error::Error for Head {}
 
 impl miette::Diagnostic for Head {
     fn severity(&self) -> Option<miette::Severity> {
-        Some(match self.severity {
-            Severity::Error => miette::Severity::Error,
-            Severity::Warning => miette::Severity::Warning,
-        })
+        Some(self.severity)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {

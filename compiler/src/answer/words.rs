@@ -1,0 +1,491 @@
+//! A set of calls as a person would write it.
+//!
+//! ```text
+//! arg0's 45 nodes      →   family not in {AF_ALG, AF_VSOCK}
+//! bits 17 and 28 zero  →   clone_flags & (CLONE_NEWNS | CLONE_NEWUSER) == 0
+//! bit cap 21           →   when cap CAP_SYS_ADMIN
+//! ```
+//!
+//! What one argument's value decides is a partition of its values, each part with the same rest of the function. A
+//! part is written in the shortest of three ways: as ranges of numbers, as values under a mask, or as what is not in
+//! the two. What none of them can say is written bit by bit.
+//!
+//! INVARIANT: cases cover the set, and nothing beside it, unless [`Cases::complete`] is false: then some are left out.
+
+use std::collections::BTreeMap;
+
+use crate::diagram::{Node, Place, Store};
+use crate::spec::{Arch, KernelVersion};
+use crate::tables;
+
+/// More pieces than this are no help to a reader.
+const PIECES: usize = 48;
+/// Ranges so short are written as their values, if those have names.
+const SPELLED: i128 = 4;
+
+/// One way to be in the set: all of this holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Case {
+    /// Conditions of a `when`: `cap CAP_X`, `not kernel >= 4.8`.
+    pub when: Vec<String>,
+    /// Conditions on arguments, in the language.
+    pub tests: Vec<String>,
+}
+
+/// All ways to be in a set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cases {
+    /// Any of these.
+    pub cases: Vec<Case>,
+    /// Whether these are all.
+    pub complete: bool,
+}
+
+impl Case {
+    /// `socket(family == AF_ALG)`, with `when …` behind it.
+    pub fn pattern(&self, name: &str) -> String {
+        let mut text = name.to_owned();
+        if !self.tests.is_empty() {
+            text.push_str(&format!("({})", self.tests.join(", ")));
+        }
+        if !self.when.is_empty() {
+            text.push_str(&format!(" when {}", self.when.join(" && ")));
+        }
+        text
+    }
+
+    /// The same without a call's name: `family == AF_ALG when cap CAP_X`.
+    pub fn condition(&self) -> String {
+        let tests = self.tests.join(" && ");
+        match (self.when.is_empty(), tests.is_empty()) {
+            (true, _) => tests,
+            (false, true) => self.when.join(" && "),
+            (false, false) => format!("{tests} when {}", self.when.join(" && ")),
+        }
+    }
+}
+
+impl Cases {
+    /// Whether it is the set of all calls.
+    pub fn is_everything(&self) -> bool {
+        self.cases.iter().any(|case| case.when.is_empty() && case.tests.is_empty())
+    }
+
+    /// Whether it hangs on arguments, not on the environment alone.
+    pub fn asks_arguments(&self) -> bool {
+        !self.complete || self.cases.iter().any(|case| !case.tests.is_empty())
+    }
+}
+
+/// The set in words; `name` is the call's, if it has one.
+pub fn cases(store: &mut Store, arch: Arch, name: Option<&str>, set: Node) -> Cases {
+    let mut writer = Writer { store, arch, name, cases: Vec::new(), complete: true };
+    writer.node(set, &mut Case::default());
+    let Writer { mut cases, complete, .. } = writer;
+    cases.sort_by_key(|case| (case.when.len(), case.tests.len()));
+    Cases { cases, complete }
+}
+
+struct Writer<'a> {
+    store: &'a mut Store,
+    arch: Arch,
+    name: Option<&'a str>,
+    cases: Vec<Case>,
+    complete: bool,
+}
+
+/// How the values of an argument are written.
+struct Word<'a> {
+    arg: u8,
+    bits: u8,
+    signed: bool,
+    label: String,
+    param: Option<(&'a str, &'static str)>,
+    arch: Arch,
+}
+
+impl<'a> Writer<'a> {
+    /// Recursion is at most as deep as there are capabilities and arguments.
+    fn node(&mut self, set: Node, case: &mut Case) {
+        if set == Node::FALSE {
+            return;
+        }
+        if self.cases.len() >= PIECES {
+            self.complete = false;
+            return;
+        }
+        let Some((var, lo, hi)) = self.store.split(set) else {
+            self.cases.push(case.clone());
+            return;
+        };
+        match var.place() {
+            Place::Cap(number) => self.capability(number, lo, hi, case),
+            Place::Kernel(_) => self.kernel(set, case),
+            Place::Arg { arg, .. } => self.argument(arg, set, case),
+        }
+    }
+
+    /// What holds either way needs no word about the capability.
+    fn capability(&mut self, number: u8, without: Node, with: Node, case: &mut Case) {
+        let name = tables::capability_name(number).map_or_else(|| format!("{number}"), str::to_owned);
+        let both = self.store.and(without, with);
+        self.node(both, case);
+        for (branch, word) in [(with, format!("cap {name}")), (without, format!("not cap {name}"))] {
+            let rest = if branch == Node::TRUE && both != Node::TRUE { branch } else { self.store.minus(branch, both) };
+            if rest != Node::FALSE {
+                case.when.push(word);
+                self.node(rest, case);
+                case.when.pop();
+            }
+        }
+    }
+
+    fn kernel(&mut self, set: Node, case: &mut Case) {
+        let bit_of = |place| match place {
+            Place::Kernel(bit) => Some(bit),
+            _ => None,
+        };
+        let all: Vec<u8> = (0..16).rev().collect();
+        let Some(parts) = partition(self.store, set, &all, false, &bit_of) else {
+            self.complete = false;
+            return;
+        };
+        let version = |number: i128| KernelVersion { major: (number >> 8) as u8, minor: (number & 0xff) as u8 };
+        for (from, to, rest) in parts {
+            let before = case.when.len();
+            if from > 0 {
+                case.when.push(format!("kernel >= {}", version(from)));
+            }
+            if to < 0xffff {
+                case.when.push(format!("not kernel >= {}", version(to + 1)));
+            }
+            self.node(rest, case);
+            case.when.truncate(before);
+        }
+    }
+
+    fn argument(&mut self, arg: u8, set: Node, case: &mut Case) {
+        let asked = asked(self.store, arg, set);
+        let word = self.word(arg, asked);
+        let bit_of = |place| match place {
+            Place::Arg { arg: of, bit } if of == arg => Some(bit),
+            _ => None,
+        };
+        let all: Vec<u8> = (0..word.bits).rev().collect();
+        let some: Vec<u8> = all.iter().copied().filter(|bit| asked >> bit & 1 == 1).collect();
+        let ranges = partition(self.store, set, &all, word.signed, &bit_of);
+        let masked = if some.len() < all.len() { partition(self.store, set, &some, false, &bit_of) } else { None };
+        let mut exits: Vec<Node> = Vec::new();
+        for part in ranges.iter().chain(&masked).flatten() {
+            if part.2 != Node::FALSE && !exits.contains(&part.2) {
+                exits.push(part.2);
+            }
+        }
+        if ranges.is_none() && masked.is_none() {
+            if asked >> 32 != 0 && asked & 0xffff_ffff != 0 {
+                self.halves(arg, set, case);
+            } else {
+                self.bits(&word, set, case);
+            }
+            return;
+        }
+        for exit in exits {
+            let plain = ranges.as_ref().map(|parts| word.ranges(parts, exit));
+            let under = masked.as_ref().and_then(|parts| word.masked(parts, exit, &some, asked));
+            let best = match (plain, under) {
+                (Some(plain), Some(under)) if under.0 < plain.0 => under.1,
+                (Some(plain), _) => plain.1,
+                (None, Some(under)) => under.1,
+                (None, None) => {
+                    self.complete = false;
+                    continue;
+                }
+            };
+            case.tests.push(best);
+            self.node(exit, case);
+            case.tests.pop();
+        }
+    }
+
+    /// The upper half of a register as ranges, the lower as what it is then: many filters compare 64 bits of what the
+    /// kernel takes as 32.
+    fn halves(&mut self, arg: u8, set: Node, case: &mut Case) {
+        // A node that asks about the lower half is where the upper one ends.
+        let bit_of = |place| match place {
+            Place::Arg { arg: of, bit } if of == arg && bit >= 32 => Some(bit),
+            _ => None,
+        };
+        let upper: Vec<u8> = (32..64).rev().collect();
+        let Some(parts) = partition(self.store, set, &upper, false, &bit_of) else {
+            let word = self.word(arg, u64::MAX);
+            self.bits(&word, set, case);
+            return;
+        };
+        for (from, to, rest) in parts {
+            let (low, high) = (from << 32, (to << 32) + 0xffff_ffff);
+            let test = match (low == 0, high == u64::MAX.into()) {
+                (true, true) => None,
+                (true, false) => Some(format!("arg{arg} <= {}", number(high))),
+                (false, true) => Some(format!("arg{arg} >= {}", number(low))),
+                (false, false) => Some(format!("arg{arg} in {{{}..{}}}", number(low), number(high))),
+            };
+            let before = case.tests.len();
+            case.tests.extend(test);
+            self.node(rest, case);
+            case.tests.truncate(before);
+        }
+    }
+
+    /// Path by path: what is neither few ranges nor few values under a mask.
+    fn bits(&mut self, word: &Word<'_>, set: Node, case: &mut Case) {
+        let mut found: Vec<(u64, u64, Node)> = Vec::new();
+        let mut stack = vec![(set, 0u64, 0u64)];
+        while let Some((node, mask, value)) = stack.pop() {
+            if node == Node::FALSE {
+                continue;
+            }
+            if found.len() >= PIECES {
+                self.complete = false;
+                break;
+            }
+            match self.store.split(node) {
+                Some((var, lo, hi)) if matches!(var.place(), Place::Arg { arg, .. } if arg == word.arg) => {
+                    let Place::Arg { bit, .. } = var.place() else { continue };
+                    stack.push((hi, mask | 1 << bit, value | 1 << bit));
+                    stack.push((lo, mask | 1 << bit, value));
+                }
+                _ => found.push((mask, value, node)),
+            }
+        }
+        for (mask, value, rest) in found {
+            case.tests.push(if mask.count_ones() == u32::from(word.bits) {
+                format!("{} == {}", word.label, word.value(value.into()))
+            } else {
+                format!("{} & {} == {}", word.label, word.flags(mask), word.flags(value))
+            });
+            self.node(rest, case);
+            case.tests.pop();
+        }
+    }
+
+    /// The parameter, where the policy looks at no more of the register than the kernel does; else the register.
+    fn word(&self, arg: u8, asked: u64) -> Word<'a> {
+        let call = self.name.and_then(tables::syscall);
+        let param = call
+            .filter(|call| usize::from(arg) < call.nameable(self.arch))
+            .and_then(|call| call.params(self.arch)?.get(usize::from(arg)));
+        if let (Some(call), Some(param)) = (self.name, param) {
+            let bits = param.bits.min(self.arch.bits());
+            if bits == 64 || asked >> bits == 0 {
+                let label = param.name.to_owned();
+                return Word {
+                    arg,
+                    bits,
+                    signed: param.signed,
+                    label,
+                    param: Some((call, param.name)),
+                    arch: self.arch,
+                };
+            }
+        }
+        let param = param.and_then(|param| Some((self.name?, param.name)));
+        Word { arg, bits: self.arch.bits(), signed: false, label: format!("arg{arg}"), param, arch: self.arch }
+    }
+}
+
+/// Bits of an argument that the set asks about.
+fn asked(store: &Store, arg: u8, set: Node) -> u64 {
+    store
+        .reachable(set)
+        .into_iter()
+        .filter_map(|node| match store.split(node)?.0.place() {
+            Place::Arg { arg: of, bit } if of == arg => Some(1 << bit),
+            _ => None,
+        })
+        .fold(0, |all, bit: u64| all | bit)
+}
+
+/// Numbers made of `bits` (most significant first) as intervals with what is left of the function in each; `None` if
+/// there are too many. `bit_of` knows these bits and no others: then a node that it knows changes somewhere below, so
+/// that the bound on what is found bounds the walk too.
+fn partition(
+    store: &Store,
+    set: Node,
+    bits: &[u8],
+    signed: bool,
+    bit_of: &dyn Fn(Place) -> Option<u8>,
+) -> Option<Vec<(i128, i128, Node)>> {
+    let mut starts: Vec<(i128, Node)> = Vec::new();
+    // Depth first, smallest numbers first: the stack holds at most one branch for each bit.
+    let mut stack = vec![(set, 0usize, 0i128)];
+    while let Some((node, depth, base)) = stack.pop() {
+        let own = store.split(node).and_then(|(var, lo, hi)| Some((bit_of(var.place())?, lo, hi)));
+        let (Some((bit, lo, hi)), Some(&next)) = (own, bits.get(depth)) else {
+            if starts.last().is_none_or(|&(_, last)| last != node) {
+                starts.push((base, node));
+                if starts.len() > PIECES {
+                    return None;
+                }
+            }
+            continue;
+        };
+        let (zero, one) = if bit == next { (lo, hi) } else { (node, node) };
+        let weight = 1i128 << (bits.len() - depth - 1);
+        if signed && depth == 0 {
+            stack.push((zero, 1, base));
+            stack.push((one, 1, base - weight));
+        } else {
+            stack.push((one, depth + 1, base + weight));
+            stack.push((zero, depth + 1, base));
+        }
+    }
+    let last = if signed { (1i128 << (bits.len() - 1)) - 1 } else { (1i128 << bits.len()) - 1 };
+    let first = if signed { -(1i128 << (bits.len() - 1)) } else { 0 };
+    let mut parts = Vec::with_capacity(starts.len());
+    for (index, &(start, node)) in starts.iter().enumerate() {
+        let start = if index == 0 { first } else { start };
+        let end = starts.get(index + 1).map_or(last, |&(next, _)| next - 1);
+        parts.push((start, end, node));
+    }
+    Some(parts)
+}
+
+impl Word<'_> {
+    /// The values that lead to `exit`, as ranges; with how many pieces it takes.
+    fn ranges(&self, parts: &[(i128, i128, Node)], exit: Node) -> (usize, String) {
+        let merge = |wanted: bool| {
+            let mut merged: Vec<(i128, i128)> = Vec::new();
+            for &(from, to, _) in parts.iter().filter(|part| (part.2 == exit) == wanted) {
+                match merged.last_mut() {
+                    Some(last) if last.1 + 1 == from => last.1 = to,
+                    _ => merged.push((from, to)),
+                }
+            }
+            merged
+        };
+        let (inside, outside) = (merge(true), merge(false));
+        let (first, last) = (parts.first().map_or(0, |part| part.0), parts.last().map_or(0, |part| part.1));
+        let label = &self.label;
+        if let [(from, to)] = *inside.as_slice()
+            && from != to
+        {
+            if from == first && to != last && outside.iter().any(|&(from, to)| from != to) {
+                return (1, format!("{label} <= {}", self.value(to)));
+            }
+            if to == last && from != first && outside.iter().any(|&(from, to)| from != to) {
+                return (1, format!("{label} >= {}", self.value(from)));
+            }
+        }
+        let cost = |pieces: &[(i128, i128)]| pieces.len();
+        if cost(&outside) < cost(&inside)
+            || cost(&outside) == cost(&inside) && self.count(&outside) < self.count(&inside)
+        {
+            (cost(&outside), self.test(label, &outside, true))
+        } else {
+            (cost(&inside), self.test(label, &inside, false))
+        }
+    }
+
+    fn count(&self, pieces: &[(i128, i128)]) -> i128 {
+        pieces.iter().map(|(from, to)| to - from + 1).sum()
+    }
+
+    fn test(&self, label: &str, pieces: &[(i128, i128)], negated: bool) -> String {
+        match pieces {
+            [(from, to)] if from == to => {
+                format!("{label} {} {}", if negated { "!=" } else { "==" }, self.value(*from))
+            }
+            _ => {
+                let items: Vec<String> = pieces.iter().flat_map(|&(from, to)| self.range(from, to)).collect();
+                format!("{label} {}in {{{}}}", if negated { "not " } else { "" }, items.join(", "))
+            }
+        }
+    }
+
+    fn range(&self, from: i128, to: i128) -> Vec<String> {
+        if to - from < SPELLED {
+            let names: Vec<Option<&str>> = (from..=to).map(|value| self.constant(value)).collect();
+            if from == to || names.iter().all(Option::is_some) {
+                return (from..=to).map(|value| self.value(value)).collect();
+            }
+        }
+        vec![format!("{}..{}", number(from), number(to))]
+    }
+
+    /// The same by the values that `bits` can take. `None` where that takes too many.
+    fn masked(&self, parts: &[(i128, i128, Node)], exit: Node, bits: &[u8], mask: u64) -> Option<(usize, String)> {
+        let spread = |number: i128| {
+            let places = bits.iter().rev().enumerate();
+            places.fold(0u64, |value, (index, bit)| value | ((number as u64 >> index & 1) << bit))
+        };
+        let count = |wanted: bool| self.count(&pairs(parts, exit, wanted));
+        let negated = count(false) < count(true);
+        if count(!negated) > PIECES as i128 {
+            return None;
+        }
+        let values: Vec<String> = pairs(parts, exit, !negated)
+            .into_iter()
+            .flat_map(|(from, to)| from..=to)
+            .map(|number| self.flags(spread(number)))
+            .collect();
+        let label = format!("{} & {}", self.label, self.flags(mask));
+        let text = match values.as_slice() {
+            // Of one bit, `!= 0` is how people say that it is set.
+            [value] if bits.len() == 1 => {
+                format!("{label} {} 0", if negated == (value == "0") { "!=" } else { "==" })
+            }
+            [value] => format!("{label} {} {value}", if negated { "!=" } else { "==" }),
+            _ => format!("{label} {}in {{{}}}", if negated { "not " } else { "" }, values.join(", ")),
+        };
+        Some((values.len(), text))
+    }
+
+    fn constant(&self, value: i128) -> Option<&'static str> {
+        let (call, param) = self.param?;
+        let low = u64::MAX >> (64 - u32::from(self.bits));
+        if self.bits == 64 && value > 0xffff_ffff {
+            return None;
+        }
+        tables::constant_name(call, param, value as u64 & low, u32::from(self.bits), self.arch)
+    }
+
+    fn value(&self, value: i128) -> String {
+        self.constant(value).map_or_else(|| number(value), str::to_owned)
+    }
+
+    /// A value whose bits may each have a name.
+    fn flags(&self, value: u64) -> String {
+        if value == 0 {
+            return "0".to_owned();
+        }
+        if let Some(name) = self.constant(i128::from(value)) {
+            return name.to_owned();
+        }
+        let mut names: BTreeMap<u64, &'static str> = BTreeMap::new();
+        if let Some((call, param)) = self.param
+            && let Some(call) = tables::syscall(call)
+        {
+            for name in tables::constants_for(call, param) {
+                let bit = tables::constant(name, self.arch).map_or(0, |known| known as u64);
+                if bit.is_power_of_two() && value & bit != 0 {
+                    names.entry(bit).or_insert(name);
+                }
+            }
+        }
+        let rest = value & !names.keys().fold(0, |all, bit| all | bit);
+        // One name for a bit among many unknown ones misleads more than it tells.
+        if names.is_empty() || rest != 0 {
+            return number(i128::from(value));
+        }
+        let text = names.values().copied().collect::<Vec<_>>().join(" | ");
+        if names.len() > 1 { format!("({text})") } else { text }
+    }
+}
+
+fn pairs(parts: &[(i128, i128, Node)], exit: Node, wanted: bool) -> Vec<(i128, i128)> {
+    parts.iter().filter(|part| (part.2 == exit) == wanted).map(|part| (part.0, part.1)).collect()
+}
+
+fn number(value: i128) -> String {
+    if value > 0xff { format!("{value:#x}") } else { value.to_string() }
+}

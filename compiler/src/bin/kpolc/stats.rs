@@ -1,0 +1,112 @@
+//! `kpolc stats`: what a filter is made of, and what it costs.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use kpol_compiler::answer::stats::{self, Cost, OfArch};
+use kpol_compiler::bpf::{self, Weights};
+use kpol_compiler::diagram::Store;
+use serde_json::{Value, json};
+
+use crate::filters;
+use crate::settings;
+use crate::ui::{Format, Status, Trouble, Ui, printable};
+
+/// So many of the heaviest calls are shown.
+const HEAVIEST: usize = 5;
+
+/// Count the calls of a filter, and what it costs.
+///
+/// FILE is a policy or raw BPF, whose instructions are counted, or a JSON profile, of which a runtime's libseccomp makes
+/// the instructions, so that only calls are counted.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  kpolc stats web.kpol
+  kpolc stats docker-default.kpol --cap none --kernel 6.1   what it costs there
+  kpolc stats filter.bpf --format json")]
+pub struct Args {
+    /// The filter
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    settings: settings::Args,
+}
+
+pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
+    if !matches!(ui.format, Format::Human | Format::Json) {
+        return Err(Trouble::new("`stats` prints `--format human` or `json`"));
+    }
+    let mut store = Store::default();
+    let filter = match filters::open(&args.file, &args.settings, &mut store, ui)? {
+        Ok(opened) => opened.filter,
+        Err(status) => return Ok(status),
+    };
+    let (program, why_not) = match (&filter.program, &filter.rules) {
+        (Some(program), _) => (Some(program.clone()), None),
+        (None, Some(rules)) => match bpf::write(&mut store, &rules.policy) {
+            Ok(program) => (Some(program), None),
+            Err(error) => (None, Some(error.to_string())),
+        },
+        (None, None) => (None, Some("its instructions are made by the runtime's libseccomp".to_owned())),
+    };
+    let counted = stats::calls(&filter.function, &filter.archs, &filter.declared);
+    let costs =
+        program.as_ref().map_or_else(Vec::new, |program| stats::costs(program, &filter.archs, &filter.declared));
+    let length = program.as_ref().map(|program| program.0.len());
+    Ui::show(&match ui.format {
+        Format::Json => as_json(&counted, &costs, length),
+        _ => human(&filter.name, &counted, &costs, length, why_not.as_deref()),
+    })?;
+    Ok(Status::Fine)
+}
+
+fn human(name: &str, counted: &[OfArch], costs: &[Cost], length: Option<usize>, why_not: Option<&str>) -> String {
+    let mut text = match (length, why_not) {
+        (Some(length), _) => format!("{}: {}\n", printable(name), filters::many(length, "instruction")),
+        (None, why) => format!("{}: instructions are not counted: {}\n", printable(name), why.unwrap_or_default()),
+    };
+    let weights = Weights::default();
+    for of in counted {
+        let mut parts: Vec<String> = of.calls.iter().rev().map(|(action, count)| format!("{action} {count}")).collect();
+        if !of.conditional.is_empty() {
+            parts.push(format!("by condition {}", of.conditional.len()));
+        }
+        let _ = writeln!(text, "\n{}: {}", of.arch, parts.join(", "));
+        if !of.conditional.is_empty() {
+            let _ = writeln!(text, "  by condition: {}", of.conditional.join(", "));
+        }
+        let own: Vec<&Cost> = costs.iter().filter(|cost| cost.arch == of.arch).collect();
+        let Some(worst) = own.first() else { continue };
+        let expected = stats::expected(costs, of.arch, &weights);
+        let _ = writeln!(text, "  instructions a call: {expected:.2} expected, {} at most", worst.most);
+        let heaviest: Vec<String> =
+            own.iter().take(HEAVIEST).map(|cost| format!("{} {}", cost.name, cost.most)).collect();
+        let _ = writeln!(text, "  heaviest: {}", heaviest.join(", "));
+        let bitmap = own.iter().filter(|cost| cost.bitmap).count();
+        let _ = writeln!(text, "  answered from the kernel's bitmap: {}", filters::many(bitmap, "call"));
+    }
+    text
+}
+
+fn as_json(counted: &[OfArch], costs: &[Cost], length: Option<usize>) -> String {
+    let weights = Weights::default();
+    let archs: Vec<Value> = counted
+        .iter()
+        .map(|of| {
+            let calls: serde_json::Map<String, Value> =
+                of.calls.iter().map(|(action, count)| (action.to_string(), json!(count))).collect();
+            let own: Vec<&Cost> = costs.iter().filter(|cost| cost.arch == of.arch).collect();
+            json!({
+                "arch": of.arch.name(),
+                "calls": calls,
+                "conditional": of.conditional,
+                "expected": (!own.is_empty()).then(|| stats::expected(costs, of.arch, &weights)),
+                "most": own.first().map(|cost| cost.most),
+                "heaviest": own.iter().take(HEAVIEST).map(|cost| json!({ "call": cost.name, "most": cost.most }))
+                    .collect::<Vec<_>>(),
+                "bitmap": own.iter().filter(|cost| cost.bitmap).count(),
+            })
+        })
+        .collect();
+    format!("{:#}\n", json!({ "instructions": length, "archs": archs }))
+}

@@ -1,0 +1,270 @@
+//! A filter in any of its forms, as the function that it is: what every answer begins with.
+//!
+//! ```text
+//! web.kpol    analysed, with the rules behind it
+//! web.json    as crun or runc with libseccomp would install it, on every host that it serves
+//! web.bpf     executed on symbols, for every ABI
+//! ```
+//!
+//! INVARIANT: nodes of 32-bit ABIs ask about the low half of a register only, so that equal meaning is one node
+//! whatever the form.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::{Options, analyse};
+use crate::answer;
+use crate::bpf;
+use crate::diagnostic::{Diagnostic, Severity, silence::silence};
+use crate::diagram::{Function, Node, Place, Store, Table};
+use crate::oci::{self, runtime::Dialect};
+use crate::policy::Policy;
+use crate::resolve::Resolved;
+use crate::source::graph::Graph;
+use crate::source::{LoadError, Loader, Memory, Sources};
+use crate::spec::{Action, Arch, Nr};
+
+/// A JSON or BPF file may have so many bytes.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// A form that a filter may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A policy of this language.
+    Kpol,
+    /// The JSON of container runtimes.
+    Json,
+    /// Raw instructions.
+    Bpf,
+}
+
+/// A filter that was read, whatever its form.
+#[derive(Debug)]
+pub struct Filter {
+    /// As the user calls it.
+    pub name: String,
+    /// What it was read from.
+    pub form: Form,
+    /// What it means.
+    pub function: Function,
+    /// ABIs through which a process may live under it; calls of all others end it.
+    pub archs: Vec<Arch>,
+    /// Names of calls that it declares itself.
+    pub declared: BTreeMap<(Arch, Nr), String>,
+    /// Facts about the file that its reader must know to trust the answer.
+    pub remarks: Vec<String>,
+    /// The rules, of a policy.
+    pub rules: Option<Rules>,
+    /// The instructions, of BPF.
+    pub program: Option<bpf::Program>,
+}
+
+/// The rules that a policy was made of.
+#[derive(Debug)]
+pub struct Rules {
+    /// The policy itself.
+    pub policy: Policy,
+    /// Who claims what.
+    pub resolved: Resolved,
+    /// The files that it is said in.
+    pub graph: Graph,
+}
+
+/// What came of a file.
+#[derive(Debug)]
+pub struct Opened {
+    /// Files that were read, for the diagnostics.
+    pub sources: Sources,
+    /// What is wrong with a policy: its errors where there are any, nothing else.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The filter, if it could be read.
+    pub filter: Option<Filter>,
+}
+
+/// Reads `path` in the form that its name says (`.json`, `.bpf`, everything else is kpol).
+///
+/// # Errors
+/// What is wrong with JSON or BPF, in a line. Mistakes of a policy are diagnostics.
+pub fn load(loader: &dyn Loader, path: &Path, options: &Options, store: &mut Store) -> Result<Opened, String> {
+    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+    let name = path.display().to_string();
+    let filter = match extension.as_deref() {
+        Some("json" | "jsonc") => json(&name, &read(loader, path)?, options, store)?,
+        Some("bpf") => raw(&name, &read(loader, path)?, options, store)?,
+        _ => return Ok(kpol(loader, path, name, options, store)),
+    };
+    if store.overflowed() {
+        return Err(format!("`{name}` is too large to be read within bounds"));
+    }
+    Ok(Opened { sources: Sources::default(), diagnostics: Vec::new(), filter: Some(filter) })
+}
+
+fn read(loader: &dyn Loader, path: &Path) -> Result<Vec<u8>, String> {
+    loader.read(path, MAX_BYTES).map_err(|error| {
+        let why = match error {
+            LoadError::Io(error) => error.to_string(),
+            LoadError::NotAFile(what) => format!("it is a {what}"),
+            LoadError::TooLarge(_) => format!("it has more than {MAX_BYTES} bytes"),
+        };
+        format!("cannot read `{}`: {why}", path.display())
+    })
+}
+
+fn kpol(loader: &dyn Loader, path: &Path, name: String, options: &Options, store: &mut Store) -> Opened {
+    let analysis = analyse(loader, path, options, store);
+    let (sources, mut diagnostics) = (analysis.sources, analysis.diagnostics);
+    for (file, comments) in analysis.comments {
+        silence(file, &sources.get(file).text, &comments, &mut diagnostics);
+    }
+    diagnostics.retain(|found| found.severity == Severity::Error);
+    diagnostics.sort_by_key(|found| found.primary.as_ref().map(|label| label.span));
+    let meaning = analysis.meaning.filter(|_| diagnostics.is_empty());
+    if meaning.is_none() && diagnostics.is_empty() {
+        diagnostics.push(super::a_library(&sources));
+    }
+    let filter = meaning.map(|(policy, resolved, graph)| Filter {
+        name,
+        form: Form::Kpol,
+        function: settle(policy.function.clone(), options, store),
+        archs: policy.archs.clone(),
+        declared: policy.declared.clone(),
+        remarks: Vec::new(),
+        rules: Some(Rules { policy, resolved, graph }),
+        program: None,
+    });
+    Opened { sources, diagnostics, filter }
+}
+
+/// The calls that a policy of one `allow` allows, by number.
+///
+/// # Errors
+/// What is wrong with it, with the text that it is in.
+pub fn calls(text: &str, arch: Arch, nr: Nr, store: &mut Store) -> Result<Node, Box<(Sources, Vec<Diagnostic>)>> {
+    const NAME: &str = "the call";
+    let mut memory = Memory::default();
+    memory.insert(NAME, text);
+    let opened = kpol(&memory, Path::new(NAME), NAME.to_owned(), &Options::default(), store);
+    match opened.filter {
+        Some(filter) => {
+            let node = filter.function.at(arch, nr);
+            Ok(store.where_action(node, &|action| action == Action::Allow))
+        }
+        None => Err(Box::new((opened.sources, opened.diagnostics))),
+    }
+}
+
+/// Hosts where nothing in the file names one: those of a policy without `arch`.
+const NATIVE: [Arch; 2] = [Arch::X86_64, Arch::Aarch64];
+
+fn json(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Result<Filter, String> {
+    let profile = oci::read(bytes).map_err(|error| format!("`{name}`: {error}"))?;
+    let named = profile.architectures.iter().chain(profile.arch_map.iter().map(|row| &row.arch));
+    let mut hosts: BTreeSet<Arch> = named.map(|arch| arch.native()).collect();
+    if hosts.is_empty() {
+        hosts.extend(NATIVE);
+    }
+    if let Some(archs) = &options.archs {
+        hosts = archs.iter().map(|arch| arch.native()).collect();
+    }
+    // Only Docker reads `minKernel`; whoever writes it writes for Docker.
+    let for_docker = profile.syscalls.iter().any(|entry| {
+        let filters = [&entry.includes, &entry.excludes];
+        filters.iter().any(|filter| filter.min_kernel.is_some())
+    });
+    let dialect = if for_docker { Dialect::Moby } else { Dialect::Containers };
+    let mut filter = Filter {
+        name: name.to_owned(),
+        form: Form::Json,
+        function: Function::default(),
+        archs: Vec::new(),
+        declared: BTreeMap::new(),
+        remarks: Vec::new(),
+        rules: None,
+        program: None,
+    };
+    let mut unknown = BTreeSet::new();
+    let mut unclear = BTreeMap::<String, Vec<Arch>>::new();
+    for host in hosts {
+        let loaded = oci::runtime::load(store, &profile, host, options.libseccomp, dialect)
+            .map_err(|error| format!("`{name}`: {error}"))?;
+        unknown.extend(loaded.unknown);
+        for place in loaded.undetermined {
+            unclear.entry(place.name).or_default().push(place.arch);
+        }
+        filter.function.tables.extend(loaded.function.tables);
+    }
+    if let Some(archs) = &options.archs {
+        filter.function.tables.retain(|arch, _| archs.contains(arch));
+    }
+    if for_docker {
+        filter.remarks.push(format!("`{name}` has `minKernel`, so it is read as Docker reads it"));
+    }
+    if !unknown.is_empty() {
+        let names: Vec<String> = unknown.iter().map(|name| format!("`{name}`")).collect();
+        filter.remarks.push(format!("names that libseccomp does not know do nothing: {}", names.join(", ")));
+    }
+    for (call, archs) in unclear {
+        let archs: Vec<&str> = archs.into_iter().map(Arch::name).collect();
+        filter.remarks.push(format!(
+            "entries of `{call}` contradict each other on {}: the answer hangs on their order, and the first was taken",
+            archs.join(", ")
+        ));
+    }
+    filter.function = settle(filter.function, options, store);
+    filter.archs = filter.function.tables.keys().copied().collect();
+    Ok(filter)
+}
+
+fn raw(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Result<Filter, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("`{name}`: {error}");
+    // Nothing in the file says which machine it is for; read the wrong way, hardly an opcode is one.
+    let little = bpf::Program::from_bytes(bytes, bpf::ByteOrder::Little).map_err(|error| wrong(&error))?;
+    let (program, big) = match bpf::check(&little) {
+        Ok(()) => (little, false),
+        Err(error) => match bpf::Program::from_bytes(bytes, bpf::ByteOrder::Big) {
+            Ok(program) if bpf::check(&program).is_ok() => (program, true),
+            _ => return Err(format!("`{name}` is not a filter: {error}")),
+        },
+    };
+    let archs: Vec<Arch> = Arch::all()
+        .filter(|arch| arch.is_big_endian() == big)
+        .filter(|arch| options.archs.as_ref().is_none_or(|chosen| chosen.contains(arch)))
+        .collect();
+    let reading = bpf::read(store, &program, &archs).map_err(|error| wrong(&error))?;
+    let function = settle(reading.function, options, store);
+    let archs =
+        function.tables.iter().filter(|(arch, table)| !ends_all(**arch, table)).map(|(&arch, _)| arch).collect();
+    Ok(Filter {
+        name: name.to_owned(),
+        form: Form::Bpf,
+        function,
+        archs,
+        declared: BTreeMap::new(),
+        remarks: Vec::new(),
+        rules: None,
+        program: Some(program),
+    })
+}
+
+/// Whether no call of the ABI leaves the thread alive.
+fn ends_all(arch: Arch, table: &Table) -> bool {
+    let ends = |node: Node| matches!(node.as_action(), Some(Action::KillProcess | Action::KillThread));
+    table.intervals().all(|(range, node)| ends(node) || answer::first_owned(arch, &range).is_none())
+}
+
+/// What the options say of the environment, and no bits that an ABI has no registers for.
+fn settle(mut function: Function, options: &Options, store: &mut Store) -> Function {
+    for (&arch, table) in &mut function.tables {
+        *table = table.map(|node| {
+            let node = store.in_environment(node, options.caps.as_ref(), options.kernel);
+            if arch.bits() == 64 {
+                return node;
+            }
+            store.assume(node, &|place| match place {
+                Place::Arg { bit, .. } if bit >= 32 => Some(false),
+                _ => None,
+            })
+        });
+    }
+    function
+}

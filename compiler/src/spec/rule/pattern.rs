@@ -1,0 +1,89 @@
+//! Which calls a pattern matches.
+//!
+//! ```text
+//! socket                              the call by that number, with any arguments; socketcall(1, …) where there is one
+//! socket(family == AF_UNIX)           the call by that number, if the condition holds
+//! @net except { socket, bind(fd == 3) }   what the group matches, and none of these does
+//! ```
+
+use kpol_grammar::ast::{Pattern, PatternKind, StatementKind};
+
+use super::{MAX_STEPS, Scene, Undefined, arch, undefined};
+use crate::spec::arch::X32_BIT;
+use crate::spec::{Arch, Nr, multiplex};
+use crate::tables;
+
+impl Scene<'_> {
+    /// Whether one of the patterns matches the call.
+    pub(super) fn any_matches(&self, patterns: &[Pattern]) -> Result<bool, Undefined> {
+        self.any_matches_within(patterns, 0)
+    }
+
+    fn any_matches_within(&self, patterns: &[Pattern], steps: usize) -> Result<bool, Undefined> {
+        let mut any = false;
+        for pattern in patterns {
+            any |= self.matches(pattern, steps)?;
+        }
+        Ok(any)
+    }
+
+    /// Recursion is bounded by the parser's nesting, and through groups by `steps`.
+    fn matches(&self, pattern: &Pattern, steps: usize) -> Result<bool, Undefined> {
+        let matched = match &pattern.kind {
+            PatternKind::Call { name, conditions } => {
+                let mut matched = self.number(&name.text)? == Some(self.call.nr);
+                if matched {
+                    for condition in conditions {
+                        matched &= self.holds(condition, &name.text)?;
+                    }
+                }
+                matched || conditions.is_empty() && self.is_reached_through_another(&name.text)?
+            }
+            PatternKind::Group(name) => self.group_matches(&name.text, steps)?,
+        };
+        Ok(matched && !self.any_matches_within(&pattern.except, steps)?)
+    }
+
+    /// Whether the call is `socketcall` or `ipc` on its way to the code of `name`.
+    fn is_reached_through_another(&self, name: &str) -> Result<bool, Undefined> {
+        let Some((through, first)) = multiplex::through(name) else { return Ok(false) };
+        // The kernel takes an `int`.
+        let argument = self.call.args[0] & 0xffff_ffff;
+        Ok(self.number(through)? == Some(self.call.nr) && argument == u64::from(first))
+    }
+
+    /// A group may be said in several parts; each holds what its guards let it.
+    fn group_matches(&self, name: &str, steps: usize) -> Result<bool, Undefined> {
+        if steps > MAX_STEPS {
+            return undefined(format!("{name} in a circle"));
+        }
+        let mut any = false;
+        for said in &self.said {
+            if let StatementKind::Group { name: known, patterns } = &said.statement.kind
+                && known.text == name
+            {
+                any |= self.any_matches_within(patterns, steps + 1)?;
+            }
+        }
+        Ok(any)
+    }
+
+    /// The number of a call where this one happens: as declared, or as the tables have it.
+    fn number(&self, name: &str) -> Result<Option<Nr>, Undefined> {
+        let here = self.call.arch;
+        for said in &self.said {
+            let StatementKind::Syscall { name: known, number, archs, .. } = &said.statement.kind else { continue };
+            if known.text != name {
+                continue;
+            }
+            for on in archs {
+                if arch(on)? != here {
+                    continue;
+                }
+                let Ok(plain) = u32::try_from(self.number_of(number)?) else { return undefined("a number of a call") };
+                return Ok(Some(Nr(if here == Arch::X32 { plain | X32_BIT } else { plain })));
+            }
+        }
+        Ok(tables::syscall(name).and_then(|call| call.nr(here)))
+    }
+}

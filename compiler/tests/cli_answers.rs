@@ -1,0 +1,215 @@
+//! Questions about filters, as a user asks them: what a call gets, and what a change changes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const OLD: &str = "default deny\n\nallow { read, write, socket(family in {AF_UNIX, AF_ALG}) }\n";
+const NEW: &str = "default deny\n\nallow { read, close, socket(family in {AF_UNIX, AF_INET}) }\n";
+
+struct Answer {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+fn kpolc(folder: &Path, arguments: &[&str]) -> Answer {
+    let output = Command::new(env!("CARGO_BIN_EXE_kpolc"))
+        .current_dir(folder)
+        .args(arguments)
+        .env_remove("CLICOLOR_FORCE")
+        .output()
+        .unwrap();
+    Answer {
+        status: output.status.code().expect("no signal"),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
+}
+
+#[test]
+fn a_difference_is_grouped_and_said_in_the_language() {
+    let dir = folder(&[("old.kpol", OLD.as_bytes()), ("new.kpol", NEW.as_bytes())]);
+    let answer = kpolc(dir.path(), &["diff", "old.kpol", "new.kpol"]);
+    assert_eq!(
+        answer.out,
+        "from old.kpol to new.kpol
+
+more permissive: 2 calls
+  deny(EPERM) → allow
+    close
+    socket(family == AF_INET)
+      such as socket(family = AF_INET (2), …) on x86_64
+
+stricter: 2 calls
+  allow → deny(EPERM)
+    write
+    socket(family == AF_ALG)
+      such as socket(family = AF_ALG (38), …) on x86_64
+
+2 calls more permissive, 2 calls stricter; compared on x86_64, aarch64
+"
+    );
+    assert_eq!(answer.status, 1, "{}", answer.err);
+    let same = kpolc(dir.path(), &["diff", "old.kpol", "old.kpol"]);
+    assert_eq!((same.status, same.out.as_str()), (0, "`old.kpol` and `old.kpol` mean the same on x86_64, aarch64\n"));
+
+    let json = kpolc(dir.path(), &["diff", "old.kpol", "new.kpol", "--format", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!((&value["widens"], &value["same"]), (&true.into(), &false.into()));
+    assert_eq!(value["changes"][1]["cases"][0]["arguments"][0], "family == AF_INET");
+    assert_eq!(json.err, "");
+    let markdown = kpolc(dir.path(), &["diff", "old.kpol", "new.kpol", "--format", "markdown"]);
+    assert!(markdown.out.contains("| `socket(family == AF_ALG)` | `allow` | `deny(EPERM)` |"), "{}", markdown.out);
+}
+
+#[test]
+fn widening_alone_can_fail() {
+    let narrow = "default deny\nallow { read }\n";
+    let dir = folder(&[("wide.kpol", OLD.as_bytes()), ("narrow.kpol", narrow.as_bytes())]);
+    for (arguments, status) in [
+        (["diff", "--fail-on", "widen", "narrow.kpol", "wide.kpol"], 1),
+        (["diff", "--fail-on", "widen", "wide.kpol", "narrow.kpol"], 0),
+        (["diff", "--fail-on", "never", "narrow.kpol", "wide.kpol"], 0),
+        (["diff", "--fail-on", "any", "wide.kpol", "narrow.kpol"], 1),
+    ] {
+        assert_eq!(kpolc(dir.path(), &arguments).status, status, "{arguments:?}");
+    }
+}
+
+#[test]
+fn what_was_built_means_the_policy_in_every_form() {
+    let dir = folder(&[("web.kpol", OLD.as_bytes())]);
+    let built = kpolc(dir.path(), &["build", "web.kpol", "--emit", "json,bpf", "-o", "out/"]);
+    assert_eq!(built.status, 0, "{}", built.err);
+    for form in ["out/web.json", "out/web.bpf"] {
+        let answer = kpolc(dir.path(), &["diff", "web.kpol", form]);
+        assert_eq!(answer.status, 0, "{}{}", answer.out, answer.err);
+        let answer = kpolc(dir.path(), &["why", form, "socket(AF_INET)"]);
+        assert_eq!(answer.status, 0, "{}", answer.err);
+        assert!(answer.out.starts_with("socket(AF_INET) on x86_64, aarch64: deny(EPERM)\n"), "{}", answer.out);
+        assert!(answer.out.contains("with `family in {AF_UNIX, AF_ALG}` it would get allow"), "{}", answer.out);
+    }
+}
+
+#[test]
+fn hardened_is_nowhere_wider_than_docker() {
+    let answer = kpolc(&examples(), &["diff", "--fail-on", "widen", "docker-default.kpol", "hardened.kpol"]);
+    assert_eq!(answer.status, 0, "{}{}", answer.out, answer.err);
+    assert!(answer.out.contains("ioctl(cmd in {TIOCSTI, TIOCLINUX})"), "{}", answer.out);
+}
+
+#[test]
+fn docker_in_json_and_in_kpol_differ_in_dropped_bits_only() {
+    let shared = std::env::var_os("KPOL_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
+    let moby = shared.join("corpus/moby-default.json");
+    if !moby.exists() {
+        eprintln!("SKIPPED: no {}", moby.display());
+        return;
+    }
+    let arguments = ["diff", "--arch", "x86_64,x86,x32,aarch64,arm", moby.to_str().unwrap(), "docker-default.kpol"];
+    let answer = kpolc(&examples(), &arguments);
+    assert!(answer.out.contains("socket(arg0 >= 0x100000000, family in {AF_ALG, AF_VSOCK})"), "{}", answer.out);
+    assert!(answer.out.contains("\n1 call stricter; compared on x86_64, x86, x32, aarch64, arm\n"), "{}", answer.out);
+}
+
+#[test]
+fn why_points_at_the_rule_and_at_the_way_to_it() {
+    let policy = "default deny\n\ngroup @net { socket, bind }\n\nallow { @net }\noverride deny(ENOSYS) { bind }\n";
+    let dir = folder(&[("web.kpol", policy.as_bytes())]);
+    let answer = kpolc(dir.path(), &["why", "web.kpol", "socket(AF_ALG, SOCK_SEQPACKET, 0)"]);
+    assert_eq!(answer.status, 0, "{}", answer.err);
+    for word in ["x86_64, aarch64: allow", "this rule decides", "web.kpol:5:9", "in `@net`", "another rule would"] {
+        assert!(answer.out.contains(word), "{word}: {}", answer.out);
+    }
+    let answer = kpolc(dir.path(), &["why", "web.kpol", "bind"]);
+    assert!(answer.out.contains("overruled: `allow` here"), "{}", answer.out);
+    let answer = kpolc(dir.path(), &["why", "web.kpol", "mount", "--format", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(value["answers"][0]["outcomes"][0]["decision"]["default"], true);
+}
+
+#[test]
+fn a_pasted_record_is_answered() {
+    let dir = folder(&[("web.kpol", OLD.as_bytes())]);
+    let record = "type=1326 audit(1700000000.123:456): pid=42 sig=31 arch=c000003e syscall=165 code=0x80000000";
+    let answer = kpolc(dir.path(), &["why", "web.kpol", record]);
+    assert!(answer.out.starts_with("mount on x86_64: deny(EPERM)\n"), "{}", answer.out);
+    assert!(answer.out.contains("a filter answered kill"), "{}", answer.out);
+    let answer = kpolc(dir.path(), &["why", "web.kpol", "type=SECCOMP arch=i386 syscall=socket"]);
+    assert!(answer.out.starts_with("kill on x86: "), "{}", answer.out);
+}
+
+#[test]
+fn nonsense_ends_with_2_and_a_word() {
+    let dir = folder(&[
+        ("web.kpol", OLD.as_bytes()),
+        ("bad.kpol", b"default deny allow { opnat }"),
+        ("text.json", b"{ // no\n}"),
+        ("random.bpf", b"\xff\x01\x02\x03\x04\x05\x06\x07"),
+        ("ragged.bpf", b"abc"),
+        ("empty.bpf", b""),
+    ]);
+    for (arguments, word) in [
+        (&["why", "web.kpol", "sokcet(1)"][..], "did you mean `socket`"),
+        (&["why", "web.kpol", "socket(famly = 1)"], "did you mean `family`"),
+        (&["why", "web.kpol", "socket(AF_NOPE)"], "no constant `AF_NOPE`"),
+        (&["why", "web.kpol", "socket(1"], "closing"),
+        (&["why", "web.kpol", "socket) } kill { read"], "not a call"),
+        (&["why", "web.kpol", "socket(1)) } allow { read(0)"], "closes nothing"),
+        (&["why", "web.kpol", "socket(family == 1, family == 2)"], "contradict"),
+        (&["why", "missing.kpol", "read"], "missing.kpol"),
+        (&["why", "web.kpol", "read", "--format", "sarif"], "json"),
+        (&["diff", "web.kpol", "missing.json"], "missing.json"),
+        (&["diff", "web.kpol", "text.json"], "not JSON"),
+        (&["diff", "web.kpol", "random.bpf"], "is not a filter"),
+        (&["diff", "web.kpol", "ragged.bpf"], "ragged.bpf"),
+        (&["diff", "web.kpol", "empty.bpf"], "empty.bpf"),
+        (&["diff", "web.kpol", "bad.kpol"], "opnat"),
+        (&["diff", "web.kpol", "."], "."),
+    ] {
+        let answer = kpolc(dir.path(), arguments);
+        assert_eq!(answer.status, 2, "{arguments:?}: {}{}", answer.out, answer.err);
+        assert!(answer.err.contains(word), "{arguments:?}: {}", answer.err);
+        assert_eq!(answer.out, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn stats_count_calls_and_what_they_cost() {
+    let dir = folder(&[("web.kpol", OLD.as_bytes())]);
+    assert_eq!(kpolc(dir.path(), &["build", "web.kpol", "--emit", "bpf"]).status, 0);
+    let of = |file: &str| {
+        let answer = kpolc(dir.path(), &["stats", file, "--format", "json"]);
+        assert_eq!(answer.status, 0, "{}", answer.err);
+        serde_json::from_str::<serde_json::Value>(&answer.out).unwrap()
+    };
+    let stats = of("web.kpol");
+    let here = &stats["archs"][0];
+    assert_eq!((&here["arch"], &here["calls"]["allow"]), (&"x86_64".into(), &2.into()));
+    assert_eq!(here["conditional"], serde_json::json!(["socket"]));
+    assert_eq!(here["heaviest"][0]["call"], "socket");
+    // `read` and `write`: what looks at arguments, and what is denied, is answered by the filter.
+    assert_eq!(here["bitmap"], 2);
+    // The same instructions, whether they come from a file or are just made.
+    assert_eq!(of("web.bpf"), stats);
+    let answer = kpolc(&examples(), &["stats", "docker-default.kpol"]);
+    assert!(answer.out.contains("not counted"), "{}", answer.out);
+    let answer = kpolc(&examples(), &["stats", "docker-default.kpol", "--cap", "none", "--kernel", "6.1"]);
+    assert!(answer.out.contains("expected"), "{}{}", answer.out, answer.err);
+}

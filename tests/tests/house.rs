@@ -1,0 +1,192 @@
+//! Keeps the house: who may know whom, how long a file may be, that every code has its page and its case. A failure
+//! says what mends it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use kpol_compiler::diagnostic::Code;
+use kpol_tests::skip::{Skip, or_skip, shared_dir};
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every file below a folder of the workspace whose name ends so, with its path from there.
+fn files(folder: &str, end: &str) -> Vec<(String, String)> {
+    fn walk(folder: &Path, end: &str, all: &mut Vec<PathBuf>) {
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if !matches!(name.as_str(), "target" | ".git" | "node_modules" | "corpus" | "artifacts") {
+                    walk(&path, end, all);
+                }
+            } else if name.ends_with(end) {
+                all.push(path);
+            }
+        }
+    }
+    let root = workspace();
+    let mut paths = Vec::new();
+    walk(&root.join(folder), end, &mut paths);
+    paths.sort();
+    paths
+        .into_iter()
+        .filter_map(|path| {
+            let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            Some((name, fs::read_to_string(&path).ok()?))
+        })
+        .collect()
+}
+
+/// The code of a file without comments and without its tests.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]").next().unwrap();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn names_room(code: &str, room: &str) -> bool {
+    let paths =
+        [format!("crate::{room}::"), format!("crate::{room};"), format!("use crate::{room} "), format!("{{{room}::")];
+    paths.iter().any(|path| code.contains(path))
+}
+
+#[test]
+fn rooms_know_only_those_to_their_left() {
+    // What each room must not name. `driver` is the only one that knows all.
+    let forbidden: &[(&str, &[&str])] = &[
+        ("spec", &["diagram", "resolve", "policy", "oci", "bpf", "lint", "driver", "source", "diagnostic"]),
+        ("tables", &["diagram", "resolve", "policy", "oci", "bpf", "lint", "driver", "source", "diagnostic"]),
+        ("diagram", &["resolve", "policy", "oci", "bpf", "lint", "driver", "source", "tables", "diagnostic"]),
+        ("policy", &["oci", "bpf", "lint", "driver"]),
+        ("resolve", &["oci", "bpf", "lint"]),
+        ("oci", &["bpf", "lint", "driver", "resolve", "source"]),
+        ("bpf", &["oci", "lint", "driver", "resolve", "source"]),
+        ("lint", &["oci", "bpf"]),
+    ];
+    let mut wrong = String::new();
+    for (room, others) in forbidden {
+        let own = files(&format!("compiler/src/{room}"), ".rs");
+        assert!(!own.is_empty(), "no room `{room}`");
+        for (name, text) in own.iter().filter(|(name, _)| !name.contains("tests")) {
+            let code = code(text);
+            for other in others.iter().filter(|other| names_room(&code, other)) {
+                wrong.push_str(&format!("{name} names `{other}`, which `{room}` must not know\n"));
+            }
+        }
+    }
+    for (name, text) in files("grammar/src", ".rs") {
+        if code(&text).contains("kpol_compiler") {
+            wrong.push_str(&format!("{name} names the compiler: the grammar knows text only\n"));
+        }
+    }
+    // The oracle is said naively, to check the compiler against: if the compiler used it, it would check itself.
+    for (name, text) in files("compiler/src", ".rs") {
+        let own = name.starts_with("compiler/src/spec/") || name.contains("tests");
+        if !own && code(&text).contains("spec::rule") {
+            wrong.push_str(&format!("{name} uses spec::rule, the oracle of the tests\n"));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{wrong}move what both need to the left (style: source, grammar, resolve, policy, diagram, oci | bpf)"
+    );
+}
+
+#[test]
+fn no_file_needs_a_second_idea_to_be_explained() {
+    const MOST: usize = 700;
+    let long: Vec<String> = ["grammar", "compiler", "tests", "xtask", "lsp"]
+        .iter()
+        .flat_map(|folder| files(folder, ".rs"))
+        .filter(|(_, text)| !text.lines().take(5).any(|line| line.contains("cargo xtask tables")))
+        .map(|(name, text)| (name, text.lines().count()))
+        .filter(|&(_, lines)| lines > MOST)
+        .map(|(name, lines)| format!("{name} has {lines} lines\n"))
+        .collect();
+    assert!(long.is_empty(), "{}the limit is {MOST}: split it where a new idea begins", long.concat());
+}
+
+/// Codes that a case cannot show, and where they are shown instead.
+const ELSEWHERE: &[(&str, &str, &str)] = &[
+    ("E003", "compiler/tests/bad_input.rs", "nests deeper than a case should"),
+    ("E004", "compiler/tests/bad_input.rs", "a case is text"),
+    ("E011", "compiler/tests/bad_input.rs", "too large for a case"),
+    ("E014", "compiler/tests/bad_input.rs", "a thousand files"),
+    ("E027", "compiler/tests/bad_input.rs", "ten thousand groups"),
+    ("E050", "compiler/tests/bad_input.rs", "its policy is made by a loop"),
+    ("E056", "compiler/tests/pages.rs", "its page shows it"),
+    ("E070", "compiler/tests/bad_input.rs", "cases are not written to a disk"),
+    ("E099", "compiler/src/driver/output.rs", "our own mistakes have no example"),
+];
+
+#[test]
+fn every_code_has_a_page_and_a_case() {
+    let root = workspace();
+    let cases: String = files("tests/cases", ".case")
+        .into_iter()
+        .flat_map(|(_, text)| text.split_once("\n//= ").map(|(_, drawn)| drawn.to_owned()))
+        .collect();
+    let mut wrong = String::new();
+    for code in Code::ALL.iter().map(|code| code.as_str()) {
+        if !root.join(format!("compiler/src/diagnostic/codes/{code}.md")).exists() {
+            wrong.push_str(&format!("{code} has no page: write compiler/src/diagnostic/codes/{code}.md\n"));
+        }
+        let shown = cases.contains(&format!("{code} "));
+        match ELSEWHERE.iter().find(|(elsewhere, ..)| *elsewhere == code) {
+            Some(_) if shown => wrong.push_str(&format!("{code} has a case now: take it out of ELSEWHERE\n")),
+            Some((_, file, _)) => assert!(root.join(file).exists(), "{file}"),
+            None if !shown => {
+                wrong.push_str(&format!("{code} has no case: write a file below tests/cases that gives it\n"))
+            }
+            None => {}
+        }
+    }
+    let pages: BTreeSet<String> =
+        files("compiler/src/diagnostic/codes", ".md").into_iter().map(|(name, _)| name).collect();
+    assert_eq!(pages.len(), Code::ALL.len(), "a page without a code");
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn generated_tables_are_as_they_are_made() {
+    let facts = shared_dir()
+        .map(|dir| dir.join("data"))
+        .and_then(|data| if data.is_dir() { Ok(data) } else { Err(Skip(format!("no {}", data.display()))) });
+    let Some(facts) = or_skip(facts) else { return };
+    let output = Command::new(env!("CARGO"))
+        .current_dir(workspace())
+        .args(["run", "-q", "-p", "xtask", "--locked", "--", "tables", "--check", "--facts"])
+        .arg(facts)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n`cargo xtask tables` makes them anew");
+}
+
+#[test]
+fn headers_teach_and_nothing_speaks_of_one_machine() {
+    let mut wrong = String::new();
+    for folder in ["grammar/src", "compiler/src", "tests/src", "xtask/src"] {
+        for (name, text) in files(folder, ".rs") {
+            if !text.starts_with("//!") && !text.starts_with("#!") {
+                wrong.push_str(&format!("{name} does not begin by saying what it is for: `//! …`\n"));
+            }
+        }
+    }
+    // Written in two parts, so that this file is not one of those it finds.
+    let paths = [concat!("/wo", "rk/"), concat!("/tmp/", "kpol"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
+    for end in [".rs", ".md", ".kpol", ".pest", ".case", ".toml", ".sh", ".c"] {
+        for (name, text) in files(".", end) {
+            for path in paths.iter().filter(|path| text.contains(*path)) {
+                wrong.push_str(&format!("{name} speaks of `{path}`, which is a path of one machine\n"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
