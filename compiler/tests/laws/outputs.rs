@@ -30,7 +30,9 @@ proptest! {
             caps: Some(environment.caps.clone()), kernel: Some(environment.kernel), ..Options::default()
         };
         let (checked, products) = world.build(&options, Format::Bpf);
-        prop_assert!(errors(&checked).iter().all(|error| error.code == Code::E056), "{:?}\n{world}", errors(&checked));
+        // Too long, or ABIs of both byte orders, which no kernel reads in one file.
+        let sayable = |code: Code| !matches!(code, Code::E055 | Code::E056);
+        prop_assert!(!errors(&checked).iter().any(|error| sayable(error.code)), "{:?}\n{world}", errors(&checked));
         let Some(product) = products.first() else { return Ok(()) };
         let order = if program.archs.iter().min().is_some_and(|arch| arch.is_big_endian()) { ByteOrder::Big } else { ByteOrder::Little };
         let filter = Filter::from_bytes(&product.bytes, order).expect("a filter");
