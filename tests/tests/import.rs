@@ -56,6 +56,6 @@ fn what_libseccomp_makes_of_the_corpus_comes_back() {
                 }
             }
         }
-        assert!(calls > 1_000, "{calls}");
+        assert!(calls >= values.len(), "{name}: {calls}");
     }
 }
