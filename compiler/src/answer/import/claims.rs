@@ -42,10 +42,21 @@ pub struct Claims {
     pub claims: BTreeMap<Claim, BTreeSet<Arch>>,
     /// Calls by name, with the ABIs on which naming one says something.
     pub having: BTreeMap<String, BTreeSet<Arch>>,
-    /// Arguments of which the filter compares more bits than the kernel looks at.
+    /// Arguments of which the filter compares more bits than the kernel looks at, on some ABI.
     pub raw: BTreeMap<String, [bool; 6]>,
+    /// The same on one: libseccomp compares half of x32's registers, and all of x86_64's.
+    own_raw: BTreeMap<(String, Arch), [bool; 6]>,
     /// Numbers that need a declaration.
     pub declared: BTreeMap<String, BTreeMap<Arch, Nr>>,
+}
+
+impl Claims {
+    /// Arguments that go by their register. Where a register has 32 bits it makes no difference, so there they go as
+    /// elsewhere.
+    fn raw_on(&self, name: &str, arch: Arch) -> [bool; 6] {
+        let known = if arch.bits() == 32 { self.raw.get(name) } else { self.own_raw.get(&(name.to_owned(), arch)) };
+        known.copied().unwrap_or_default()
+    }
 }
 
 /// Why there are no words for a function.
@@ -90,6 +101,7 @@ pub fn collect(store: &mut Store, function: &Function, default: Action) -> Resul
         for (&arch, &node) in cell {
             let asked = arguments::unnameable(collector.store, name, arch, node);
             raw = std::array::from_fn(|arg| raw[arg] || asked[arg]);
+            collector.claims.own_raw.insert((name.clone(), arch), asked);
         }
         collector.claims.raw.insert(name.clone(), raw);
     }
@@ -101,13 +113,19 @@ pub fn collect(store: &mut Store, function: &Function, default: Action) -> Resul
             through.extend(multiplex::routes(multiplexer).map(|(name, number)| (name, number, arch, node)));
         }
     }
+    for (name, ..) in &through {
+        cells.entry((*name).to_owned()).or_default();
+    }
     let mut implied: BTreeMap<(Arch, &str, Action), Node> = BTreeMap::new();
     for (name, cell) in cells.iter().filter(|(name, _)| !multiplexers.contains(&name.as_str())) {
         let mut routes: Vec<(Arch, u32, Node)> = Vec::new();
         routes
             .extend(through.iter().filter(|route| route.0 == name.as_str()).map(|&(_, n, arch, node)| (arch, n, node)));
-        // Where a call has no number of its own, its name says nothing.
-        routes.retain(|(arch, ..)| cell.contains_key(arch));
+        // Where a call has no number of its own, its name still stands for the way through the multiplexer.
+        let archs: BTreeSet<Arch> = cell.keys().copied().chain(routes.iter().map(|&(arch, ..)| arch)).collect();
+        if cell.is_empty() {
+            collector.through_alone(name, &routes);
+        }
         let plain: Vec<(Surroundings, Action)> = {
             for (&arch, &node) in cell {
                 collector.cell(name, arch, node, None)?;
@@ -124,7 +142,8 @@ pub fn collect(store: &mut Store, function: &Function, default: Action) -> Resul
                 let same = collector.store.where_action(node, &|found| found == action);
                 let fits = collector.store.minus(reached, same) == Node::FALSE;
                 let known = collector.claims.claims.entry(claim.clone()).or_default();
-                if fits && known.contains(&arch) {
+                if fits && (known.contains(&arch) || !cell.contains_key(&arch)) {
+                    known.insert(arch);
                     let all = implied.entry((arch, multiplexer_of(name), action)).or_insert(Node::FALSE);
                     *all = collector.store.or(*all, reached);
                 } else if known.remove(&arch) {
@@ -139,6 +158,7 @@ pub fn collect(store: &mut Store, function: &Function, default: Action) -> Resul
                 }
             }
         }
+        collector.claims.having.insert(name.clone(), archs);
     }
     for name in multiplexers {
         for (&arch, &node) in cells.get(name).into_iter().flatten() {
@@ -181,6 +201,22 @@ impl Collector<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// Claims on a call that only a multiplexer reaches, where the filter singles it out there.
+    fn through_alone(&mut self, name: &str, routes: &[(Arch, u32, Node)]) {
+        for &(arch, number, node) in routes.iter().filter(|(.., node)| !node.is_leaf()) {
+            let reached = self.route(number);
+            for leaf in self.store.leaves(node) {
+                let Leaf::Act(action) = leaf else { continue };
+                let same = self.store.where_action(node, &|found| found == action);
+                if action != self.default && self.store.minus(reached, same) == Node::FALSE {
+                    let (patterns, when) = (vec![name.to_owned()], Surroundings::default());
+                    let claim = Claim { name: name.to_owned(), patterns, action, when };
+                    self.claims.claims.entry(claim).or_default().insert(arch);
+                }
+            }
+        }
     }
 
     /// The calls of a multiplexer that lead to one other call.
@@ -231,7 +267,7 @@ impl Collector<'_> {
             }
             let may = self.environments(allowed, conditions, false);
             let here = self.store.and(here, may);
-            let at = At { name, arch, raw: self.claims.raw.get(name).copied().unwrap_or_default() };
+            let at = At { name, arch, raw: self.claims.raw_on(name, arch) };
             let patterns: Vec<String> = arguments::patterns(self.store, at, conditions)
                 .ok_or_else(too_many)?
                 .into_iter()

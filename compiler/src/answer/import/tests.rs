@@ -43,10 +43,10 @@ fn a_filter_that_ignores_the_architecture_needs_to_be_told_it() {
 fn a_condition_on_a_multiplexed_call_keeps_the_other_way_as_it_is() {
     let text = made(
         r#"{ "defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"], "syscalls": [
-            { "names": ["socket", "bind"], "action": "SCMP_ACT_ALLOW" },
+            { "names": ["socket", "bind", "semop"], "action": "SCMP_ACT_ALLOW" },
             { "names": ["connect"], "action": "SCMP_ACT_ALLOW", "args": [{ "index": 2, "value": 16, "op": "SCMP_CMP_EQ" }] } ] }"#,
     );
-    assert!(text.contains("bind, socket"), "{text}");
+    assert!(text.contains("bind, semop, socket"), "{text}");
     assert!(text.contains("socketcall(call == SYS_CONNECT, arg2 == 16)"), "{text}");
 }
 

@@ -13,7 +13,7 @@ use super::claims::{Claim, Claims};
 use super::groups::{Beside, Groups, Wanted};
 use super::source::Source;
 use super::surroundings::Surroundings;
-use crate::spec::{Action, Arch};
+use crate::spec::{Action, Arch, multiplex};
 use crate::tables;
 
 /// Where the statements of a block hold.
@@ -85,11 +85,8 @@ pub fn write(source: &Source, claims: &Claims, head: &[String], remarks: &Remark
         let conditions = guard_text(guard, &all);
         let statements = context.rules(guard, rules);
         if conditions.is_empty() {
-            for (index, statement) in statements.iter().enumerate() {
-                // What has much to say has room around it.
-                let gap = statement.contains('\n') || index > 0 && statements[index - 1].contains('\n');
-                let _ = writeln!(body, "{}{statement}", if gap || index == 0 { "\n" } else { "" });
-            }
+            body.push('\n');
+            body.push_str(spaced(&statements).trim_start());
             continue;
         }
         match statements.as_slice() {
@@ -98,7 +95,7 @@ pub fn write(source: &Source, claims: &Claims, head: &[String], remarks: &Remark
                 small = true;
             }
             _ => {
-                let _ = writeln!(body, "\nwhen {conditions} {{\n{}\n}}", statements.join("\n"));
+                let _ = writeln!(body, "\nwhen {conditions} {{\n{}}}", spaced(&statements).trim_start());
                 small = false;
             }
         }
@@ -108,6 +105,16 @@ pub fn write(source: &Source, claims: &Claims, head: &[String], remarks: &Remark
         let _ = writeln!(out, "\n{consts}");
     }
     out + &body
+}
+
+/// Statements, one a line; what has much to say has room around it.
+fn spaced(statements: &[String]) -> String {
+    let mut text = String::new();
+    for (index, statement) in statements.iter().enumerate() {
+        let gap = statement.contains('\n') || index > 0 && statements[index - 1].contains('\n');
+        let _ = writeln!(text, "{}{statement}", if gap { "\n" } else { "" });
+    }
+    text
 }
 
 /// The place of each call's comments.
@@ -284,16 +291,24 @@ impl Context<'_> {
         let scope = guard.archs.as_ref().unwrap_or(self.all);
         let Some(having) = self.claims.having.get(name) else { return Beside::Nothing };
         let here: BTreeSet<Arch> = having.intersection(scope).copied().collect();
-        let said = |(claim, archs): (&Claim, &BTreeSet<Arch>)| {
-            claim.name == name
-                && claim.action == action
-                && claim.is_plain()
-                && here.is_subset(archs)
-                && holds_wherever(&claim.when, &guard.when)
+        let said_of = |name: &str, arch: Arch| {
+            self.claims.claims.iter().any(|(claim, archs)| {
+                claim.name == name
+                    && claim.action == action
+                    && claim.is_plain()
+                    && archs.contains(&arch)
+                    && holds_wherever(&claim.when, &guard.when)
+            })
+        };
+        // Without a number of its own it only stands for a way through the multiplexer.
+        let said = |arch: Arch| {
+            let through = multiplex::through(name).map(|(through, _)| through);
+            let own = tables::syscall(name).is_some_and(|call| call.nr(arch).is_some());
+            said_of(name, arch) || !own && through.is_some_and(|through| said_of(through, arch))
         };
         match here.is_empty() {
             true => Beside::Nothing,
-            false if self.claims.claims.iter().any(said) => Beside::Again,
+            false if here.into_iter().all(said) => Beside::Again,
             false => Beside::Harm,
         }
     }
