@@ -458,17 +458,9 @@ impl Printer<'_> {
         let elements = self.elements(id);
         let flat = |printer: &mut Self| {
             printer.open(id, Sep::Space);
-            for (index, &child) in elements.iter().enumerate() {
-                if index > 0 {
-                    printer.out.push(',');
-                    printer.state.sep = Sep::Space;
-                }
-                element(printer, child);
-                if printer.state.failed {
-                    return;
-                }
+            if printer.in_a_row(&elements, &element) {
+                printer.close(id, if elements.is_empty() { Sep::None } else { Sep::Space });
             }
-            printer.close(id, if elements.is_empty() { Sep::None } else { Sep::Space });
         };
         let keep = self.opens_line(id) && !elements.is_empty();
         let blank = elements.iter().skip(1).any(|&child| self.blank_before(self.tree.span(child).start));
@@ -481,6 +473,21 @@ impl Printer<'_> {
         }
         self.open(id, Sep::Line);
         self.filled(id, &elements, bare, element);
+    }
+
+    /// Elements on one line with commas between; false as soon as they do not fit.
+    fn in_a_row(&mut self, elements: &[NodeId], element: impl Fn(&mut Self, NodeId)) -> bool {
+        for (index, &child) in elements.iter().enumerate() {
+            if index > 0 {
+                self.out.push(',');
+                self.state.sep = Sep::Space;
+            }
+            element(self, child);
+            if self.state.failed {
+                return false;
+            }
+        }
+        true
     }
 
     /// The elements and the closing bracket of a broken list.
@@ -538,17 +545,9 @@ impl Printer<'_> {
         let elements = self.elements(id);
         let flat = |printer: &mut Self| {
             printer.parenthesis(id);
-            for (index, &child) in elements.iter().enumerate() {
-                if index > 0 {
-                    printer.out.push(',');
-                    printer.state.sep = Sep::Space;
-                }
-                printer.expr(child, false);
-                if printer.state.failed {
-                    return;
-                }
+            if printer.in_a_row(&elements, |printer, child| printer.expr(child, false)) {
+                printer.close(id, Sep::None);
             }
-            printer.close(id, Sep::None);
         };
         if self.try_flat(1, flat) {
             return;
@@ -614,17 +613,9 @@ impl Printer<'_> {
         let elements = self.elements(id);
         let flat = |printer: &mut Self| {
             printer.parenthesis(id);
-            for (index, &child) in elements.iter().enumerate() {
-                if index > 0 {
-                    printer.out.push(',');
-                    printer.state.sep = Sep::Space;
-                }
-                printer.set_item(child);
-                if printer.state.failed {
-                    return;
-                }
+            if printer.in_a_row(&elements, Self::set_item) {
+                printer.close(id, Sep::None);
             }
-            printer.close(id, Sep::None);
         };
         let blank = elements.iter().skip(1).any(|&child| self.blank_before(self.tree.span(child).start));
         let keep = self.opens_line(id) && !elements.is_empty();
