@@ -89,7 +89,7 @@ fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
     // What comes before the semicolon says what is wrong, what comes behind it what to do.
     let (message, help) = text.split_once("; ").map_or((text.as_str(), None), |(what, how)| (what, Some(how)));
     let (code, place) = match error {
-        E::TrapData { name, .. } | E::NotifyRefused { name } => {
+        E::TrapData { name, .. } | E::NotifyRefused { name } | E::ActionRefused { name, .. } => {
             (Code::E055, name.as_ref().map_or_else(|| default_place(compiled), |name| place_of_name(compiled, name)))
         }
         E::NotifyWithoutListener => (Code::E049, notify_place(compiled)),

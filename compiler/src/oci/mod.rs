@@ -17,7 +17,6 @@
 //! all three and hands nothing out unless the last equals what it began with.
 
 mod lenient;
-pub mod multiplex;
 pub mod paths;
 pub mod profile;
 pub mod prove;
