@@ -2,6 +2,7 @@
 
 mod brief;
 mod compare;
+mod install;
 mod names;
 
 pub use compare::unified;
@@ -45,8 +46,8 @@ pub struct Args {
     /// Write nothing; exit 1 with a diff if a file is not what would be built
     #[arg(long)]
     check: bool,
-    /// Write into DIR (/etc/seccomp if none is named) with mode 0644
-    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "/etc/seccomp")]
+    /// Write into DIR with mode 0644; /etc/seccomp, made where it is missing, if none is named
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = install::DEFAULT)]
     install: Option<PathBuf>,
     #[command(flatten)]
     settings: settings::Args,
@@ -99,7 +100,7 @@ fn plan(args: &Args) -> Result<Plan, Trouble> {
     };
     let mut folder = folder.clone();
     if folder.extension().is_some_and(|extension| extension == "kpol") {
-        paths.insert(0, std::mem::replace(&mut folder, PathBuf::from("/etc/seccomp")));
+        paths.insert(0, std::mem::replace(&mut folder, PathBuf::from(install::DEFAULT)));
     }
     if paths.is_empty() {
         return Err(Trouble::new(format!(
@@ -207,6 +208,10 @@ fn finish(args: &Args, plan: &Plan, goal: &Goal, made: &[Made], report: &mut Rep
         }
         _ => {}
     }
+    let folder = match goal {
+        Goal::Folder(folder) if plan.mode != Mode::Plain => Some(install::Folder::open(folder)?),
+        _ => None,
+    };
     let outputs: Vec<Output> = made.iter().map(|one| one.output.clone()).collect();
     if let Err(error) = write::commit(&outputs, plan.mode) {
         let mut diagnostic = Diagnostic::without_place(Code::E070, error.to_string());
@@ -215,6 +220,9 @@ fn finish(args: &Args, plan: &Plan, goal: &Goal, made: &[Made], report: &mut Rep
         }
         report.push(diagnostic);
         return Ok(Status::Trouble);
+    }
+    if let Some(folder) = folder {
+        folder.keep();
     }
     Ok(Status::Fine)
 }
