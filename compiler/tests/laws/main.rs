@@ -15,7 +15,7 @@
 //! | `sample` | calls at the edges of what a policy names |
 //! | `witness` | reads the calls in messages |
 //! | `world` | both roads from a text to an answer |
-//! | `meaning`, `outputs` | laws |
+//! | `meaning`, `outputs`, `round_trip` | laws |
 //! | `surprises` | cases that a user may not expect, by hand |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -24,6 +24,7 @@ mod condition;
 mod meaning;
 mod outputs;
 mod program;
+mod round_trip;
 mod sample;
 mod surprises;
 mod text;
