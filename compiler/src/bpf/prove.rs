@@ -36,6 +36,10 @@ pub enum Disproof {
     Foreign {
         /// The tokens.
         tokens: RangeInclusive<u32>,
+        /// Number of a call that comes through.
+        nr: Nr,
+        /// Its arguments.
+        args: [u64; 6],
     },
 }
 
@@ -45,8 +49,10 @@ impl fmt::Display for Disproof {
             Self::Unreadable(error) => write!(f, "the program cannot be read back: {error}"),
             Self::Overflow => f.write_str("the program is too large to be read back"),
             Self::Call { text, expected, found, .. } => write!(f, "{text} should get {expected}, and gets {found}"),
-            Self::Foreign { tokens } => {
-                write!(f, "architecture {:#010x} is not in the policy and does not end the process", tokens.start())
+            Self::Foreign { tokens, nr, args } => {
+                let token = tokens.start();
+                write!(f, "number {} with the arguments {args:x?} of architecture {token:#010x}, ", nr.0)?;
+                f.write_str("which the policy does not list, should end the process, and does not")
             }
         }
     }
@@ -78,12 +84,14 @@ pub fn prove(store: &mut Store, policy: &Policy, program: &Program) -> Result<()
     for foreign in &reading.foreign {
         for (range, node) in foreign.table.intervals() {
             let asked = match foreign.arch {
-                Some(arch) => first_owned(arch, &range).is_some(),
-                None => true,
+                Some(arch) => first_owned(arch, &range),
+                None => Some(Nr(*range.start())),
             };
-            if asked && node != Node::action(Function::FOREIGN) {
-                return Err(Disproof::Foreign { tokens: foreign.tokens.clone() });
-            }
+            let Some(nr) = asked.filter(|_| node != Node::action(Function::FOREIGN)) else { continue };
+            let lives = store.where_action(node, &|action| action != Function::FOREIGN);
+            let Some((cube, _)) = store.witness(lives, &|leaf| leaf == Leaf::True) else { continue };
+            let args = cube.args.map(|bits| bits.value);
+            return Err(Disproof::Foreign { tokens: foreign.tokens.clone(), nr, args });
         }
     }
     if store.overflowed() { Err(Disproof::Overflow) } else { Ok(()) }

@@ -54,7 +54,8 @@ fn round_trip(seed: u64, tally: &mut Tally) {
     let mut stream = Stream(seed);
     let length = stream.below(160);
     let numbers = (0..length).map(|_| stream.next() as u16).collect();
-    let shape = Shape { small: seed % 3 != 0, environment: seed % 4 == 0, declared: seed % 3 == 0, ..Shape::default() };
+    let shape =
+        Shape { small: !seed.is_multiple_of(3), environment: seed % 4 < 1, declared: seed % 3 < 1, ..Shape::default() };
     let program = program(numbers, shape, ROOT, None);
     let world = World::from(&program);
     let environment = sample::environment(&program, &mut stream);
