@@ -134,6 +134,9 @@ impl Store {
         if condition == Node::TRUE || then == other {
             return then;
         }
+        // Where the condition holds it is true, and elsewhere false.
+        let then = if then == condition { Node::TRUE } else { then };
+        let other = if other == condition { Node::FALSE } else { other };
         if condition == Node::FALSE {
             return other;
         }

@@ -6,7 +6,7 @@
 
 use kpol_grammar::ast::{self, StatementKind};
 
-use super::{Compiled, Format, Options, Product};
+use super::{Compiled, Format, Options, Product, Writer};
 use crate::bpf;
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::oci;
@@ -22,19 +22,20 @@ pub(super) struct Output {
 }
 
 /// Makes and proves one output.
-pub(super) fn make(compiled: &mut Compiled, format: Format, options: &Options) -> Output {
+pub(super) fn make(writer: &dyn Writer, compiled: &mut Compiled, format: Format, options: &Options) -> Output {
     match format {
-        Format::Json => json(compiled, options),
-        Format::Bpf => bpf(compiled),
+        Format::Json => json(writer, compiled, options),
+        Format::Bpf => bpf(writer, compiled),
     }
 }
 
-fn json(compiled: &mut Compiled, options: &Options) -> Output {
+fn json(writer: &dyn Writer, compiled: &mut Compiled, options: &Options) -> Output {
     if let Some(diagnostic) = defaults_differ(compiled) {
         return Output { product: None, diagnostics: vec![diagnostic] };
     }
     let target = oci::Target { libseccomp: options.libseccomp, ..oci::Target::default() };
-    match oci::write(&mut compiled.store, &compiled.policy, &target) {
+    let (store, policy) = (&mut compiled.store, &compiled.policy);
+    match writer.json(store, policy, &target).and_then(|draft| draft.prove(store, policy, &target)) {
         Ok(written) => Output {
             diagnostics: written.warnings.iter().filter_map(|warning| json_warning(compiled, warning)).collect(),
             product: Some(Product { format: Format::Json, bytes: written.json.into_bytes(), proven: written.proven }),
@@ -85,6 +86,9 @@ fn json_warning(compiled: &Compiled, warning: &oci::Warning) -> Option<Diagnosti
 
 fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
     use oci::WriteError as E;
+    if let E::Internal { what, .. } = error {
+        return disproved(compiled, "JSON", what);
+    }
     let text = error.to_string();
     // What comes before the semicolon says what is wrong, what comes behind it what to do.
     let (message, help) = text.split_once("; ").map_or((text.as_str(), None), |(what, how)| (what, Some(how)));
@@ -112,20 +116,19 @@ fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
     }
 }
 
-fn bpf(compiled: &mut Compiled) -> Output {
+fn bpf(writer: &dyn Writer, compiled: &mut Compiled) -> Output {
     let failed = |diagnostic| Output { product: None, diagnostics: vec![diagnostic] };
     let of_order = |big| compiled.policy.archs.iter().find(|arch| arch.is_big_endian() == big);
     if let (Some(little), Some(big)) = (of_order(false), of_order(true)) {
         let message = format!("no kernel loads a filter for both {little} and {big}: their bytes are in another order");
         return failed(Diagnostic::new(Code::E055, arch_place(compiled), message).help("build a file for each"));
     }
-    let program = match bpf::write(&mut compiled.store, &compiled.policy) {
+    let program = match writer.bpf(&mut compiled.store, &compiled.policy) {
         Ok(program) => program,
         Err(error) => return failed(bpf_error(compiled, &error)),
     };
     if let Err(disproof) = bpf::prove(&mut compiled.store, &compiled.policy, &program) {
-        let message = format!("internal error: the filter does not mean the policy: {disproof}");
-        return failed(Diagnostic::new(Code::E099, file_start(compiled), message));
+        return failed(disproved(compiled, "filter", &disproof.to_string()));
     }
     Output {
         product: Some(Product {
@@ -135,6 +138,14 @@ fn bpf(compiled: &mut Compiled) -> Output {
         }),
         diagnostics: Vec::new(),
     }
+}
+
+/// Our own mistake, found before it could do harm.
+fn disproved(compiled: &Compiled, product: &str, why: &str) -> Diagnostic {
+    let message = format!("internal error: the {product} does not mean the policy; nothing is written");
+    Diagnostic::new(Code::E099, file_start(compiled), message)
+        .note(why)
+        .help("a mistake in kpolc, not in the policy: please report it, with these lines")
 }
 
 /// Instructions are read in the byte order of the kernel that loads them.

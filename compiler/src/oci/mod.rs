@@ -33,4 +33,4 @@ pub use profile::Profile;
 pub use read::{ReadError, read};
 pub use runtime::{Loaded, Release};
 pub use sharing::Fault;
-pub use write::{Target, Warning, WriteError, Written, write};
+pub use write::{Draft, Target, Warning, WriteError, Written, draft, write};

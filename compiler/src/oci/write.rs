@@ -34,6 +34,23 @@ pub struct Target {
     pub dialect: Dialect,
 }
 
+/// A text of which nobody knows yet what it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The text.
+    pub json: String,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+}
+
+impl Draft {
+    /// Reads the text as a runtime does, and hands it out only if that is the policy.
+    pub fn prove(self, store: &mut Store, policy: &Policy, target: &Target) -> Result<Written, Vec<WriteError>> {
+        let proven = prove::prove(store, policy, target, &self.json).map_err(|error| vec![error])?;
+        Ok(Written { json: self.json, warnings: self.warnings, proven })
+    }
+}
+
 /// What `write` hands out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -252,6 +269,11 @@ impl std::error::Error for WriteError {}
 
 /// Writes the policy's JSON and proves it. All that is wrong is in `Err`, sorted by call.
 pub fn write(store: &mut Store, policy: &Policy, target: &Target) -> Result<Written, Vec<WriteError>> {
+    draft(store, policy, target)?.prove(store, policy, target)
+}
+
+/// Writes the policy's JSON. All that is wrong is in `Err`, sorted by call.
+pub fn draft(store: &mut Store, policy: &Policy, target: &Target) -> Result<Draft, Vec<WriteError>> {
     let writer = Writer::new(policy, target);
     let mut errors = writer.refuse();
     if !errors.is_empty() {
@@ -293,8 +315,7 @@ pub fn write(store: &mut Store, policy: &Policy, target: &Target) -> Result<Writ
     let mut json = serde_json::to_string_pretty(&profile)
         .map_err(|error| vec![WriteError::Internal { call: None, what: error.to_string() }])?;
     json.push('\n');
-    let proven = prove::prove(store, policy, target, &json).map_err(|error| vec![error])?;
-    Ok(Written { json, warnings, proven })
+    Ok(Draft { json, warnings })
 }
 
 /// One rule of a name, as it will stand in the file.
