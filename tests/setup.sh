@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the whole-system tests meet: container runtimes, libseccomp, an emulator, an arm64 kernel.
+# Installs what the whole-system tests meet: container runtimes, libseccomp, strace, Go, an emulator, an arm64 kernel.
 #
 #     sudo tests/setup.sh
 #
@@ -24,10 +24,16 @@ want podman podman
 want busybox busybox-static
 want qemu-system-aarch64 qemu-system-arm
 want unshare util-linux
+want cc gcc
+[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+want strace strace
+want go golang-go
 if [ "$(uname -m)" != aarch64 ]; then
     want aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     [ -e /usr/aarch64-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-arm64-cross)
 fi
+want arm-linux-gnueabi-gcc gcc-arm-linux-gnueabi
+[ -e /usr/arm-linux-gnueabi/lib/libc.a ] || missing+=(libc6-dev-armel-cross)
 [ -e /usr/include/seccomp.h ] || missing+=(libseccomp-dev)
 
 if [ ${#missing[@]} -eq 0 ] && [ -s "$kernel" ]; then

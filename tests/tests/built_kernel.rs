@@ -326,3 +326,31 @@ fn an_arm64_kernel_enforces_them_too() {
         }
     }
 }
+
+/// The 32-bit ABI of the arm64 kernel, under our filters: its own numbers, its own token, registers of 32 bits.
+#[test]
+fn an_arm64_kernel_enforces_them_for_32_bit_programs_too() {
+    let arch = Arch::Arm;
+    let calls: Vec<Call> = calls(arch).into_iter().map(|call| Call { args: narrow(arch, call.args), ..call }).collect();
+    let mut jobs = vec![Job::new(&always(Action::Allow), &calls)];
+    let built = everything();
+    jobs.extend(built.iter().map(|(_, built)| Job::new(built.bpf(), &calls)));
+    let Some(outcomes) = or_skip(arm64::run_on(arch, &jobs)) else { return };
+    let (mut listed, mut foreign) = (0, 0);
+    for ((name, built), seen) in built.iter().zip(&outcomes[1..]) {
+        let is_listed = built.compiled.policy.archs.contains(&arch);
+        if is_listed {
+            listed += 1
+        } else {
+            foreign += 1
+        }
+        for ((call, seen), free) in calls.iter().zip(seen).zip(&outcomes[0]) {
+            let action = built.action(call);
+            assert!(is_listed || action == Action::KillProcess, "{name}: {call:x?}");
+            assert!(seen.is_of(action, Watch::Nobody, *free), "{name}: {call:x?} is {action:?}, but {seen:?}");
+        }
+    }
+    // `close(-1)` is what it is without a filter: the probe's way in works.
+    assert_eq!(outcomes[0][0], Outcome::Errno(9));
+    assert!(listed > 0 && foreign > 0, "policies with and without the ABI");
+}
