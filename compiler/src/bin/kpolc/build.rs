@@ -30,6 +30,8 @@ use crate::ui::{Status, Trouble, Ui};
   kpolc build web.kpol                         web.json beside it
   kpolc build web.kpol -o -                    to stdout
   kpolc build web.kpol --emit json,bpf -o out/ out/web.json and out/web.bpf
+  kpolc build web.kpol --emit c,asm            web.h to compile in, web.asm to read
+  kpolc build web.kpol --emit dot --call socket -o - | dot -Tsvg > socket.svg
   kpolc build profiles/ --check                exit 1 and a diff where a file is not up to date
   kpolc build profiles/ --install              to /etc/seccomp, mode 0644")]
 pub struct Args {
@@ -42,6 +44,9 @@ pub struct Args {
     /// What to make
     #[arg(long, value_enum, value_delimiter = ',', default_value = "json", value_name = "FORMATS")]
     emit: Vec<Emit>,
+    /// Calls that the graph of `--emit dot` shows, instead of all that look at arguments
+    #[arg(long, value_name = "CALL", value_delimiter = ',')]
+    call: Vec<String>,
     /// Write nothing; exit 1 with a diff if a file is not what would be built
     #[arg(long)]
     check: bool,
@@ -59,6 +64,12 @@ pub enum Emit {
     Json,
     /// Raw struct sock_filter array, for the kernel
     Bpf,
+    /// A listing, with names of calls and the rules that decide
+    Asm,
+    /// A C header with the same array
+    C,
+    /// The calls that are looked at more closely as a graph, for Graphviz
+    Dot,
 }
 
 impl From<Emit> for Format {
@@ -66,6 +77,9 @@ impl From<Emit> for Format {
         match emit {
             Emit::Json => Self::Json,
             Emit::Bpf => Self::Bpf,
+            Emit::Asm => Self::Asm,
+            Emit::C => Self::C,
+            Emit::Dot => Self::Dot,
         }
     }
 }
@@ -121,11 +135,17 @@ struct Made {
 pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     let plan = plan(args)?;
     let formats = formats(&args.emit);
+    if !args.call.is_empty() && !formats.contains(&Format::Dot) {
+        return Err(Trouble::new("`--call` says what a graph shows: it needs `--emit dot`"));
+    }
 
     let inputs = inputs::expand(&plan.paths)?;
     let mut report = Report::default();
     let mut projects = Projects::new(&Disk, &args.settings);
-    let jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
+    let mut jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
+    for (_, settings) in &mut jobs {
+        settings.options.calls = args.call.iter().cloned().collect();
+    }
     // Built by a doubtful project file it would not be what was meant.
     let mut failed = jobs.iter().any(|(_, settings)| settings.doubtful);
     let answers = inputs::parallel(&jobs, ui, |(input, settings)| {
@@ -232,12 +252,12 @@ fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made]) {
             briefs.iter().for_each(|brief| ui.note(brief));
             for one in made {
                 let archs: Vec<&str> = one.proven.iter().map(|arch| arch.name()).collect();
-                ui.note(&format!(
-                    "{}: {}, proven equal on {}",
-                    one.output.path.display(),
-                    size(one),
-                    brief::list(&archs)
-                ));
+                let proven = if archs.is_empty() {
+                    "drawn from the policy's diagram".to_owned()
+                } else {
+                    format!("proven equal on {}", brief::list(&archs))
+                };
+                ui.note(&format!("{}: {}, {proven}", one.output.path.display(), size(one)));
             }
         }
     }
@@ -246,7 +266,7 @@ fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made]) {
 fn size(made: &Made) -> String {
     let bytes = made.output.bytes.len();
     match made.format {
-        Format::Json => format!("{bytes} bytes"),
+        Format::Json | Format::Asm | Format::C | Format::Dot => format!("{bytes} bytes"),
         // Each instruction has eight bytes, and the kernel counts instructions.
         Format::Bpf => format!("{} instructions", bytes / 8),
     }
@@ -257,6 +277,9 @@ fn file_name(policy: &Path, format: Format) -> OsString {
     let extension = match format {
         Format::Json => "json",
         Format::Bpf => "bpf",
+        Format::Asm => "asm",
+        Format::C => "h",
+        Format::Dot => "dot",
     };
     let mut name = policy.file_stem().unwrap_or_default().to_owned();
     name.push(".");
