@@ -39,6 +39,8 @@ pub struct Options {
     pub kernel: Option<KernelVersion>,
     /// libseccomp release of the target (major, minor, patch); `None` is the newest of the tables.
     pub libseccomp: Option<(u8, u8, u8)>,
+    /// `--call`: the calls that a graph shows; all if there are none.
+    pub calls: BTreeSet<String>,
 }
 
 /// What a check found.
@@ -85,6 +87,12 @@ pub enum Format {
     Json,
     /// Raw `struct sock_filter` array.
     Bpf,
+    /// The same as a listing.
+    Asm,
+    /// The same as a C header.
+    C,
+    /// The diagram as a graph.
+    Dot,
 }
 
 /// One file to write.
@@ -94,7 +102,7 @@ pub struct Product {
     pub format: Format,
     /// The whole file.
     pub bytes: Vec<u8>,
-    /// ABIs for which it was read back and found to mean the policy.
+    /// ABIs for which it was read back and found to mean the policy; none for a graph, which nothing reads back.
     pub proven: Vec<Arch>,
 }
 
@@ -145,11 +153,9 @@ fn make(
     if let Some(compiled) = &mut compiled
         && !analysis.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     {
-        for &format in formats {
-            let output = output::make(writer, compiled, format, options);
-            products.extend(output.product);
-            analysis.diagnostics.extend(output.diagnostics);
-        }
+        let output = output::make(writer, compiled, formats, options, path, &analysis.sources);
+        products = output.products;
+        analysis.diagnostics.extend(output.diagnostics);
     }
     let Analysis { sources, mut diagnostics, comments, library, .. } = analysis;
     if !formats.contains(&Format::Json) {

@@ -14,9 +14,9 @@ use kpol_compiler::diagram::{Leaf, Store};
 use kpol_compiler::oci::profile::{Entry, Op, Profile};
 use kpol_compiler::oci::runtime::{Dialect, Release, load};
 use kpol_compiler::oci::write::MOST_TESTS;
-use kpol_compiler::oci::{Fault, Target, multiplex, read, write};
+use kpol_compiler::oci::{Fault, Target, read, write};
 use kpol_compiler::policy::Policy;
-use kpol_compiler::spec::{Action, Arch, Environment, Nr};
+use kpol_compiler::spec::{Action, Arch, Environment, Nr, multiplex};
 use kpol_compiler::tables;
 
 /// `struct scmp_arg_cmp`.
@@ -596,8 +596,7 @@ fn explained(profile: &Profile, arch: Arch, nr: Nr) -> bool {
     let mut tests = std::collections::BTreeSet::new();
     for entry in &profile.syscalls {
         for call in entry.names.iter().filter_map(|name| tables::syscall(name)) {
-            let (by, _) = multiplex::other_way(call.name(), arch).unzip();
-            let through = by.and_then(|by| tables::syscall(by.name())?.nr(arch)) == Some(nr);
+            let through = multiplex::other_way(call).and_then(|(by, _)| by.nr(arch)) == Some(nr);
             if through || call.nr(arch) == Some(nr) {
                 tests.extend(entry.args.iter().map(|arg| match arg.op {
                     Op::MaskedEq => (arg.index, arg.value),

@@ -18,10 +18,10 @@ use kpol_compiler::bpf::{self, Disproof, Insn, Program as Filter, SeccompData, o
 use kpol_compiler::diagram::{Leaf, Store};
 use kpol_compiler::driver::{self, Options};
 use kpol_compiler::oci::profile::{Arg, Entry, Op, Profile};
-use kpol_compiler::oci::{self, Target, WriteError, multiplex, runtime};
+use kpol_compiler::oci::{self, Target, WriteError, runtime};
 use kpol_compiler::policy::Policy;
 use kpol_compiler::source::{Disk, Loader};
-use kpol_compiler::spec::{Action, Arch, Call, Environment, Nr};
+use kpol_compiler::spec::{Action, Arch, Call, Environment, Nr, multiplex};
 use kpol_compiler::tables;
 use serde_json::{Value, json};
 
@@ -433,10 +433,10 @@ fn answers(profile: &Profile, call: &Call, environment: &Environment) -> BTreeSe
                 if name.nr(call.arch) == Some(call.nr) && rule.iter().all(|arg| holds(arg, call)) {
                     claims.insert(action);
                 }
-                let Some((through, number)) = multiplex::other_way(name.name(), call.arch) else { continue };
-                let behind = tables::syscall(through.name()).and_then(|through| through.nr(call.arch));
+                let Some((through, number)) = multiplex::other_way(name) else { continue };
                 let rest = rule.iter().filter(|arg| arg.index != 0).all(|arg| holds(arg, call));
-                if behind == Some(call.nr) && call.args[0] & bits(call.arch) == number && rest {
+                if through.nr(call.arch) == Some(call.nr) && call.args[0] & bits(call.arch) == u64::from(number) && rest
+                {
                     sometimes.insert(action);
                 }
             }

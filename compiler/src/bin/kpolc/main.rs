@@ -20,6 +20,7 @@ mod new;
 mod report;
 mod run;
 mod settings;
+mod show;
 mod stats;
 mod ui;
 mod why;
@@ -51,6 +52,7 @@ enum Command {
     Build(build::Args),
     Why(why::Args),
     Diff(diff::Args),
+    Show(show::Args),
     Stats(stats::Args),
     Fmt(fmt::Args),
     Run(run::Args),
@@ -75,6 +77,7 @@ fn kpolc(cli: &Cli, writer: &dyn Writer) -> Status {
         Command::Build(args) => build::run(args, &ui, writer),
         Command::Why(args) => why::run(args, &ui),
         Command::Diff(args) => diff::run(args, &ui),
+        Command::Show(args) => show::run(args, &ui),
         Command::Stats(args) => stats::run(args, &ui),
         Command::Fmt(args) => fmt::run(args, &ui),
         Command::Run(args) => run::run(args, &ui, writer),
