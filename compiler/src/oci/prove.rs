@@ -4,9 +4,10 @@
 //! policy ─write→ text ─read→ profile ─load on each host→ diagram  =  the policy's, node by node
 //! ```
 
+use super::error::WriteError;
 use super::read::read;
 use super::runtime::{self, Loaded};
-use super::write::{Target, WriteError};
+use super::write::Target;
 use crate::diagram::{Leaf, Node, Store, Table};
 use crate::policy::{Policy, witness};
 use crate::spec::arch::X32_BIT;
