@@ -37,8 +37,7 @@ pub struct Operand {
 impl Store {
     /// The set of calls where `operand` compares so with `value`, whose low `operand.bits` bits count.
     pub fn compare(&mut self, operand: Operand, comparison: Comparison, value: u64) -> Node {
-        let question = (operand, comparison, value);
-        if let Some(&known) = self.compared.get(&question) {
+        if let Some(&known) = self.compared.get(&(operand, comparison, value)) {
             return known;
         }
         let mut node = Node::TRUE;
@@ -56,7 +55,7 @@ impl Store {
             let (lo, hi) = if sign { (on_one, on_zero) } else { (on_zero, on_one) };
             node = if operand.mask >> bit & 1 == 1 { self.make(Var::arg(operand.arg, bit), lo, hi) } else { lo };
         }
-        self.compared.insert(question, node);
+        self.compared.insert((operand, comparison, value), node);
         node
     }
 

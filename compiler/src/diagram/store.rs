@@ -40,7 +40,7 @@ pub struct Store {
     unique: FxHashMap<Inner, Node>,
     ites: FxHashMap<(Node, Node, Node), Node>,
     applied: FxHashMap<(Op, Node, Node), Node>,
-    /// Comparisons made: several ABIs ask the same.
+    /// Policies compare with the same values again and again, on each ABI and in each proof.
     pub(super) compared: FxHashMap<(Operand, Comparison, u64), Node>,
     limit: usize,
     overflowed: bool,
