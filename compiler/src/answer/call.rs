@@ -170,8 +170,8 @@ fn record_arch(word: &str, number: Option<u32>) -> Option<Arch> {
 pub struct Pattern {
     /// The number that is asked about.
     pub nr: Nr,
-    /// A policy that allows just these calls.
-    pub policy: String,
+    /// A policy that allows just these calls; `None` for all calls of the number.
+    pub policy: Option<String>,
 }
 
 impl Question {
@@ -213,7 +213,9 @@ impl Question {
             None => (format!("syscall asked_about = {:#x} on {arch}\n", nr.0), "asked_about".to_owned()),
         };
         let tests = tests.join(", ");
-        Some(Pattern { nr, policy: format!("arch {arch}\ndefault kill\n{declaration}allow {{ {name}({tests}) }}\n") })
+        let policy = format!("arch {arch}\ndefault kill\n{declaration}allow {{ {name}({tests}) }}\n");
+        // Without conditions nothing need be compiled: some numbers are too large to be declared.
+        Some(Pattern { nr, policy: (!tests.is_empty()).then_some(policy) })
     }
 
     /// The nearest name, where no ABI has the one that was asked about.

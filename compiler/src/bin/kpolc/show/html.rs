@@ -20,6 +20,7 @@ use kpol_compiler::diagnostic::render::clean_line;
 use kpol_compiler::driver::load::Filter;
 use kpol_compiler::spec::{Action, Arch};
 
+use super::text::short;
 use crate::filters::{list, many};
 
 const STYLE: &str = include_str!("page.css");
@@ -30,7 +31,7 @@ const SCRIPT_HASH: &str = "GfgEuz4lIkY3fQ5Zosi10aARZA7BO/4bgjRQ4J8ZpJ4=";
 
 /// The page.
 pub fn page(page: &Page, filter: &Filter) -> String {
-    let name = escaped(&filter.name);
+    let name = escaped(short(filter));
     let mut html = format!(
         "<!doctype html>
 <html lang=\"en\">
@@ -65,9 +66,12 @@ fn header(html: &mut String, page: &Page, filter: &Filter, name: &str) {
     let _ = write!(
         html,
         "<header>\n<h1>{name}</h1>\n<p class=\"soft\">{}</p>\n",
-        match filter.archs.len() {
+        match filter.spoken.len() {
             0 => "No ABI may make calls".to_owned(),
-            _ => format!("A seccomp filter for {}; calls of every other ABI end the process", list(&filter.archs)),
+            _ => {
+                let others: Vec<String> = page.others.iter().map(|other| escaped(other)).collect();
+                format!("A seccomp filter for {}; {}", list(&filter.spoken), others.join("; "))
+            }
         }
     );
     if let Some(about) = &page.about {
@@ -112,7 +116,7 @@ fn header(html: &mut String, page: &Page, filter: &Filter, name: &str) {
     sum(html, &stops);
     html.push_str("</ul>\n");
     for (archs, action) in &page.rest {
-        let on = if archs.len() == filter.archs.len() { String::new() } else { format!(" on {}", list(archs)) };
+        let on = if archs.len() == filter.spoken.len() { String::new() } else { format!(" on {}", list(archs)) };
         let _ = writeln!(html, "<p class=\"soft\">Numbers without a name{on} get {}.</p>", chip(*action));
     }
     if !page.holds.is_empty() {
@@ -142,8 +146,8 @@ fn tools(html: &mut String, page: &Page, filter: &Filter) {
     actions.dedup();
     let option = |word: &str| format!("<option value=\"{word}\">{word}</option>");
     let actions: String = actions.iter().map(|action| option(&escaped(&action.to_string()))).collect();
-    let archs: String = filter.archs.iter().map(|arch| option(arch.name())).collect();
-    let one_abi = if filter.archs.len() < 2 { " hidden" } else { "" };
+    let archs: String = filter.spoken.iter().map(|arch| option(arch.name())).collect();
+    let one_abi = if filter.spoken.len() < 2 { " hidden" } else { "" };
     let _ = write!(
         html,
         "<div class=\"tools\" id=\"tools\" role=\"search\" hidden>
