@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the whole-system tests meet: container runtimes, libseccomp, an emulator, an arm64 kernel, Graphviz, a
-# browser and what drives it.
+# Installs what the whole-system tests meet: container runtimes, libseccomp, strace, Go, an emulator, an arm64 kernel, Graphviz,
+# a browser and what drives it.
 #
 #     sudo tests/setup.sh
 #
@@ -25,6 +25,10 @@ want podman podman
 want busybox busybox-static
 want qemu-system-aarch64 qemu-system-arm
 want unshare util-linux
+want cc gcc
+[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+want strace strace
+want go golang-go
 want dot graphviz
 want chromium chromium
 want node nodejs
@@ -33,6 +37,8 @@ if [ "$(uname -m)" != aarch64 ]; then
     want aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     [ -e /usr/aarch64-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-arm64-cross)
 fi
+want arm-linux-gnueabi-gcc gcc-arm-linux-gnueabi
+[ -e /usr/arm-linux-gnueabi/lib/libc.a ] || missing+=(libc6-dev-armel-cross)
 [ -e /usr/include/seccomp.h ] || missing+=(libseccomp-dev)
 
 # playwright-core drives a browser that is installed; it brings none of its own.

@@ -7,6 +7,7 @@
 
 pub mod load;
 mod output;
+mod writer;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ use crate::resolve::{self, Resolved, Sink};
 use crate::source::graph::{Graph, Profile, Reader};
 use crate::source::{LoadError, Loader, Sources};
 use crate::spec::{Arch, KernelVersion};
+
+pub use writer::{Own, Writer};
 
 /// What the command line and `kpol.toml` settle, both read into this one value.
 #[derive(Debug, Clone, Default)]
@@ -106,14 +109,26 @@ pub struct Product {
 /// Reads `path` and everything that it includes, and says what is wrong, also with the outputs that would be made of
 /// it. What is only settled when building (`--cap`, `--kernel`) may stay open.
 pub fn check(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> Checked {
-    let (mut checked, _) = make(loader, path, options, formats);
+    let (mut checked, _) = make(&Own, loader, path, options, formats);
     checked.diagnostics.retain(|diagnostic| diagnostic.code != Code::E052);
     checked
 }
 
 /// The same, and the products that were asked for, each proven to mean the policy; none where there is an error.
 pub fn build(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> (Checked, Vec<Product>) {
-    let (mut checked, products) = make(loader, path, options, formats);
+    build_by(&Own, loader, path, options, formats)
+}
+
+/// The same with products by somebody else, who is trusted no more than we are: what does not mean the policy is not
+/// handed out.
+pub fn build_by(
+    writer: &dyn Writer,
+    loader: &dyn Loader,
+    path: &Path,
+    options: &Options,
+    formats: &[Format],
+) -> (Checked, Vec<Product>) {
+    let (mut checked, products) = make(writer, loader, path, options, formats);
     if checked.library {
         let finding = a_library(&checked.sources);
         checked.diagnostics.push(finding);
@@ -123,7 +138,13 @@ pub fn build(loader: &dyn Loader, path: &Path, options: &Options, formats: &[For
     (checked, products)
 }
 
-fn make(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> (Checked, Vec<Product>) {
+fn make(
+    writer: &dyn Writer,
+    loader: &dyn Loader,
+    path: &Path,
+    options: &Options,
+    formats: &[Format],
+) -> (Checked, Vec<Product>) {
     let mut store = Store::default();
     let mut analysis = analyse(loader, path, options, &mut store);
     let mut products = Vec::new();
@@ -132,7 +153,7 @@ fn make(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format])
     if let Some(compiled) = &mut compiled
         && !analysis.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     {
-        let output = output::make(compiled, formats, options, path, &analysis.sources);
+        let output = output::make(writer, compiled, formats, options, path, &analysis.sources);
         products = output.products;
         analysis.diagnostics.extend(output.diagnostics);
     }

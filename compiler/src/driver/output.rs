@@ -9,7 +9,7 @@ use std::path::Path;
 use kpol_grammar::ast::{self, StatementKind};
 use kpol_grammar::did_you_mean;
 
-use super::{Compiled, Format, Options, Product};
+use super::{Compiled, Format, Options, Product, Writer};
 use crate::bpf::{self, Program};
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::emit;
@@ -35,6 +35,7 @@ struct Output {
 
 /// Makes and proves each output. The program that several of them hold is made once.
 pub(super) fn make(
+    writer: &dyn Writer,
     compiled: &mut Compiled,
     formats: &[Format],
     options: &Options,
@@ -45,10 +46,10 @@ pub(super) fn make(
     let mut program: Option<Option<Program>> = None;
     for &format in formats {
         let output = match format {
-            Format::Json => json(compiled, options),
+            Format::Json => json(writer, compiled, options),
             Format::Dot => dot(compiled, options, path),
             Format::Bpf | Format::Asm | Format::C => {
-                let made = program.get_or_insert_with(|| match bpf(compiled) {
+                let made = program.get_or_insert_with(|| match bpf(writer, compiled) {
                     Ok(program) => Some(program),
                     Err(diagnostic) => {
                         outputs.diagnostics.push(*diagnostic);
@@ -115,12 +116,13 @@ fn dot(compiled: &mut Compiled, options: &Options, path: &Path) -> Output {
     }
 }
 
-fn json(compiled: &mut Compiled, options: &Options) -> Output {
+fn json(writer: &dyn Writer, compiled: &mut Compiled, options: &Options) -> Output {
     if let Some(diagnostic) = defaults_differ(compiled) {
         return Output { product: None, diagnostics: vec![diagnostic] };
     }
     let target = oci::Target { libseccomp: options.libseccomp, ..oci::Target::default() };
-    match oci::write(&mut compiled.store, &compiled.policy, &target) {
+    let (store, policy) = (&mut compiled.store, &compiled.policy);
+    match writer.json(store, policy, &target).and_then(|draft| draft.prove(store, policy, &target)) {
         Ok(written) => Output {
             diagnostics: written.warnings.iter().filter_map(|warning| json_warning(compiled, warning)).collect(),
             product: Some(Product { format: Format::Json, bytes: written.json.into_bytes(), proven: written.proven }),
@@ -171,11 +173,14 @@ fn json_warning(compiled: &Compiled, warning: &oci::Warning) -> Option<Diagnosti
 
 fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
     use oci::WriteError as E;
+    if let E::Internal { what, .. } = error {
+        return disproved(compiled, "JSON", what);
+    }
     let text = error.to_string();
     // What comes before the semicolon says what is wrong, what comes behind it what to do.
     let (message, help) = text.split_once("; ").map_or((text.as_str(), None), |(what, how)| (what, Some(how)));
     let (code, place) = match error {
-        E::TrapData { name, .. } | E::NotifyRefused { name } => {
+        E::TrapData { name, .. } | E::NotifyRefused { name } | E::ActionRefused { name, .. } => {
             (Code::E055, name.as_ref().map_or_else(|| default_place(compiled), |name| place_of_name(compiled, name)))
         }
         E::NotifyWithoutListener => (Code::E049, notify_place(compiled)),
@@ -199,21 +204,28 @@ fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
 }
 
 /// The program, proven.
-fn bpf(compiled: &mut Compiled) -> Result<Program, Box<Diagnostic>> {
+fn bpf(writer: &dyn Writer, compiled: &mut Compiled) -> Result<Program, Box<Diagnostic>> {
     let of_order = |big| compiled.policy.archs.iter().find(|arch| arch.is_big_endian() == big);
     if let (Some(little), Some(big)) = (of_order(false), of_order(true)) {
         let message = format!("no kernel loads a filter for both {little} and {big}: their bytes are in another order");
         return Err(Box::new(Diagnostic::new(Code::E055, arch_place(compiled), message).help("build a file for each")));
     }
-    let program = match bpf::write(&mut compiled.store, &compiled.policy) {
+    let program = match writer.bpf(&mut compiled.store, &compiled.policy) {
         Ok(program) => program,
         Err(error) => return Err(Box::new(bpf_error(compiled, &error))),
     };
     if let Err(disproof) = bpf::prove(&mut compiled.store, &compiled.policy, &program) {
-        let message = format!("internal error: the filter does not mean the policy: {disproof}");
-        return Err(Box::new(Diagnostic::new(Code::E099, file_start(compiled), message)));
+        return Err(Box::new(disproved(compiled, "filter", &disproof.to_string())));
     }
     Ok(program)
+}
+
+/// Our own mistake, found before it could do harm.
+fn disproved(compiled: &Compiled, product: &str, why: &str) -> Diagnostic {
+    let message = format!("internal error: the {product} does not mean the policy; nothing is written");
+    Diagnostic::new(Code::E099, file_start(compiled), message)
+        .note(why)
+        .help("a mistake in kpolc, not in the policy: please report it, with these lines")
 }
 
 /// Instructions are read in the byte order of the kernel that loads them.
