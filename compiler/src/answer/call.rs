@@ -170,8 +170,10 @@ fn record_arch(word: &str, number: Option<u32>) -> Option<Arch> {
 pub struct Pattern {
     /// The number that is asked about.
     pub nr: Nr,
-    /// A policy that allows just these calls; `None` for all calls of the number.
-    pub policy: Option<String>,
+    /// A policy that allows just these calls.
+    pub policy: String,
+    /// Whether these are all calls of the number. Then nothing need be compiled: some numbers are too large to be declared.
+    pub all: bool,
 }
 
 impl Question {
@@ -214,8 +216,7 @@ impl Question {
         };
         let tests = tests.join(", ");
         let policy = format!("arch {arch}\ndefault kill\n{declaration}allow {{ {name}({tests}) }}\n");
-        // Without conditions nothing need be compiled: some numbers are too large to be declared.
-        Some(Pattern { nr, policy: (!tests.is_empty()).then_some(policy) })
+        Some(Pattern { nr, policy, all: tests.is_empty() })
     }
 
     /// The nearest name, where no ABI has the one that was asked about.

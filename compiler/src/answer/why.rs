@@ -256,9 +256,7 @@ mod tests {
         let filter = opened.filter.unwrap_or_else(|| panic!("{policy}: {:?}", opened.diagnostics));
         let question = call::parse(question).unwrap();
         let pattern = question.on(Arch::X86_64, &|_| None).unwrap();
-        let policy = pattern.policy.as_ref();
-        let set = policy.map(|policy| load::calls(policy, Arch::X86_64, pattern.nr, &mut store).unwrap());
-        let set = set.unwrap_or(Node::TRUE);
+        let set = load::calls(&pattern.policy, Arch::X86_64, pattern.nr, &mut store).unwrap();
         let node = filter.function.at(Arch::X86_64, pattern.nr);
         let name = tables::syscall_at(Arch::X86_64, pattern.nr).map(tables::Syscall::name);
         let answer = why(&mut store, Arch::X86_64, pattern.nr, name, node, set).unwrap();
@@ -325,7 +323,7 @@ mod tests {
         assert_eq!(x32.arch, Some(Arch::X32));
         let with_args = call::parse("type=SYSCALL arch=c000003e syscall=41 success=no a0=26 a1=5 a2=0 a3=7f").unwrap();
         let pattern = with_args.on(Arch::X86_64, &|_| None).unwrap();
-        assert!(pattern.policy.unwrap().contains("socket(arg0 == 0x26, arg1 == 0x5, arg2 == 0x0, arg3 == 0x7f)"));
+        assert!(pattern.policy.contains("socket(arg0 == 0x26, arg1 == 0x5, arg2 == 0x0, arg3 == 0x7f)"));
         for nonsense in
             ["", "(", "socket(", "a b", "socket(1,2,3,4,5,6,7)", "type=1326 syscall=", "99999999999", "\u{0}"]
         {

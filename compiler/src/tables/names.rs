@@ -42,10 +42,11 @@ const SECOND: [&str; 10] = [
 
 /// Beginnings of names that are meant more often than others of the same value: terminals before sound cards, sockets before
 /// what one protocol has.
-const USUAL_FAMILIES: [&str; 6] = ["TC", "TIOC", "FIO", "SIOC", "FS_IOC", "SO_"];
+const USUAL_FAMILIES: [&str; 6] = ["SO_", "TC", "TIOC", "FIO", "SIOC", "FS_IOC"];
 
 /// Beginnings of names that belong to an option's own argument, not to the option.
-const DETAILS: [&str; 4] = ["PR_SET_MM_", "PR_SET_VMA_", "F_OWNER_", "FUTEX_OP_"];
+const DETAILS: [&str; 7] =
+    ["PR_SET_MM_", "PR_SET_VMA_", "F_OWNER_", "FUTEX_OP_", "FUTEX_ROBUST_", "FUTEX_32", "FUTEX_FD"];
 
 /// What is said before what, of names for one value; the smallest is the one to write.
 pub fn rank(name: &str) -> impl Ord + use<> {

@@ -122,10 +122,10 @@ fn ask(
         of_arch.find(|(_, called)| *called == name).map(|((_, nr), _)| *nr)
     };
     let Some(pattern) = question.on(arch, &declared) else { return Ok(Ok(None)) };
-    let asked = match pattern.policy.as_ref().map(|policy| load::calls(policy, arch, pattern.nr, store)) {
-        None => Node::TRUE,
-        Some(Ok(asked)) => asked,
-        Some(Err(wrong)) => {
+    let asked = match load::calls(&pattern.policy, arch, pattern.nr, store) {
+        _ if pattern.all => Node::TRUE,
+        Ok(asked) => asked,
+        Err(wrong) => {
             let mut report = Report::default();
             report.add(&wrong.0, wrong.1);
             report.print(ui, Place::Aside)?;

@@ -18,6 +18,7 @@ use std::fmt::Write as _;
 use kpol_compiler::answer::show::{Fate, Page, Part, Row, When};
 use kpol_compiler::diagnostic::render::clean_line;
 use kpol_compiler::driver::load::Filter;
+use kpol_compiler::spec::arch::X32_BIT;
 use kpol_compiler::spec::{Action, Arch};
 
 use super::text::short;
@@ -26,7 +27,7 @@ use crate::filters::{list, many};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// SHA-256 of both, as a content security policy has it; a test says when they have changed.
-const STYLE_HASH: &str = "C8fA2/Dk1FyFZ5vOGVa4JpY83uT/f8ByiKhOUEXWT2g=";
+const STYLE_HASH: &str = "4SWdwaj0d48ZYrk569hKj9N4m2Vcur6xIu89eTbMRjU=";
 const SCRIPT_HASH: &str = "GfgEuz4lIkY3fQ5Zosi10aARZA7BO/4bgjRQ4J8ZpJ4=";
 
 /// The page.
@@ -151,7 +152,7 @@ fn tools(html: &mut String, page: &Page, filter: &Filter) {
     let _ = write!(
         html,
         "<div class=\"tools\" id=\"tools\" role=\"search\" hidden>
-<label><span>Search</span><input type=\"search\" id=\"text\" placeholder=\"socket, 41, AF_UNIX, web.kpol …\" title=\"/ comes here, Escape clears\" autocomplete=\"off\" spellcheck=\"false\"></label>
+<label><span>Search</span><input type=\"search\" id=\"text\" placeholder=\"socket, 41, AF_UNIX, …\" title=\"/ comes here, Escape clears\" autocomplete=\"off\" spellcheck=\"false\"></label>
 <label><span>Gets</span><select id=\"action\"><option value=\"\">anything</option>{actions}</select></label>
 <label{one_abi}><span>On</span><select id=\"abi\"><option value=\"\">any ABI</option>{archs}</select></label>
 <label><input type=\"checkbox\" id=\"cond\"><span>with conditions</span></label>
@@ -164,11 +165,25 @@ fn tools(html: &mut String, page: &Page, filter: &Filter) {
 
 fn call(html: &mut String, row: &Row) {
     let name = escaped(&row.name);
-    let numbers: Vec<String> = row.numbers.iter().map(|(arch, nr)| format!("{arch} {}", nr.0)).collect();
+    // ABIs of one number together, in the order of their first.
+    let mut numbers: Vec<(u32, Vec<&str>)> = Vec::new();
+    for (arch, nr) in &row.numbers {
+        let own = if *arch == Arch::X32 { nr.0 & !X32_BIT } else { nr.0 };
+        match numbers.iter_mut().find(|(number, _)| *number == own) {
+            Some((_, archs)) => archs.push(arch.name()),
+            None => numbers.push((own, vec![arch.name()])),
+        }
+    }
+    let numbers: Vec<String> = numbers.iter().map(|(number, archs)| format!("{} {number}", archs.join(", "))).collect();
+    let numbers = match numbers.as_slice() {
+        [first, rest @ ..] if row.numbers.len() > 4 && !rest.is_empty() => {
+            format!("<details><summary>{first}, …</summary>{}</details>", rest.join(" · "))
+        }
+        numbers => format!("<small>{}</small>", numbers.join(" · ")),
+    };
     let _ = write!(
         html,
-        "<tr id=\"{name}\"><th scope=\"row\"><a class=\"mono\" href=\"#{name}\">{name}</a><small>{}</small></th><td><ul>",
-        numbers.join(" · ")
+        "<tr id=\"{name}\"><th scope=\"row\"><a class=\"mono\" href=\"#{name}\">{name}</a>{numbers}</th><td><ul>",
     );
     let differ = row.fates.len() > 1;
     for fate in &row.fates {

@@ -47,7 +47,13 @@ pub fn human(page: &Page, filter: &Filter, paints: bool) -> String {
             let archs = if fate.archs.len() == row.numbers.len() && covers(row, &filter.spoken) {
                 String::new()
             } else {
-                format!("on {}", list(&fate.archs))
+                let without: Vec<Arch> =
+                    filter.spoken.iter().copied().filter(|arch| !fate.archs.contains(arch)).collect();
+                if 2 * without.len() < fate.archs.len() {
+                    format!("on all but {}", list(&without))
+                } else {
+                    format!("on {}", list(&fate.archs))
+                }
             };
             for part in &fate.parts {
                 let lines = patterns(&row.name, part).into_iter();
