@@ -1,0 +1,340 @@
+//! The routes: which message changes what, which question is answered by what.
+//!
+//! ```text
+//! textDocument/hover → snapshot · engine: answer::hover · wire → Hover
+//! ```
+//!
+//! What a handler does before its first `.await` happens in the order in which messages arrive (`transport`); after
+//! it, order does not matter any more, since the snapshot of the moment is in the question.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::mpsc;
+use tower_lsp_server::jsonrpc::{Error, Result};
+use tower_lsp_server::ls_types::*;
+use tower_lsp_server::{Client, LanguageServer, LspService};
+
+use crate::answer;
+use crate::engine::Engine;
+use crate::facts::Facts;
+use crate::snapshot::Snapshot;
+use crate::state::{Change, State};
+use crate::transport::{self, Ending};
+use crate::unit::Unit;
+use crate::wire::{self, Said, View};
+use crate::world::World;
+
+mod capabilities;
+
+/// What was found at a moment, in the client's words.
+struct Published {
+    generation: u64,
+    files: Vec<Said>,
+}
+
+/// The server.
+pub struct Server {
+    client: Client,
+    state: Arc<Mutex<State>>,
+    engine: Engine,
+    facts: Arc<OnceLock<Facts>>,
+}
+
+/// Serves until the client goes.
+pub async fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'static) -> Ending {
+    let state = Arc::new(Mutex::new(State::default()));
+    let facts: Arc<OnceLock<Facts>> = Arc::default();
+    let (found, to_publish) = mpsc::unbounded_channel();
+    let engine = {
+        let facts = Arc::clone(&facts);
+        Engine::start(move |world, report| {
+            let facts = facts.get().cloned().unwrap_or_default();
+            let files = report.files.into_iter();
+            let files = files
+                .filter_map(|(path, findings)| wire::published(world, &report.snapshot, &facts, path, &findings))
+                .collect();
+            let _ = found.send(Published { generation: report.snapshot.generation, files });
+        })
+    };
+    let (service, socket) = LspService::new(|client| {
+        let publisher = publish(client.clone(), Arc::clone(&state), Arc::clone(&facts), to_publish);
+        tokio::task::spawn_local(publisher);
+        Server { client, state, engine, facts }
+    });
+    transport::serve(input, output, service, socket).await
+}
+
+/// Says what was found, if it is still true: what belongs to an older moment waits for the check that is on its way.
+async fn publish(
+    client: Client,
+    state: Arc<Mutex<State>>,
+    facts: Arc<OnceLock<Facts>>,
+    mut found: mpsc::UnboundedReceiver<Published>,
+) {
+    let mut waiting: HashMap<PathBuf, Said> = HashMap::new();
+    let mut said: HashMap<PathBuf, (Option<i32>, Vec<Diagnostic>)> = HashMap::new();
+    while let Some(published) = found.recv().await {
+        waiting.extend(published.files.into_iter().map(|file| (file.path.clone(), file)));
+        if lock(&state).generation() != published.generation {
+            continue;
+        }
+        let facts = facts.get().cloned().unwrap_or_default();
+        let mut news: Vec<Said> = waiting.drain().map(|(_, file)| file).collect();
+        news.sort_by(|a, b| (a.version.is_none(), &a.path).cmp(&(b.version.is_none(), &b.path)));
+        let mut elsewhere = false;
+        for file in news {
+            let before = said.get(&file.path);
+            let same = before
+                .map_or(file.diagnostics.is_empty() && file.version.is_none(), |(version, diagnostics)| {
+                    *version == file.version && *diagnostics == file.diagnostics
+                });
+            if same {
+                continue;
+            }
+            elsewhere |= before.is_none_or(|(_, diagnostics)| *diagnostics != file.diagnostics);
+            if file.version.is_none() && file.diagnostics.is_empty() {
+                said.remove(&file.path);
+            } else {
+                said.insert(file.path.clone(), (file.version, file.diagnostics.clone()));
+            }
+            if !facts.pull {
+                let version = file.version.filter(|_| facts.diagnostic_versions);
+                client.publish_diagnostics(file.uri, file.diagnostics, version).await;
+            }
+        }
+        if elsewhere && facts.pull && facts.pull_refresh {
+            let client = client.clone();
+            tokio::task::spawn_local(async move { client.workspace_diagnostic_refresh().await });
+        }
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // Every change of the state is whole before anything can panic.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends with the client's process, should its end of the pipe outlive it. One that cannot be seen from here (another
+/// namespace) is not waited for.
+async fn end_with(process: u32) {
+    let entry = PathBuf::from(format!("/proc/{process}"));
+    if !entry.exists() {
+        return;
+    }
+    while entry.exists() {
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    }
+    std::process::exit(1);
+}
+
+impl Server {
+    fn facts(&self) -> Facts {
+        self.facts.get().cloned().unwrap_or_default()
+    }
+
+    /// Changes the state, and has checked what that concerns.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = lock(&self.state);
+        let before = state.generation();
+        let result = change(&mut state);
+        if state.generation() != before {
+            self.engine.check(state.snapshot());
+        }
+        result
+    }
+
+    /// Asks about this moment.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut World, &Snapshot) -> T + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.engine.ask(lock(&self.state).snapshot(), question);
+        answer.await.map_err(|_| Error::internal_error())
+    }
+
+    /// Asks about a file of this moment; a file that there is not has no answer.
+    async fn ask_file<T: Send + 'static>(
+        &self,
+        document: &TextDocumentIdentifier,
+        question: impl FnOnce(&mut World, &Snapshot, &Unit) -> Option<T> + Send + 'static,
+    ) -> Result<Option<T>> {
+        let path = self.path(&document.uri);
+        self.ask(move |world, snapshot| {
+            let unit = world.unit(snapshot, &path)?;
+            question(world, snapshot, &unit)
+        })
+        .await
+    }
+
+    /// Asks the client for the settings. Whatever it answers, and whenever, nothing waits for it.
+    fn pull_configuration(&self) {
+        let (client, state, engine) = (self.client.clone(), Arc::clone(&self.state), self.engine.clone());
+        tokio::task::spawn_local(async move {
+            let item = ConfigurationItem { scope_uri: None, section: Some("kpol".to_owned()) };
+            let Ok(values) = client.configuration(vec![item]).await else { return };
+            let Some(value) = values.first().filter(|value| value.is_object()) else { return };
+            let mut state = lock(&state);
+            if state.configure(capabilities::config(Some(value))) {
+                engine.check(state.snapshot());
+            }
+        });
+    }
+
+    fn path(&self, uri: &Uri) -> PathBuf {
+        lock(&self.state).path_for(uri.as_str(), wire::disk_path(uri).as_deref())
+    }
+}
+
+impl LanguageServer for Server {
+    async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
+        let value = serde_json::to_value(&params).unwrap_or_default();
+        let facts = Facts::read(&value);
+        let encoding = facts.encoding();
+        let folders = capabilities::folders(&params);
+        let config = capabilities::config(params.initialization_options.as_ref());
+        lock(&self.state).begin(|snapshot| {
+            snapshot.encoding = encoding;
+            snapshot.folders = Arc::new(folders);
+            snapshot.config = Arc::new(config);
+        });
+        let capabilities = capabilities::of(&facts);
+        let _ = self.facts.set(facts);
+        let version = Some(env!("CARGO_PKG_VERSION").to_owned());
+        Ok(InitializeResult {
+            capabilities,
+            server_info: Some(ServerInfo { name: "kpol-lsp".to_owned(), version }),
+            ..InitializeResult::default()
+        })
+    }
+
+    async fn initialized(&self, _: InitializedParams) {
+        let (client, facts) = (self.client.clone(), self.facts());
+        let registrations = capabilities::registrations(&facts);
+        if !registrations.is_empty() {
+            // Not waited for: a client that never answers keeps nobody.
+            tokio::task::spawn_local(async move { client.register_capability(registrations).await });
+        }
+        if facts.configuration {
+            self.pull_configuration();
+        }
+        if let Some(process) = facts.process {
+            tokio::task::spawn_local(end_with(process));
+        }
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn did_open(&self, params: DidOpenTextDocumentParams) {
+        let document = params.text_document;
+        let disk = wire::disk_path(&document.uri);
+        self.change(|state| state.open(document.uri.as_str(), disk.as_deref(), document.version, document.text));
+    }
+
+    async fn did_change(&self, params: DidChangeTextDocumentParams) {
+        let document = params.text_document;
+        let changes = params.content_changes.into_iter().map(|change| Change {
+            range: change.range.map(|range| (wire::position(range.start), wire::position(range.end))),
+            text: change.text,
+        });
+        self.change(|state| state.change(document.uri.as_str(), document.version, changes.collect()));
+    }
+
+    async fn did_save(&self, _: DidSaveTextDocumentParams) {
+        self.change(State::touched);
+    }
+
+    async fn did_close(&self, params: DidCloseTextDocumentParams) {
+        self.change(|state| state.close(params.text_document.uri.as_str()));
+    }
+
+    async fn did_change_configuration(&self, params: DidChangeConfigurationParams) {
+        if self.facts().configuration {
+            self.pull_configuration();
+        } else if params.settings.is_object() {
+            self.change(|state| state.configure(capabilities::config(Some(&params.settings))));
+        }
+    }
+
+    async fn did_change_watched_files(&self, _: DidChangeWatchedFilesParams) {
+        self.change(State::touched);
+    }
+
+    async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
+        let paths = |folders: Vec<WorkspaceFolder>| -> Vec<PathBuf> {
+            folders.iter().filter_map(|folder| wire::disk_path(&folder.uri)).collect()
+        };
+        self.change(|state| state.folders(paths(params.event.added), &paths(params.event.removed)));
+    }
+
+    async fn diagnostic(&self, params: DocumentDiagnosticParams) -> Result<DocumentDiagnosticReportResult> {
+        let facts = self.facts();
+        let path = self.path(&params.text_document.uri);
+        let said = self
+            .ask(move |world, snapshot| {
+                for stale in world.stale(snapshot) {
+                    world.check(snapshot, &stale);
+                }
+                let mut files = vec![path.clone()];
+                if facts.pull_related {
+                    files.extend(world.led_to(&path).into_iter().filter(|file| snapshot.document(file).is_none()));
+                }
+                let findings = |file: PathBuf| {
+                    let findings = world.findings(&file);
+                    wire::published(world, snapshot, &facts, file, &findings)
+                };
+                files.into_iter().filter_map(findings).collect::<Vec<Said>>()
+            })
+            .await?;
+        Ok(wire::pulled(said, params.previous_result_id.as_deref()))
+    }
+
+    async fn formatting(&self, params: DocumentFormattingParams) -> Result<Option<Vec<TextEdit>>> {
+        self.ask_file(&params.text_document, |_, snapshot, unit| {
+            Some(wire::edits(View::of(unit, snapshot), answer::format::whole(unit)))
+        })
+        .await
+    }
+
+    async fn range_formatting(&self, params: DocumentRangeFormattingParams) -> Result<Option<Vec<TextEdit>>> {
+        self.ask_file(&params.text_document, move |_, snapshot, unit| {
+            let view = View::of(unit, snapshot);
+            Some(wire::edits(view, answer::format::range(unit, view.span(params.range))))
+        })
+        .await
+    }
+
+    async fn on_type_formatting(&self, params: DocumentOnTypeFormattingParams) -> Result<Option<Vec<TextEdit>>> {
+        let at = params.text_document_position;
+        self.ask_file(&at.text_document, move |_, snapshot, unit| {
+            let view = View::of(unit, snapshot);
+            Some(wire::edits(view, answer::format::typed(unit, view.offset(at.position))))
+        })
+        .await
+    }
+
+    async fn document_symbol(&self, params: DocumentSymbolParams) -> Result<Option<DocumentSymbolResponse>> {
+        let tree = self.facts().hierarchical_symbols;
+        let uri = params.text_document.uri.clone();
+        self.ask_file(&params.text_document, move |_, snapshot, unit| {
+            let (view, symbols) = (View::of(unit, snapshot), answer::symbols::of(unit));
+            Some(match tree {
+                true => DocumentSymbolResponse::Nested(wire::symbol_tree(view, &symbols)),
+                false => DocumentSymbolResponse::Flat(wire::symbol_list(view, &uri, &symbols)),
+            })
+        })
+        .await
+    }
+
+    async fn folding_range(&self, params: FoldingRangeParams) -> Result<Option<Vec<FoldingRange>>> {
+        let facts = self.facts();
+        self.ask_file(&params.text_document, move |_, snapshot, unit| {
+            Some(wire::folds(View::of(unit, snapshot), &answer::folding::of(unit), &facts))
+        })
+        .await
+    }
+}

@@ -1,0 +1,107 @@
+//! What is said and asked once, at the beginning: folders, settings, and what this server can do.
+//!
+//! INVARIANT: nothing is named here that has no handler.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tower_lsp_server::ls_types::*;
+
+use crate::facts::Facts;
+use crate::snapshot::Config;
+use crate::wire;
+
+/// The folders that the client works in.
+#[allow(deprecated, reason = "older clients say it only so")]
+pub fn folders(params: &InitializeParams) -> Vec<PathBuf> {
+    match &params.workspace_folders {
+        Some(folders) => folders.iter().filter_map(|folder| wire::disk_path(&folder.uri)).collect(),
+        None => params.root_uri.iter().filter_map(wire::disk_path).collect(),
+    }
+}
+
+/// The user's settings, as `initializationOptions` or the section `kpol` of a configuration have them. What has another
+/// type than it should is left out.
+pub fn config(value: Option<&Value>) -> Config {
+    let Some(value) = value else { return Config::default() };
+    let value = value.get("kpol").unwrap_or(value);
+    let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let list = |key: &str| {
+        let array = value.get(key)?.as_array()?;
+        Some(array.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<String>>())
+    };
+    let off = |key: &str| value.pointer(key).and_then(Value::as_bool) == Some(false);
+    Config {
+        include_dirs: list("include").unwrap_or_default().into_iter().map(PathBuf::from).collect(),
+        kernel: text("kernel"),
+        libseccomp: text("libseccomp"),
+        capabilities: list("capabilities"),
+        no_hints: off("/inlayHints"),
+        no_lenses: off("/codeLens"),
+    }
+}
+
+/// What the client is asked to tell.
+pub fn registrations(facts: &Facts) -> Vec<Registration> {
+    let mut all = Vec::new();
+    if facts.watch {
+        let glob = |pattern: &str| serde_json::json!({ "globPattern": pattern });
+        all.push(Registration {
+            id: "kpol-files".to_owned(),
+            method: "workspace/didChangeWatchedFiles".to_owned(),
+            register_options: Some(
+                serde_json::json!({ "watchers": [glob("**/*.kpol"), glob("**/kpol.toml"), glob("**/*.json")] }),
+            ),
+        });
+    }
+    if facts.watch_configuration {
+        all.push(Registration {
+            id: "kpol-settings".to_owned(),
+            method: "workspace/didChangeConfiguration".to_owned(),
+            register_options: Some(serde_json::json!({ "section": "kpol" })),
+        });
+    }
+    all
+}
+
+/// What this server can do for this client.
+pub fn of(facts: &Facts) -> ServerCapabilities {
+    use kpol_grammar::lines::Encoding;
+    ServerCapabilities {
+        position_encoding: Some(match facts.encoding() {
+            Encoding::Utf8 => PositionEncodingKind::UTF8,
+            Encoding::Utf16 => PositionEncodingKind::UTF16,
+            Encoding::Utf32 => PositionEncodingKind::UTF32,
+        }),
+        text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
+            open_close: Some(true),
+            change: Some(TextDocumentSyncKind::INCREMENTAL),
+            save: Some(TextDocumentSyncSaveOptions::Supported(true)),
+            ..TextDocumentSyncOptions::default()
+        })),
+        diagnostic_provider: facts.pull.then(|| {
+            DiagnosticServerCapabilities::Options(DiagnosticOptions {
+                identifier: Some("kpol".to_owned()),
+                inter_file_dependencies: true,
+                workspace_diagnostics: false,
+                work_done_progress_options: WorkDoneProgressOptions::default(),
+            })
+        }),
+        workspace: Some(WorkspaceServerCapabilities {
+            workspace_folders: Some(WorkspaceFoldersServerCapabilities {
+                supported: Some(true),
+                change_notifications: Some(OneOf::Left(true)),
+            }),
+            file_operations: None,
+        }),
+        document_formatting_provider: Some(OneOf::Left(true)),
+        document_range_formatting_provider: Some(OneOf::Left(true)),
+        document_on_type_formatting_provider: Some(DocumentOnTypeFormattingOptions {
+            first_trigger_character: "}".to_owned(),
+            more_trigger_character: None,
+        }),
+        document_symbol_provider: Some(OneOf::Left(true)),
+        folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
+        ..ServerCapabilities::default()
+    }
+}
