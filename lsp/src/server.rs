@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::mpsc;
-use tower_lsp_server::jsonrpc::{Error, Result};
+use tower_lsp_server::jsonrpc::{Error, ErrorCode, Result};
 use tower_lsp_server::ls_types::*;
 use tower_lsp_server::{Client, LanguageServer, LspService};
 
@@ -128,6 +128,12 @@ async fn end_with(process: u32) {
         tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     }
     std::process::exit(1);
+}
+
+/// What is asked cannot be done, and why.
+fn refusal(why: String) -> Error {
+    // RequestFailed: the request was right, and the answer is no.
+    Error { code: ErrorCode::ServerError(-32803), message: why.into(), data: None }
 }
 
 impl Server {
@@ -266,7 +272,7 @@ impl LanguageServer for Server {
 
     async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
         let paths = |folders: Vec<WorkspaceFolder>| -> Vec<PathBuf> {
-            folders.iter().filter_map(|folder| wire::disk_path(&folder.uri)).collect()
+            folders.iter().filter_map(|folder| capabilities::folder_path(&folder.uri)).collect()
         };
         self.change(|state| state.folders(paths(params.event.added), &paths(params.event.removed)));
     }
@@ -334,6 +340,128 @@ impl LanguageServer for Server {
         let facts = self.facts();
         self.ask_file(&params.text_document, move |_, snapshot, unit| {
             Some(wire::folds(View::of(unit, snapshot), &answer::folding::of(unit), &facts))
+        })
+        .await
+    }
+
+    async fn hover(&self, params: HoverParams) -> Result<Option<Hover>> {
+        let markdown = self.facts().markdown_hover;
+        let at = params.text_document_position_params;
+        self.ask_file(&at.text_document, move |world, snapshot, unit| {
+            let view = View::of(unit, snapshot);
+            let hover = answer::hover::of(world, snapshot, unit, view.offset(at.position))?;
+            let contents = HoverContents::Markup(wire::markup(hover.text, markdown));
+            Some(Hover { contents, range: Some(view.range(hover.span)) })
+        })
+        .await
+    }
+
+    async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
+        let facts = self.facts();
+        let at = params.text_document_position;
+        self.ask_file(&at.text_document.clone(), move |world, snapshot, unit| {
+            let view = View::of(unit, snapshot);
+            let found = answer::completion::of(world, snapshot, unit, view.offset(at.position));
+            Some(CompletionResponse::List(wire::completions(view, &facts, &at.text_document.uri, found)))
+        })
+        .await
+    }
+
+    async fn completion_resolve(&self, mut item: CompletionItem) -> Result<CompletionItem> {
+        let facts = self.facts();
+        let Some((uri, kind)) = wire::offered(&item) else { return Ok(item) };
+        let path = lock(&self.state).path_for(&uri, None);
+        let label = item.label.clone();
+        let more =
+            self.ask(move |world, snapshot| answer::completion::more(world, snapshot, &path, &label, kind)).await?;
+        item.documentation = more.map(|text| wire::documentation(text, &facts));
+        Ok(item)
+    }
+
+    async fn signature_help(&self, params: SignatureHelpParams) -> Result<Option<SignatureHelp>> {
+        let facts = self.facts();
+        let at = params.text_document_position_params;
+        self.ask_file(&at.text_document, move |world, snapshot, unit| {
+            let offset = View::of(unit, snapshot).offset(at.position);
+            answer::signature::of(world, snapshot, unit, offset).map(|found| wire::signature(&facts, found))
+        })
+        .await
+    }
+
+    async fn goto_definition(&self, params: GotoDefinitionParams) -> Result<Option<GotoDefinitionResponse>> {
+        let facts = self.facts();
+        let at = params.text_document_position_params;
+        self.ask_file(&at.text_document, move |world, snapshot, unit| {
+            let view = View::of(unit, snapshot);
+            let (origin, found) = answer::definition::of(world, snapshot, unit, view.offset(at.position))?;
+            wire::definitions(world, snapshot, &facts, view.range(origin), &found)
+        })
+        .await
+    }
+
+    async fn references(&self, params: ReferenceParams) -> Result<Option<Vec<Location>>> {
+        let at = params.text_document_position;
+        let with_definition = params.context.include_declaration;
+        self.ask_file(&at.text_document, move |world, snapshot, unit| {
+            let offset = View::of(unit, snapshot).offset(at.position);
+            let uses = answer::references::of(world, snapshot, unit, offset);
+            let uses = uses.iter().filter(|used| with_definition || !used.defines);
+            Some(uses.filter_map(|used| wire::location(world, snapshot, &used.place)).collect())
+        })
+        .await
+    }
+
+    async fn document_highlight(&self, params: DocumentHighlightParams) -> Result<Option<Vec<DocumentHighlight>>> {
+        let at = params.text_document_position_params;
+        self.ask_file(&at.text_document, move |_, snapshot, unit| {
+            let view = View::of(unit, snapshot);
+            let found = answer::references::highlights(unit, view.offset(at.position)).into_iter();
+            let kind = |defines| if defines { DocumentHighlightKind::WRITE } else { DocumentHighlightKind::READ };
+            let one = |(span, defines)| DocumentHighlight { range: view.range(span), kind: Some(kind(defines)) };
+            Some(found.map(one).collect())
+        })
+        .await
+    }
+
+    async fn prepare_rename(&self, params: TextDocumentPositionParams) -> Result<Option<PrepareRenameResponse>> {
+        let at = params.position;
+        let prepared = self
+            .ask_file(&params.text_document, move |world, snapshot, unit| {
+                let view = View::of(unit, snapshot);
+                let found = answer::rename::prepare(world, snapshot, unit, view.offset(at));
+                Some(found.map(|(span, placeholder)| (view.range(span), placeholder)))
+            })
+            .await?;
+        let answer = |(range, placeholder)| PrepareRenameResponse::RangeWithPlaceholder { range, placeholder };
+        prepared.transpose().map(|found| found.map(answer)).map_err(refusal)
+    }
+
+    async fn rename(&self, params: RenameParams) -> Result<Option<WorkspaceEdit>> {
+        let facts = self.facts();
+        let at = params.text_document_position;
+        let renamed = self
+            .ask_file(&at.text_document, move |world, snapshot, unit| {
+                let offset = View::of(unit, snapshot).offset(at.position);
+                let edits = answer::rename::of(world, snapshot, unit, offset, &params.new_name);
+                Some(edits.and_then(|edits| {
+                    wire::workspace_edit(world, snapshot, &facts, edits).ok_or("a file cannot be changed".to_owned())
+                }))
+            })
+            .await?;
+        renamed.transpose().map_err(refusal)
+    }
+
+    async fn document_link(&self, params: DocumentLinkParams) -> Result<Option<Vec<DocumentLink>>> {
+        self.ask_file(&params.text_document, |world, snapshot, unit| {
+            let view = View::of(unit, snapshot);
+            let links = answer::links::of(world, snapshot, unit).into_iter();
+            let one = |(span, path): (_, PathBuf)| DocumentLink {
+                range: view.range(span),
+                target: wire::uri(snapshot, &path),
+                tooltip: None,
+                data: None,
+            };
+            Some(links.map(one).collect())
         })
         .await
     }

@@ -4,7 +4,9 @@
 //! /p/web.kpol, bytes 13..17   ⇄   file:///p/web.kpol, 1:2 … 1:6 in the client's columns
 //! ```
 
+mod completion;
 mod diagnostics;
+mod edits;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -12,11 +14,13 @@ use std::str::FromStr;
 use kpol_grammar::ast::Span;
 use kpol_grammar::lines::{self, Encoding, Lines};
 use tower_lsp_server::ls_types::{
-    DocumentSymbol, FoldingRange, FoldingRangeKind, Location, MarkupContent, MarkupKind, Position, Range,
-    SymbolInformation, SymbolKind, TextEdit, Uri,
+    DocumentSymbol, FoldingRange, FoldingRangeKind, GotoDefinitionResponse, Location, LocationLink, MarkupContent,
+    MarkupKind, Position, Range, SymbolInformation, SymbolKind, TextEdit, Uri,
 };
 
+pub use completion::{completions, documentation, offered, signature};
 pub use diagnostics::{Said, published, pulled};
+pub use edits::workspace_edit;
 
 use crate::answer::{folding, symbols};
 use crate::facts::Facts;
@@ -94,6 +98,35 @@ pub fn disk_path(uri: &Uri) -> Option<PathBuf> {
 pub fn location(world: &World, snapshot: &Snapshot, place: &Place) -> Option<Location> {
     let unit = world.unit(snapshot, &place.path)?;
     Some(Location { uri: uri(snapshot, &place.path)?, range: View::of(&unit, snapshot).range(place.span) })
+}
+
+/// Where a name is defined: with the whole statement, for clients that show it.
+pub fn definitions(
+    world: &World,
+    snapshot: &Snapshot,
+    facts: &Facts,
+    origin: Range,
+    found: &[(Place, Span)],
+) -> Option<GotoDefinitionResponse> {
+    let links = found.iter().filter_map(|(place, whole)| {
+        let location = location(world, snapshot, place)?;
+        let whole = self::location(world, snapshot, &Place { path: place.path.clone(), span: *whole })?;
+        Some(LocationLink {
+            origin_selection_range: Some(origin),
+            target_uri: location.uri,
+            target_range: whole.range,
+            target_selection_range: location.range,
+        })
+    });
+    let links: Vec<LocationLink> = links.collect();
+    if links.is_empty() {
+        return None;
+    }
+    if facts.links {
+        return Some(GotoDefinitionResponse::Link(links));
+    }
+    let location = |link: LocationLink| Location { uri: link.target_uri, range: link.target_selection_range };
+    Some(GotoDefinitionResponse::Array(links.into_iter().map(location).collect()))
 }
 
 /// Text for a person, with or without marks.

@@ -24,6 +24,7 @@ use kpol_compiler::source::{LoadError, Loader, Sources, Tree};
 use kpol_compiler::tables;
 use kpol_grammar::ast::{File, Span};
 
+use crate::pages;
 use crate::snapshot::{Config, ContentId, Snapshot};
 use crate::unit::{Unit, Units};
 
@@ -267,7 +268,11 @@ impl World {
         let mut compiled = None;
         let mut sources = Sources::default();
         let options;
-        if path.file_name().is_some_and(|name| name == project::NAME) {
+        if pages::is_library(path) {
+            // A copy for the eye: its names are built in, which nobody else may say.
+            options = Options::default();
+            findings.insert(path.to_owned(), Vec::new());
+        } else if path.file_name().is_some_and(|name| name == project::NAME) {
             let (_, diagnostics) = project::load(&witness, path, &mut sources);
             options = Options::default();
             collect(&sources, path, diagnostics, &mut findings);
@@ -346,6 +351,15 @@ impl World {
         files.into_iter().flatten().cloned().collect()
     }
 
+    /// Open files, and those of the editor's folders.
+    pub fn files(&self, snapshot: &Snapshot) -> Vec<PathBuf> {
+        let mut files: BTreeSet<PathBuf> = snapshot.documents.keys().cloned().collect();
+        for folder in snapshot.folders.iter() {
+            kpol_files(folder, &mut files);
+        }
+        files.into_iter().filter(|path| path.file_name().is_none_or(|name| name != project::NAME)).collect()
+    }
+
     /// Open files that lead to a file: itself first, then profiles, in the order of their names.
     pub fn roots_of(&mut self, snapshot: &Snapshot, path: &Path) -> Vec<PathBuf> {
         let open: Vec<PathBuf> = snapshot.documents.keys().filter(|open| *open != path).cloned().collect();
@@ -419,4 +433,28 @@ fn message(diagnostic: &Diagnostic) -> String {
 pub fn is_profile(file: &File) -> bool {
     use kpol_grammar::ast::StatementKind;
     file.statements.iter().any(|statement| matches!(statement.kind, StatementKind::Default { .. }))
+}
+
+/// Policies below a folder. Hidden folders and what build tools make are passed over, and no link is followed.
+fn kpol_files(folder: &Path, files: &mut BTreeSet<PathBuf>) {
+    const MOST_FILES: usize = 5_000;
+    const MOST_FOLDERS: usize = 20_000;
+    let mut left = vec![folder.to_owned()];
+    let mut seen = 0;
+    while let Some(folder) = left.pop() {
+        seen += 1;
+        if seen > MOST_FOLDERS || files.len() > MOST_FILES {
+            return;
+        }
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for entry in entries.flatten() {
+            let (name, Ok(kind)) = (entry.file_name(), entry.file_type()) else { continue };
+            let name = name.to_string_lossy();
+            if kind.is_dir() && !name.starts_with('.') && !matches!(&*name, "target" | "node_modules") {
+                left.push(entry.path());
+            } else if kind.is_file() && name.ends_with(".kpol") {
+                files.insert(entry.path());
+            }
+        }
+    }
 }

@@ -14,6 +14,8 @@ mod sibling;
 mod start;
 mod unused;
 
+pub use sibling::siblings;
+
 use crate::diagnostic::{Diagnostic, FileId, Span};
 use crate::diagram::{Leaf, Node, Store};
 use crate::driver::Options;

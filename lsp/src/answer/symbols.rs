@@ -65,7 +65,11 @@ fn one(unit: &Unit, file: &File, statement: &Statement) -> Option<Symbol> {
         let text = unit.text.get(from as usize..to as usize).unwrap_or_default();
         shortened(&text.split_whitespace().collect::<Vec<_>>().join(" "))
     };
-    let action = |action: &ActionExpr| unit.words(action.span()).to_owned();
+    // The span of an action ends with its argument, before the parenthesis.
+    let action = |action: &ActionExpr| {
+        let close = if action.argument.is_some() { ")" } else { "" };
+        format!("{}{close}", unit.words(action.span()))
+    };
     let symbol = |name: &str, detail: String, kind, name_span| Symbol {
         name: name.to_owned(),
         detail,

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use kpol_compiler::source::{Disk, Loader};
 use serde_json::Value;
 use tower_lsp_server::ls_types::*;
 
@@ -15,9 +16,15 @@ use crate::wire;
 #[allow(deprecated, reason = "older clients say it only so")]
 pub fn folders(params: &InitializeParams) -> Vec<PathBuf> {
     match &params.workspace_folders {
-        Some(folders) => folders.iter().filter_map(|folder| wire::disk_path(&folder.uri)).collect(),
-        None => params.root_uri.iter().filter_map(wire::disk_path).collect(),
+        Some(folders) => folders.iter().filter_map(|folder| folder_path(&folder.uri)).collect(),
+        None => params.root_uri.iter().filter_map(folder_path).collect(),
     }
+}
+
+/// The path of a folder as the compiler has it.
+pub fn folder_path(uri: &Uri) -> Option<PathBuf> {
+    let path = wire::disk_path(uri)?;
+    Some(Disk.canonical(&path).unwrap_or(path))
 }
 
 /// The user's settings, as `initializationOptions` or the section `kpol` of a configuration have them. What has another
@@ -102,6 +109,28 @@ pub fn of(facts: &Facts) -> ServerCapabilities {
         }),
         document_symbol_provider: Some(OneOf::Left(true)),
         folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
+        hover_provider: Some(HoverProviderCapability::Simple(true)),
+        completion_provider: Some(CompletionOptions {
+            resolve_provider: Some(true),
+            trigger_characters: Some(["@", "(", "{", "<", "\"", "/", "=", "&", ","].map(str::to_owned).to_vec()),
+            ..CompletionOptions::default()
+        }),
+        signature_help_provider: Some(SignatureHelpOptions {
+            trigger_characters: Some(vec!["(".to_owned(), ",".to_owned()]),
+            retrigger_characters: Some(vec!["=".to_owned(), ")".to_owned()]),
+            work_done_progress_options: WorkDoneProgressOptions::default(),
+        }),
+        definition_provider: Some(OneOf::Left(true)),
+        references_provider: Some(OneOf::Left(true)),
+        document_highlight_provider: Some(OneOf::Left(true)),
+        rename_provider: Some(OneOf::Right(RenameOptions {
+            prepare_provider: Some(true),
+            work_done_progress_options: WorkDoneProgressOptions::default(),
+        })),
+        document_link_provider: Some(DocumentLinkOptions {
+            resolve_provider: Some(false),
+            work_done_progress_options: WorkDoneProgressOptions::default(),
+        }),
         ..ServerCapabilities::default()
     }
 }
