@@ -130,6 +130,15 @@ async fn end_with(process: u32) {
     std::process::exit(1);
 }
 
+/// Something that the client shows for as long as it lasts.
+type Ongoing = tower_lsp_server::OngoingProgress<tower_lsp_server::Unbounded, tower_lsp_server::NotCancellable>;
+
+async fn end(ongoing: Option<Ongoing>) {
+    if let Some(ongoing) = ongoing {
+        ongoing.finish().await;
+    }
+}
+
 /// What is asked cannot be done, and why.
 fn refusal(why: String) -> Error {
     // RequestFailed: the request was right, and the answer is no.
@@ -165,7 +174,7 @@ impl Server {
     async fn ask_file<T: Send + 'static>(
         &self,
         document: &TextDocumentIdentifier,
-        question: impl FnOnce(&mut World, &Snapshot, &Unit) -> Option<T> + Send + 'static,
+        question: impl FnOnce(&mut World, &Snapshot, &Arc<Unit>) -> Option<T> + Send + 'static,
     ) -> Result<Option<T>> {
         let path = self.path(&document.uri);
         self.ask(move |world, snapshot| {
@@ -173,6 +182,11 @@ impl Server {
             question(world, snapshot, &unit)
         })
         .await
+    }
+
+    /// Tells a client that wants to know that something takes its time.
+    async fn begin(&self, token: Option<ProgressToken>, title: &str) -> Option<Ongoing> {
+        Some(self.client.progress(token?, title).begin().await)
     }
 
     /// Asks the client for the settings. Whatever it answers, and whenever, nothing waits for it.
@@ -462,6 +476,203 @@ impl LanguageServer for Server {
                 data: None,
             };
             Some(links.map(one).collect())
+        })
+        .await
+    }
+
+    async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
+        let facts = self.facts();
+        self.ask_file(&params.text_document, move |world, snapshot, unit| {
+            let range = View::of(unit, snapshot).span(params.range);
+            let found = answer::actions::of(world, snapshot, unit, range);
+            let only = params.context.only.as_deref();
+            Some(wire::actions(world, snapshot, &facts, unit, only, found))
+        })
+        .await
+    }
+
+    async fn semantic_tokens_full(&self, params: SemanticTokensParams) -> Result<Option<SemanticTokensResult>> {
+        self.ask_file(&params.text_document, |world, snapshot, unit| {
+            let data = wire::encode(View::of(unit, snapshot), &answer::tokens::of(unit, None));
+            let result_id = Some(world.remember(unit));
+            Some(SemanticTokensResult::Tokens(SemanticTokens { result_id, data }))
+        })
+        .await
+    }
+
+    async fn semantic_tokens_full_delta(
+        &self,
+        params: SemanticTokensDeltaParams,
+    ) -> Result<Option<SemanticTokensFullDeltaResult>> {
+        self.ask_file(&params.text_document, move |world, snapshot, unit| {
+            let data = wire::encode(View::of(unit, snapshot), &answer::tokens::of(unit, None));
+            let before = world.remembered(&unit.path, &params.previous_result_id);
+            let before = before.map(|old| wire::encode(View::of(&old, snapshot), &answer::tokens::of(&old, None)));
+            let result_id = Some(world.remember(unit));
+            Some(match before {
+                Some(before) => SemanticTokensFullDeltaResult::TokensDelta(SemanticTokensDelta {
+                    result_id,
+                    edits: wire::difference(&before, &data),
+                }),
+                None => SemanticTokensFullDeltaResult::Tokens(SemanticTokens { result_id, data }),
+            })
+        })
+        .await
+    }
+
+    async fn semantic_tokens_range(
+        &self,
+        params: SemanticTokensRangeParams,
+    ) -> Result<Option<SemanticTokensRangeResult>> {
+        self.ask_file(&params.text_document, move |_, snapshot, unit| {
+            let view = View::of(unit, snapshot);
+            let data = wire::encode(view, &answer::tokens::of(unit, Some(view.span(params.range))));
+            Some(SemanticTokensRangeResult::Tokens(SemanticTokens { result_id: None, data }))
+        })
+        .await
+    }
+
+    async fn inlay_hint(&self, params: InlayHintParams) -> Result<Option<Vec<InlayHint>>> {
+        self.ask_file(&params.text_document, move |world, snapshot, unit| {
+            if snapshot.config.no_hints {
+                return None;
+            }
+            let view = View::of(unit, snapshot);
+            let hints = answer::hints::of(world, snapshot, unit, view.span(params.range)).into_iter();
+            Some(hints.map(|hint| wire::hint(view, hint)).collect())
+        })
+        .await
+    }
+
+    async fn selection_range(&self, params: SelectionRangeParams) -> Result<Option<Vec<SelectionRange>>> {
+        self.ask_file(&params.text_document, move |_, snapshot, unit| {
+            let view = View::of(unit, snapshot);
+            let one = |at: &Position| wire::selection(view, &answer::selection::of(unit, view.offset(*at)));
+            Some(params.positions.iter().map(one).collect())
+        })
+        .await
+    }
+
+    async fn symbol(&self, params: WorkspaceSymbolParams) -> Result<Option<WorkspaceSymbolResponse>> {
+        let progress = self.begin(params.work_done_progress_params.work_done_token, "Looking through policies").await;
+        let found = self
+            .ask(move |world, snapshot| {
+                let found = answer::search::of(world, snapshot, &params.query);
+                found.iter().filter_map(|found| wire::symbol(world, snapshot, found)).collect()
+            })
+            .await;
+        end(progress).await;
+        Ok(Some(WorkspaceSymbolResponse::Flat(found?)))
+    }
+
+    async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
+        let uri = params.text_document.uri.clone();
+        self.ask_file(&params.text_document, move |_, snapshot, unit| {
+            if snapshot.config.no_lenses {
+                return None;
+            }
+            let view = View::of(unit, snapshot);
+            let lenses = answer::lenses::of(unit).into_iter();
+            Some(lenses.map(|(span, about)| wire::lens(view, &uri, span, about)).collect())
+        })
+        .await
+    }
+
+    async fn code_lens_resolve(&self, mut lens: CodeLens) -> Result<CodeLens> {
+        let Some((uri, span, about)) = wire::lens_of(&lens) else { return Ok(lens) };
+        let path = lock(&self.state).path_for(&uri, None);
+        let title = self
+            .ask(move |world, snapshot| {
+                let unit = world.unit(snapshot, &path)?;
+                Some(answer::lenses::words(world, snapshot, &unit, span, about))
+            })
+            .await?;
+        lens.command = title.map(|title| wire::command(&uri, lens.range, about, title));
+        Ok(lens)
+    }
+
+    async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<LSPAny>> {
+        let word = |index: usize| params.arguments.get(index).and_then(LSPAny::as_str).map(str::to_owned);
+        let uri = word(0).and_then(|uri| uri.parse::<Uri>().ok());
+        let Some(uri) = uri else { return Err(Error::invalid_params("the first argument is a file's URI")) };
+        let path = self.path(&uri);
+        match params.command.as_str() {
+            "kpol.preview" => {
+                let about = word(1).as_deref().and_then(wire::about);
+                let Some(about) = about else { return Err(Error::invalid_params("the form is `json` or `bpf`")) };
+                let text =
+                    self.ask(move |world, snapshot| answer::lenses::preview(world, snapshot, &path, about)).await?;
+                text.map(|text| Some(text.into())).map_err(refusal)
+            }
+            "kpol.uses" => {
+                let at = params.arguments.get(1).cloned().and_then(|at| serde_json::from_value::<Position>(at).ok());
+                let Some(at) = at else { return Err(Error::invalid_params("the second argument is a position")) };
+                let document = TextDocumentIdentifier { uri };
+                let places = self.ask_file(&document, move |world, snapshot, unit| {
+                    let uses = answer::references::of(world, snapshot, unit, View::of(unit, snapshot).offset(at));
+                    let uses = uses.iter().filter(|used| !used.defines);
+                    Some(uses.filter_map(|used| wire::location(world, snapshot, &used.place)).collect::<Vec<_>>())
+                });
+                Ok(serde_json::to_value(places.await?).ok())
+            }
+            other => Err(Error::invalid_params(format!("no command `{other}`"))),
+        }
+    }
+
+    async fn prepare_call_hierarchy(
+        &self,
+        params: CallHierarchyPrepareParams,
+    ) -> Result<Option<Vec<CallHierarchyItem>>> {
+        let at = params.text_document_position_params;
+        self.ask_file(&at.text_document, move |world, snapshot, unit| {
+            let offset = View::of(unit, snapshot).offset(at.position);
+            let nodes = answer::calls::prepare(world, snapshot, unit, offset);
+            Some(nodes.iter().filter_map(|node| wire::call_item(world, snapshot, node)).collect::<Vec<_>>())
+                .filter(|items| !items.is_empty())
+        })
+        .await
+    }
+
+    async fn incoming_calls(
+        &self,
+        params: CallHierarchyIncomingCallsParams,
+    ) -> Result<Option<Vec<CallHierarchyIncomingCall>>> {
+        let Some(node) = wire::call_node(&params.item) else { return Ok(None) };
+        self.ask(move |world, snapshot| {
+            let edges = answer::calls::incoming(world, snapshot, &node).into_iter();
+            let one = |edge: answer::calls::Edge| {
+                let from_ranges = wire::call_ranges(world, snapshot, &edge.node, &edge);
+                Some(CallHierarchyIncomingCall { from: wire::call_item(world, snapshot, &edge.node)?, from_ranges })
+            };
+            Some(edges.filter_map(one).collect())
+        })
+        .await
+    }
+
+    async fn outgoing_calls(
+        &self,
+        params: CallHierarchyOutgoingCallsParams,
+    ) -> Result<Option<Vec<CallHierarchyOutgoingCall>>> {
+        let Some(node) = wire::call_node(&params.item) else { return Ok(None) };
+        self.ask(move |world, snapshot| {
+            let edges = answer::calls::outgoing(world, snapshot, &node).into_iter();
+            let one = |edge: answer::calls::Edge| {
+                let from_ranges = wire::call_ranges(world, snapshot, &node, &edge);
+                Some(CallHierarchyOutgoingCall { to: wire::call_item(world, snapshot, &edge.node)?, from_ranges })
+            };
+            Some(edges.filter_map(one).collect())
+        })
+        .await
+    }
+
+    async fn will_rename_files(&self, params: RenameFilesParams) -> Result<Option<WorkspaceEdit>> {
+        let facts = self.facts();
+        let path = |uri: &str| uri.parse::<Uri>().ok().map(|uri| self.path(&uri));
+        let renames: Vec<(PathBuf, PathBuf)> =
+            params.files.iter().filter_map(|file| Some((path(&file.old_uri)?, path(&file.new_uri)?))).collect();
+        self.ask(move |world, snapshot| {
+            let edits = answer::moves::of(world, snapshot, &renames);
+            wire::workspace_edit(world, snapshot, &facts, edits)
         })
         .await
     }

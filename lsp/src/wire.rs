@@ -4,9 +4,11 @@
 //! /p/web.kpol, bytes 13..17   ⇄   file:///p/web.kpol, 1:2 … 1:6 in the client's columns
 //! ```
 
+mod actions;
 mod completion;
 mod diagnostics;
 mod edits;
+mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -14,14 +16,20 @@ use std::str::FromStr;
 use kpol_grammar::ast::Span;
 use kpol_grammar::lines::{self, Encoding, Lines};
 use tower_lsp_server::ls_types::{
-    DocumentSymbol, FoldingRange, FoldingRangeKind, GotoDefinitionResponse, Location, LocationLink, MarkupContent,
-    MarkupKind, Position, Range, SymbolInformation, SymbolKind, TextEdit, Uri,
+    DocumentSymbol, FoldingRange, FoldingRangeKind, GotoDefinitionResponse, InlayHint, InlayHintLabel, Location,
+    LocationLink, MarkupContent, MarkupKind, Position, Range, SelectionRange, SymbolInformation, SymbolKind, TextEdit,
+    Uri,
 };
 
+pub use actions::{
+    COMMANDS, about, action_kinds, actions, call_item, call_node, call_ranges, command, lens, lens_of, symbol,
+};
 pub use completion::{completions, documentation, offered, signature};
 pub use diagnostics::{Said, published, pulled};
 pub use edits::workspace_edit;
+pub use tokens::{difference, encode, legend};
 
+use crate::answer::hints::Hint;
 use crate::answer::{folding, symbols};
 use crate::facts::Facts;
 use crate::pages;
@@ -224,6 +232,28 @@ pub fn folds(view: View<'_>, folds: &[(Span, folding::Kind)], facts: &Facts) -> 
         })
     };
     folds.iter().filter_map(one).collect()
+}
+
+/// A hint behind a word.
+pub fn hint(view: View<'_>, hint: Hint) -> InlayHint {
+    InlayHint {
+        position: view.position(hint.offset),
+        label: InlayHintLabel::String(hint.text),
+        kind: None,
+        text_edits: None,
+        tooltip: None,
+        padding_left: Some(true),
+        padding_right: None,
+        data: None,
+    }
+}
+
+/// Ranges around each other, the innermost first.
+pub fn selection(view: View<'_>, spans: &[Span]) -> SelectionRange {
+    let outward = spans.iter().rev().fold(None, |parent: Option<SelectionRange>, span| {
+        Some(SelectionRange { range: view.range(*span), parent: parent.map(Box::new) })
+    });
+    outward.unwrap_or(SelectionRange { range: Range::default(), parent: None })
 }
 
 /// Edits of one text.

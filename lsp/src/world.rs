@@ -130,6 +130,8 @@ pub struct World {
     roots: HashMap<PathBuf, Root>,
     projects: HashMap<PathBuf, (Basis, Arc<Project>, u64)>,
     turn: u64,
+    /// Texts whose words a client was told, to tell it later what differs.
+    told: HashMap<PathBuf, (u64, Arc<Unit>)>,
 }
 
 /// Compiled policies are large: so many are kept.
@@ -251,6 +253,7 @@ impl World {
     pub fn closed(&mut self, snapshot: &Snapshot) -> Vec<Arc<ByFile>> {
         let gone: Vec<PathBuf> =
             self.roots.keys().filter(|path| !snapshot.documents.contains_key(*path)).cloned().collect();
+        self.told.retain(|path, _| snapshot.documents.contains_key(path));
         gone.iter().filter_map(|path| self.roots.remove(path)).map(|root| root.findings).collect()
     }
 
@@ -328,6 +331,23 @@ impl World {
         let root = self.roots.get_mut(path)?;
         root.used = turn;
         Some((root.compiled.as_mut()?, &root.options))
+    }
+
+    /// Keeps a text whose words the client was told; the name that the client has for it.
+    pub fn remember(&mut self, unit: &Arc<Unit>) -> String {
+        let id = self.told.get(&unit.path).map_or(1, |(id, _)| id + 1);
+        self.told.insert(unit.path.clone(), (id, Arc::clone(unit)));
+        id.to_string()
+    }
+
+    /// The text of that name, if it is still kept.
+    pub fn remembered(&self, path: &Path, id: &str) -> Option<Arc<Unit>> {
+        self.told.get(path).filter(|(known, _)| known.to_string() == id).map(|(_, unit)| Arc::clone(unit))
+    }
+
+    /// What the compiler is told when it builds a file.
+    pub fn options(&self, snapshot: &Snapshot, path: &Path) -> Options {
+        settings(snapshot, snapshot, path, &mut Sources::default()).0
     }
 
     /// All findings about a file, of all open files that lead to it.

@@ -71,6 +71,17 @@ pub fn registrations(facts: &Facts) -> Vec<Registration> {
     all
 }
 
+fn file_operations() -> WorkspaceFileOperationsServerCapabilities {
+    let pattern = |glob: &str, matches| FileOperationFilter {
+        scheme: Some("file".to_owned()),
+        pattern: FileOperationPattern { glob: glob.to_owned(), matches: Some(matches), options: None },
+    };
+    let filters =
+        vec![pattern("**/*.kpol", FileOperationPatternKind::File), pattern("**/*", FileOperationPatternKind::Folder)];
+    let will_rename = Some(FileOperationRegistrationOptions { filters });
+    WorkspaceFileOperationsServerCapabilities { will_rename, ..WorkspaceFileOperationsServerCapabilities::default() }
+}
+
 /// What this server can do for this client.
 pub fn of(facts: &Facts) -> ServerCapabilities {
     use kpol_grammar::lines::Encoding;
@@ -99,7 +110,7 @@ pub fn of(facts: &Facts) -> ServerCapabilities {
                 supported: Some(true),
                 change_notifications: Some(OneOf::Left(true)),
             }),
-            file_operations: None,
+            file_operations: facts.rename_files.then(file_operations),
         }),
         document_formatting_provider: Some(OneOf::Left(true)),
         document_range_formatting_provider: Some(OneOf::Left(true)),
@@ -131,6 +142,31 @@ pub fn of(facts: &Facts) -> ServerCapabilities {
             resolve_provider: Some(false),
             work_done_progress_options: WorkDoneProgressOptions::default(),
         }),
+        workspace_symbol_provider: Some(OneOf::Left(true)),
+        selection_range_provider: Some(SelectionRangeProviderCapability::Simple(true)),
+        inlay_hint_provider: Some(OneOf::Left(true)),
+        call_hierarchy_provider: Some(CallHierarchyServerCapability::Simple(true)),
+        code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(true) }),
+        execute_command_provider: Some(ExecuteCommandOptions {
+            commands: wire::COMMANDS.map(str::to_owned).to_vec(),
+            work_done_progress_options: WorkDoneProgressOptions::default(),
+        }),
+        // A client without literals would get commands, of which there are none for this.
+        code_action_provider: facts.action_literals.then(|| {
+            CodeActionProviderCapability::Options(CodeActionOptions {
+                code_action_kinds: Some(wire::action_kinds()),
+                resolve_provider: Some(false),
+                work_done_progress_options: WorkDoneProgressOptions::default(),
+            })
+        }),
+        semantic_tokens_provider: Some(SemanticTokensServerCapabilities::SemanticTokensOptions(
+            SemanticTokensOptions {
+                work_done_progress_options: WorkDoneProgressOptions::default(),
+                legend: wire::legend(),
+                range: Some(true),
+                full: Some(SemanticTokensFullOptions::Delta { delta: Some(true) }),
+            },
+        )),
         ..ServerCapabilities::default()
     }
 }

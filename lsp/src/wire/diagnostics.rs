@@ -58,7 +58,8 @@ pub fn published(
     Some(Said { uri: uri(snapshot, &path)?, version: document.map(|document| document.version), path, diagnostics })
 }
 
-fn one(world: &World, snapshot: &Snapshot, facts: &Facts, view: View<'_>, finding: &Finding) -> Diagnostic {
+/// A finding.
+pub(super) fn one(world: &World, snapshot: &Snapshot, facts: &Facts, view: View<'_>, finding: &Finding) -> Diagnostic {
     let related = finding.related.iter().filter_map(|(place, text)| {
         let message = if text.is_empty() { "here".to_owned() } else { text.clone() };
         Some(DiagnosticRelatedInformation { location: location(world, snapshot, place)?, message })

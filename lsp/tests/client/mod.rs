@@ -52,8 +52,14 @@ pub fn capabilities() -> Value {
 impl Client {
     /// A server that has not been told anything yet.
     pub fn start() -> Self {
+        Self::start_program(Path::new(env!("CARGO_BIN_EXE_kpol-lsp")), &[])
+    }
+
+    /// Any server.
+    pub fn start_program(program: &Path, args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_kpol-lsp"))
+        let mut child = Command::new(program)
+            .args(args)
             .env("XDG_CACHE_HOME", folder.path().join("cache"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -189,9 +195,18 @@ impl Client {
     }
 
     pub fn open_uri(&mut self, uri: &str, text: &str) {
+        self.open_uri_as(uri, "kpol", text);
+    }
+
+    pub fn open_as(&mut self, name: &str, language: &str, text: &str) {
+        let uri = self.uri(name);
+        self.open_uri_as(&uri, language, text);
+    }
+
+    fn open_uri_as(&mut self, uri: &str, language: &str, text: &str) {
         self.notify(
             "textDocument/didOpen",
-            json!({ "textDocument": { "uri": uri, "languageId": "kpol", "version": 1, "text": text } }),
+            json!({ "textDocument": { "uri": uri, "languageId": language, "version": 1, "text": text } }),
         );
     }
 
