@@ -285,13 +285,7 @@ fn frames(tokens: &[Token<'_>]) -> (Vec<Frame>, usize) {
                 }) {}
                 restart(&mut frames, inside);
             }
-            ")" => {
-                if frames.last().is_some_and(|frame| {
-                    !matches!(frame.kind, FrameKind::Patterns | FrameKind::Body | FrameKind::Claims | FrameKind::Flags)
-                }) {
-                    frames.pop();
-                }
-            }
+            ")" if frames.last().is_some_and(|frame| in_parentheses(&frame.kind)) => drop(frames.pop()),
             _ => {}
         }
     }
@@ -300,6 +294,10 @@ fn frames(tokens: &[Token<'_>]) -> (Vec<Frame>, usize) {
         frames.push(Frame { kind: FrameKind::Body, inside: outer });
     }
     (frames, outer)
+}
+
+fn in_parentheses(kind: &FrameKind) -> bool {
+    !matches!(kind, FrameKind::Patterns | FrameKind::Body | FrameKind::Claims | FrameKind::Flags)
 }
 
 /// Behind a closed block a new statement begins, or a new element.

@@ -30,7 +30,7 @@ pub fn of(world: &mut World, snapshot: &Snapshot, renames: &[(PathBuf, PathBuf)]
             let written = own.unit.words(*at).trim_matches('"');
             let beside = file.parent().map(|folder| plain(&folder.join(written))).is_some_and(|path| path == *target);
             // Found in a folder of `-I`: it stays where it is, whoever includes it.
-            if new_file == file && new_target == *target || !beside && new_target == *target {
+            if new_target == *target && (new_file == file || !beside) {
                 continue;
             }
             let Some(path) = new_file.parent().and_then(|folder| relative(folder, &new_target)) else { continue };
