@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -84,7 +85,12 @@ struct Check {
     left: Vec<PathBuf>,
     /// Roots whose check has begun; one that never came back is not tried twice.
     hopeless: BTreeSet<PathBuf>,
+    /// When something was told last.
+    told: Instant,
 }
+
+/// So long a check may go on before something of it is told.
+const SILENCE: Duration = Duration::from_millis(50);
 
 fn run(jobs: &Receiver<Job>, publish: &impl Fn(&World, Report)) {
     let mut world = World::default();
@@ -107,7 +113,12 @@ fn run(jobs: &Receiver<Job>, publish: &impl Fn(&World, Report)) {
                 }
             }
             Some(Job::Check(snapshot)) => {
-                check = Some(Check { snapshot, left: vec![PathBuf::new()], hopeless: BTreeSet::new() });
+                check = Some(Check {
+                    snapshot,
+                    left: vec![PathBuf::new()],
+                    hopeless: BTreeSet::new(),
+                    told: Instant::now(),
+                });
             }
             None => {
                 let Some(mut current) = check.take() else { return };
@@ -118,7 +129,18 @@ fn run(jobs: &Receiver<Job>, publish: &impl Fn(&World, Report)) {
                         let files = files.into_iter().map(|path| (path.clone(), world.findings(&path))).collect();
                         publish(&world, Report { snapshot: current.snapshot, files });
                     }
-                    Ok(false) => check = Some(current),
+                    Ok(false) => {
+                        // Many files take their time: what is settled is told on the way.
+                        if current.told.elapsed() > SILENCE {
+                            let settled = |path: &PathBuf| !world.led_by(&current.left, path);
+                            let ready: Vec<PathBuf> = changed.iter().filter(|path| settled(path)).cloned().collect();
+                            changed.retain(|path| !ready.contains(path));
+                            let files = ready.into_iter().map(|path| (path.clone(), world.findings(&path))).collect();
+                            publish(&world, Report { snapshot: current.snapshot.clone(), files });
+                            current.told = Instant::now();
+                        }
+                        check = Some(current);
+                    }
                     // That file is not checked again before something changes; all others are.
                     Err(_) => {
                         world = World::default();
@@ -153,4 +175,29 @@ fn step(world: &mut World, check: &mut Check, changed: &mut BTreeSet<PathBuf>) -
         None => {}
     }
     check.left.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_the_end_of_one_answer_only() {
+        let engine = Engine::start(|_, _| {});
+        let broken = engine.ask(Snapshot::empty(), |_, _| -> u32 { panic!("in a test") });
+        let sound = engine.ask(Snapshot::empty(), |_, snapshot| snapshot.generation);
+        assert!(broken.blocking_recv().is_err());
+        assert_eq!(sound.blocking_recv(), Ok(0));
+    }
+
+    #[test]
+    fn a_question_that_was_taken_back_is_not_thought_about() {
+        let engine = Engine::start(|_, _| {});
+        let (sender, receiver) = channel();
+        drop(engine.ask(Snapshot::empty(), move |_, _| sender.send(())));
+        assert!(engine.ask(Snapshot::empty(), |_, _| ()).blocking_recv().is_ok());
+        assert!(receiver.recv().is_err(), "the sender went unused with its question");
+    }
 }

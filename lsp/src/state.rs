@@ -84,7 +84,6 @@ impl State {
         let path = self.path_for(uri, disk);
         self.paths.insert(uri.into(), path.clone());
         self.put(uri.into(), path, version, text);
-        self.current.disk.touched();
     }
 
     fn put(&mut self, uri: Arc<str>, path: PathBuf, version: i32, text: String) {

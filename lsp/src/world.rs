@@ -246,7 +246,18 @@ impl World {
     /// Open files whose findings do not hold any more.
     pub fn stale(&self, snapshot: &Snapshot) -> Vec<PathBuf> {
         let holds = |path: &PathBuf| self.roots.get(path).is_some_and(|root| root.basis.holds(snapshot));
-        snapshot.documents.keys().filter(|path| !holds(path)).cloned().collect()
+        let stale = snapshot.documents.iter().filter(|(path, _)| !holds(path));
+        // What was typed in last is looked at first: the last of these.
+        let mut stale: Vec<(ContentId, &PathBuf)> = stale.map(|(path, document)| (document.id, path)).collect();
+        stale.sort_unstable();
+        stale.into_iter().map(|(_, path)| path.clone()).collect()
+    }
+
+    /// Whether one of these files led to another when it was checked last.
+    pub fn led_by(&self, roots: &[PathBuf], path: &Path) -> bool {
+        roots
+            .iter()
+            .any(|root| root == path || self.roots.get(root).is_some_and(|root| root.findings.contains_key(path)))
     }
 
     /// Files that were checked and are not open any more; what was known of them goes.

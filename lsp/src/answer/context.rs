@@ -482,7 +482,7 @@ mod tests {
         assert_eq!(place("allow { socket(family in { AF_UNIX, |"), condition("socket", Some("family")));
         assert_eq!(place("allow { socket(family == AF_UNIX, |"), condition("socket", None));
         assert_eq!(place("allow { clone(clone_flags & (CLONE_|"), condition("clone", Some("clone_flags")));
-        assert_eq!(place("allow { socket(family == AF_UNIX || t|"), condition("socket", None));
+        assert_eq!(place("allow { socket(family == AF_UNIX && t|"), condition("socket", None));
         assert_eq!(place("allow { kill(|"), condition("kill", None));
     }
 
