@@ -104,9 +104,10 @@ fn rooms_know_only_those_to_their_left() {
         ("diagram", &["resolve", "policy", "oci", "bpf", "lint", "driver", "source", "tables", "diagnostic"]),
         ("policy", &["oci", "bpf", "lint", "driver"]),
         ("resolve", &["oci", "bpf", "lint"]),
-        ("oci", &["bpf", "lint", "driver", "resolve", "source"]),
-        ("bpf", &["oci", "lint", "driver", "resolve", "source"]),
+        ("oci", &["bpf", "emit", "answer", "lint", "driver", "resolve", "source"]),
+        ("bpf", &["oci", "emit", "answer", "lint", "driver", "resolve", "source"]),
         ("lint", &["oci", "bpf"]),
+        ("emit", &["oci", "lint", "driver"]),
     ];
     let mut wrong = String::new();
     for (room, others) in forbidden {

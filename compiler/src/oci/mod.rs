@@ -17,7 +17,6 @@
 //! all three and hands nothing out unless the last equals what it began with.
 
 mod lenient;
-pub mod multiplex;
 pub mod paths;
 pub mod profile;
 pub mod prove;
@@ -34,4 +33,4 @@ pub use profile::Profile;
 pub use read::{ReadError, read};
 pub use runtime::{Loaded, Release};
 pub use sharing::Fault;
-pub use write::{Target, Warning, WriteError, Written, write};
+pub use write::{Draft, Target, Warning, WriteError, Written, draft, write};

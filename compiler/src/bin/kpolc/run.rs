@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use kpol_compiler::diagnostic::Severity;
-use kpol_compiler::driver::{self, Format};
+use kpol_compiler::driver::{self, Format, Writer};
 use kpol_compiler::policy::{Flag, Policy};
 use kpol_compiler::source::Disk;
 use kpol_compiler::spec::{Action, Arch, KernelVersion};
@@ -33,7 +33,7 @@ use crate::ui::{Status, Trouble, Ui};
   kpolc run web.kpol -- strace -f ls           see what is refused
 
 Exit status: the command's own; 126 if it cannot be executed or the policy denies `execve`, 127 if there is none, and
-1 or 2 if it was never tried.")]
+1, 2 or 101 if it was never tried.")]
 pub struct Args {
     /// The policy
     file: PathBuf,
@@ -44,7 +44,7 @@ pub struct Args {
     settings: settings::Args,
 }
 
-pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
+pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble> {
     let Some(name) = args.command.first() else {
         return Err(Trouble::new("no command"));
     };
@@ -60,7 +60,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         // A policy without `arch` means those two; here it shall mean this machine.
         options.archs = Some(vec![native]);
     }
-    let (mut checked, products) = driver::build(&Disk, &args.file, options, &[Format::Bpf]);
+    let (mut checked, products) = driver::build_by(writer, &Disk, &args.file, options, &[Format::Bpf]);
     settings.levels.apply(&mut checked.diagnostics);
     let failed = checked.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     report.add(&checked.sources, checked.diagnostics);
