@@ -125,6 +125,17 @@ fn rooms_know_only_those_to_their_left() {
             wrong.push_str(&format!("{name} names the compiler: the grammar knows text only\n"));
         }
     }
+    // Answers are plain values: who speaks the protocol is `wire` and `server`, and nobody below them.
+    for (name, text) in files("lsp/src/answer", ".rs").into_iter().chain(files("lsp/src", "world.rs")) {
+        if code(&text).contains("ls_types") || code(&text).contains("crate::wire") {
+            wrong.push_str(&format!("{name} names the protocol: answers are plain values over byte offsets\n"));
+        }
+    }
+    for (name, text) in files("compiler/src", ".rs") {
+        if code(&text).contains("kpol_lsp") {
+            wrong.push_str(&format!("{name} names the language server, which is built on it\n"));
+        }
+    }
     // The oracle is said naively, to check the compiler against: if the compiler used it, it would check itself.
     for (name, text) in files("compiler/src", ".rs") {
         let own = name.starts_with("compiler/src/spec/") || name.contains("tests");
@@ -212,7 +223,7 @@ fn generated_tables_are_as_they_are_made() {
 #[test]
 fn headers_teach_and_nothing_speaks_of_one_machine() {
     let mut wrong = String::new();
-    for folder in ["grammar/src", "compiler/src", "tests/src", "xtask/src"] {
+    for folder in ["grammar/src", "compiler/src", "lsp/src", "tests/src", "xtask/src"] {
         for (name, text) in files(folder, ".rs") {
             if !text.starts_with("//!") && !text.starts_with("#!") {
                 wrong.push_str(&format!("{name} does not begin by saying what it is for: `//! …`\n"));

@@ -220,7 +220,7 @@ impl Finder<'_> {
 }
 
 /// The answers that a node may give.
-pub(super) fn actions(store: &Store, node: Node) -> Vec<Action> {
+pub fn actions(store: &Store, node: Node) -> Vec<Action> {
     let leaves = store.leaves(node).into_iter();
     leaves
         .filter_map(|leaf| match leaf {

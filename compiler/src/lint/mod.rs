@@ -14,6 +14,7 @@ mod sibling;
 mod start;
 mod unused;
 
+pub use sibling::siblings;
 use std::collections::BTreeSet;
 
 use crate::diagnostic::{Diagnostic, FileId, Span};

@@ -73,6 +73,19 @@ const FAMILIES: &[&[&str]] = &[
     &["unlink", "unlinkat"],
 ];
 
+/// Calls that do the work of `name` on other ABIs, or can do it in its place.
+pub fn siblings(name: &str) -> Vec<&'static str> {
+    let mut all: Vec<&'static str> = SUCCESSORS
+        .iter()
+        .filter_map(|&(old, new)| if old == name { Some(new) } else { (new == name).then_some(old) })
+        .chain(FAMILIES.iter().filter(|family| family.contains(&name)).flat_map(|family| family.iter().copied()))
+        .filter(|other| *other != name)
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 pub(super) fn lint(context: &mut Context<'_>, policy: &Policy) {
     missing_successor(context, policy);
     open_sibling(context, policy);

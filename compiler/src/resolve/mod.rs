@@ -151,6 +151,8 @@ pub struct Resolved {
     pub declared: BTreeMap<(Arch, Nr), String>,
     /// Names and places of groups, for messages.
     pub groups: Vec<GroupInfo>,
+    /// Constants of the policy, with what they come to.
+    pub consts: Vec<ConstInfo>,
     /// Members of each group on each ABI.
     pub group_sets: FxHashMap<(GroupId, Arch), Rc<CallSet>>,
     /// Groups and constants of the first file that nothing uses.
@@ -174,6 +176,17 @@ pub struct GroupInfo {
     pub span: Span,
     /// Part of kpolc itself.
     pub builtin: bool,
+}
+
+/// What a constant of the policy comes to.
+#[derive(Debug, Clone)]
+pub struct ConstInfo {
+    /// Its name.
+    pub name: String,
+    /// Place of the name where it is defined.
+    pub span: Span,
+    /// Its ranges by ABI, both ends inside; one number is a range of one. ABIs on which it has no value are not there.
+    pub values: BTreeMap<Arch, Vec<(i128, i128)>>,
 }
 
 impl Resolved {
@@ -308,7 +321,24 @@ impl<'a> Resolver<'a> {
                 builtin: self.is_builtin(group.file),
             })
             .collect();
+        self.result.consts = (0..self.consts.len()).map(|index| self.const_info(index)).collect();
         self.result
+    }
+
+    fn const_info(&self, index: usize) -> ConstInfo {
+        let found = &self.consts[index];
+        let values = self.result.archs.iter().filter_map(|&arch| {
+            let Some(value::Progress::Done(Some(value))) = self.const_values.get(&(index, arch)) else { return None };
+            Some((
+                arch,
+                match value {
+                    value::Value::Number(number) => vec![(*number, *number)],
+                    value::Value::Set(ranges) => ranges.iter().map(|&(low, high, _)| (low, high)).collect(),
+                },
+            ))
+        });
+        let span = Span { file: found.file, bytes: found.name.span };
+        ConstInfo { name: found.name.text.clone(), span, values: values.collect() }
     }
 
     fn report_unused(&mut self) {

@@ -10,6 +10,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kpol_grammar::ast;
+use kpol_grammar::parse::SyntaxError;
+
 use crate::diagnostic::{FileId, Span};
 
 pub use disk::Disk;
@@ -70,6 +73,22 @@ pub trait Loader: Sync {
     /// # Errors
     /// What the operating system says.
     fn canonical(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// The tree of a file that was read. One who reads the same text again and again keeps it.
+    fn parse(&self, path: &Path, text: &str) -> Tree {
+        let _ = path;
+        let (file, errors) = kpol_grammar::parse(text);
+        Tree { file: Arc::new(file), errors: errors.into() }
+    }
+}
+
+/// A text as statements, and what is wrong with it. Shared, so that a copy costs nothing.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    /// Statements; those that could not be read are `Broken`.
+    pub file: Arc<ast::File>,
+    /// Why they could not.
+    pub errors: Arc<[SyntaxError]>,
 }
 
 /// Why a file could not be read.

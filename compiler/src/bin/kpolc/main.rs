@@ -15,6 +15,7 @@ mod fmt;
 mod groups;
 mod import;
 mod inputs;
+mod lsp;
 mod man;
 mod new;
 mod report;
@@ -60,6 +61,7 @@ enum Command {
     Import(import::Args),
     Groups(groups::Args),
     Explain(explain::Args),
+    Lsp(lsp::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -85,6 +87,7 @@ fn kpolc(cli: &Cli, writer: &dyn Writer) -> Status {
         Command::Import(args) => import::run(args, &ui),
         Command::Groups(args) => groups::run(args, &ui),
         Command::Explain(args) => explain::run(args, &ui),
+        Command::Lsp(args) => lsp::run(args, &ui),
         Command::Completions(args) => completions::run(args, &ui),
         Command::Man(args) => man::run(args, &ui),
     };
