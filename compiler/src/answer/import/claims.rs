@@ -68,6 +68,8 @@ pub enum Unsayable {
     Conditions(Arch, String),
     /// The store is full.
     TooLarge,
+    /// The text is more than a file may have.
+    TooLong,
 }
 
 /// Numbers without a name that are declared before giving up.

@@ -45,6 +45,7 @@ use crate::driver;
 use crate::oci::prove;
 use crate::policy::witness;
 use crate::source::Memory;
+use crate::source::graph::MAX_ROOT;
 use crate::spec::{Arch, Nr};
 use crate::tables;
 use claims::Unsayable;
@@ -108,12 +109,15 @@ impl std::error::Error for ImportError {}
 
 /// Makes a policy of a filter; `name` is what its header calls the file.
 pub fn import(name: &str, bytes: &[u8], options: &Options) -> Result<Imported, ImportError> {
-    let mut store = Store::default();
-    let source = source::read(&mut store, bytes, options)?;
-    let claims = claims::collect(&mut store, &source.function, source.default).map_err(unsayable)?;
+    import_in(&mut Store::default(), name, bytes, options)
+}
+
+fn import_in(store: &mut Store, name: &str, bytes: &[u8], options: &Options) -> Result<Imported, ImportError> {
+    let source = source::read(store, bytes, options)?;
+    let claims = claims::collect(store, &source.function, source.default).map_err(unsayable)?;
     let mut remarks: text::Remarks = BTreeMap::new();
     for (call, remark) in
-        source.remarks.iter().cloned().chain(wide::remarks(&mut store, &source.function, source.default, &claims))
+        source.remarks.iter().cloned().chain(wide::remarks(store, &source.function, source.default, &claims))
     {
         let lines = remarks.entry(call).or_default();
         if !lines.contains(&remark) {
@@ -136,12 +140,17 @@ pub fn import(name: &str, bytes: &[u8], options: &Options) -> Result<Imported, I
             failure = Some(ImportError::Differs(format!("it has syntax errors:\n{written}")));
             continue;
         };
-        match prove(&mut store, &source, formatted, options) {
+        let proof = prove(store, &source, formatted, options);
+        // Where there is no room left no answer means anything, and the other style would find none either.
+        if store.overflowed() {
+            return Err(unsayable(Unsayable::TooLarge));
+        }
+        match proof {
             Ok(text) => {
                 let proven = source.function.tables.keys().copied().collect();
                 return Ok(Imported { text, form: source.form, proven, remarks: source.head });
             }
-            Err(why) => failure = Some(ImportError::Differs(why)),
+            Err(why) => failure = Some(why),
         }
     }
     Err(failure.unwrap_or(ImportError::SaysNothing))
@@ -157,26 +166,29 @@ fn unsayable(why: Unsayable) -> ImportError {
                 "what the filter asks of the arguments of `{name}` on {arch} takes more conditions than anyone would read"
             )
         }
+        Unsayable::TooLong => {
+            format!("the policy would be longer than the {} MiB that a file may have", MAX_ROOT >> 20)
+        }
         Unsayable::TooLarge => "the filter is too large to be understood within bounds".to_owned(),
     })
 }
 
 /// Compiles the text, silences what only says that it was imported, and compares. Gives the text with the silencers.
-fn prove(store: &mut Store, source: &Source, text: String, options: &Options) -> Result<String, String> {
+fn prove(store: &mut Store, source: &Source, text: String, options: &Options) -> Result<String, ImportError> {
     let mut text = text;
     for last in [false, true] {
+        if text.len() as u64 > MAX_ROOT {
+            return Err(unsayable(Unsayable::TooLong));
+        }
         let path = std::path::Path::new("/imported.kpol");
         let loader = Memory::from([(path, text.clone())]);
         let settings = driver::Options { libseccomp: options.libseccomp, ..driver::Options::default() };
         let (diagnostics, policy) = driver::compile(&loader, path, &settings, store);
         if let Some(error) = diagnostics.iter().find(|found| found.severity == Severity::Error) {
-            return Err(format!("{}: {}\n{text}", error.code.as_str(), error.message));
+            return Err(ImportError::Differs(format!("{}: {}\n{text}", error.code.as_str(), error.message)));
         }
-        let policy = policy.ok_or("it has no default")?;
-        compare(store, &source.function, &policy.function)?;
-        if store.overflowed() {
-            return Err("it is too large".to_owned());
-        }
+        let policy = policy.ok_or_else(|| ImportError::Differs("it has no default".to_owned()))?;
+        compare(store, &source.function, &policy.function).map_err(ImportError::Differs)?;
         let mut lines: BTreeMap<usize, Code> = BTreeMap::new();
         for found in diagnostics.iter().filter(|found| matches!(found.code, Code::W003 | Code::W004)) {
             if let Some(label) = &found.primary {
