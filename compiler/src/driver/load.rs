@@ -15,7 +15,7 @@ use std::path::Path;
 use super::{Options, analyse};
 use crate::answer;
 use crate::bpf;
-use crate::diagnostic::{Diagnostic, Severity, silence::silence};
+use crate::diagnostic::{Diagnostic, Severity, render::clean_word, silence::silence};
 use crate::diagram::{Function, Node, Place, Store, Table};
 use crate::oci::{self, runtime::Dialect};
 use crate::policy::Policy;
@@ -209,7 +209,7 @@ fn json(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Resul
         filter.remarks.push(format!("`{name}` has `minKernel`, so it is read as Docker reads it"));
     }
     if !unknown.is_empty() {
-        let names: Vec<String> = unknown.iter().take(20).map(|name| format!("`{name}`")).collect();
+        let names: Vec<String> = unknown.iter().take(20).map(|name| format!("`{}`", clean_word(name))).collect();
         let more = if unknown.len() > 20 { format!(" and {} more", unknown.len() - 20) } else { String::new() };
         filter.remarks.push(format!("names that libseccomp does not know do nothing: {}{more}", names.join(", ")));
     }

@@ -15,6 +15,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::profile::{ActionName, ArchMap, Arg, Entry, Filter, Op, Profile, ValueTwo};
+use crate::diagnostic::render::clean_word;
 use crate::spec::{Arch, KernelVersion};
 use crate::tables;
 
@@ -129,7 +130,7 @@ fn errno(object: &Object<'_>, number_field: &str, name_field: &str) -> Result<Op
         // The names that matter here have the same number on every host but MIPS and PA-RISC.
         return match tables::errno(&name, Arch::X86_64) {
             Some(number) => Ok(Some(u32::from(number))),
-            None => Err(object.wrong(name_field, format!("no errno is called `{name}`"))),
+            None => Err(object.wrong(name_field, format!("no errno is called `{}`", clean_word(&name)))),
         };
     }
     let number = object.optional(number_field, number)?;
@@ -142,12 +143,12 @@ fn errno(object: &Object<'_>, number_field: &str, name_field: &str) -> Result<Op
 
 fn action(value: &Value, place: &Place<'_>) -> Result<ActionName, ReadError> {
     let name = text(value, place)?;
-    ActionName::from_name(name).ok_or_else(|| wrong(place, format!("no action is called `{name}`")))
+    ActionName::from_name(name).ok_or_else(|| wrong(place, format!("no action is called `{}`", clean_word(name))))
 }
 
 fn arch(value: &Value, place: &Place<'_>) -> Result<Arch, ReadError> {
     let name = text(value, place)?;
-    Arch::from_oci_name(name).ok_or_else(|| wrong(place, format!("no ABI is called `{name}`")))
+    Arch::from_oci_name(name).ok_or_else(|| wrong(place, format!("no ABI is called `{}`", clean_word(name))))
 }
 
 fn string(value: &Value, place: &Place<'_>) -> Result<String, ReadError> {
@@ -164,7 +165,9 @@ fn text<'a>(value: &'a Value, place: &Place<'_>) -> Result<&'a str, ReadError> {
 fn number(value: &Value, place: &Place<'_>) -> Result<u64, ReadError> {
     match value.as_u64() {
         Some(number) => Ok(number),
-        None if value.is_number() => Err(wrong(place, format!("{value} is not a whole number from 0 to 2^64 - 1"))),
+        None if value.is_number() => {
+            Err(wrong(place, format!("{} is not a whole number from 0 to 2^64 - 1", clean_word(&value.to_string()))))
+        }
         None => Err(wrong(place, format!("should be a number, is {}", kind(value)))),
     }
 }

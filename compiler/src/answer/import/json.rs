@@ -13,6 +13,7 @@ use kpol_grammar::did_you_mean;
 
 use super::ImportError;
 use super::source::{Options, Source};
+use crate::diagnostic::render::clean_word;
 use crate::diagram::{Function, Store};
 use crate::oci::profile::{Entry, Op, Profile};
 use crate::oci::runtime::{self, Dialect, Loaded};
@@ -64,7 +65,7 @@ pub fn read(store: &mut Store, text: &[u8], options: &Options) -> Result<Source,
     for name in &profile.flags {
         match Flag::ALL.into_iter().find(|flag| flag.oci_name() == name) {
             Some(flag) => flags.push(flag),
-            None => head.push(format!("Lost: the flag `{name}`, which is not known.")),
+            None => head.push(format!("Lost: the flag `{}`, which is not known.", clean_word(name))),
         }
     }
     flags.sort_unstable();
@@ -193,6 +194,7 @@ fn names(profile: &Profile, loads: &[Loaded], function: &Function, options: &Opt
     if !nowhere.is_empty() {
         let near = |name: &String| {
             let near = did_you_mean(name, tables::Syscall::all().map(tables::Syscall::name));
+            let name = clean_word(name);
             near.map_or_else(|| format!("`{name}`"), |near| format!("`{name}` (`{near}`?)"))
         };
         let more = more(nowhere.len());
@@ -267,8 +269,8 @@ fn disputed(loads: &[Loaded], remarks: &mut Vec<(String, String)>) {
 fn shortened(names: &[String]) -> String {
     match names {
         [] => "no names".to_owned(),
-        [a] => a.clone(),
-        [a, b] => format!("{a}, {b}"),
-        [a, b, rest @ ..] => format!("{a}, {b} and {} more", rest.len()),
+        [a] => clean_word(a),
+        [a, b] => format!("{}, {}", clean_word(a), clean_word(b)),
+        [a, b, rest @ ..] => format!("{}, {} and {} more", clean_word(a), clean_word(b), rest.len()),
     }
 }

@@ -24,6 +24,47 @@ fn nonsense_is_an_error_and_says_why() {
     assert!(said(both).contains("both given"));
 }
 
+/// Wherever the store is full, also in the middle of the proof: that is too large, and no mistake of ours.
+#[test]
+fn what_has_no_room_is_too_large() {
+    let entries: Vec<Value> = (0..60)
+        .map(|at| {
+            json!({ "names": ["read"], "action": "SCMP_ACT_ALLOW", "includes": { "caps": ["CAP_BPF", "CAP_KILL"] },
+                "args": [{ "index": at % 6, "value": at, "op": "SCMP_CMP_EQ" }] })
+        })
+        .collect();
+    let profile = json!({ "defaultAction": "SCMP_ACT_ERRNO", "syscalls": entries }).to_string();
+    let options = Options { archs: Some(vec![crate::spec::Arch::X86_64]), ..Options::default() };
+    let within = |limit: usize| {
+        let mut store = crate::diagram::Store::with_limit(limit);
+        super::import_in(&mut store, "x", profile.as_bytes(), &options)
+    };
+    let mut limit = 64;
+    while let Err(error) = within(limit) {
+        let said = error.to_string();
+        assert!(!matches!(error, ImportError::Differs(_)) && said.contains("too large"), "{limit} nodes: {said}");
+        limit += limit / 32 + 1;
+    }
+    assert!(limit > 1_000, "it takes more than {limit} nodes");
+}
+
+#[test]
+fn names_of_a_megabyte_are_not_repeated() {
+    let name = "a".repeat(1 << 20);
+    let entry = json!({ "names": [name], "action": "SCMP_ACT_ALLOW" });
+    let profile = json!({ "defaultAction": "SCMP_ACT_ERRNO", "flags": [name], "syscalls": [entry] }).to_string();
+    let text = made(&profile);
+    assert!(text.contains("no architecture has") && text.len() < 2_000, "{} bytes", text.len());
+    for wrong in [
+        json!({ "defaultAction": name }),
+        json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrno": name }),
+        json!({ "defaultAction": "SCMP_ACT_ERRNO", "architectures": [name] }),
+    ] {
+        let said = import("x", wrong.to_string().as_bytes(), &Options::default()).unwrap_err().to_string();
+        assert!(said.contains("aaa … aaa") && said.len() < 500, "{} bytes", said.len());
+    }
+}
+
 #[test]
 fn a_filter_that_ignores_the_architecture_needs_to_be_told_it() {
     // ld [0]; jeq #59, 0, 1; ret errno(1); ret allow

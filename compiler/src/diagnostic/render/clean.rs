@@ -14,6 +14,9 @@ use std::fmt::Write;
 /// Messages longer than this are cut in the middle: a name of 1 MB helps nobody. In characters.
 const LONGEST: usize = 1200;
 
+/// The same for one of several names in a message; no kernel has a call whose name is half as long.
+const LONGEST_WORD: usize = 80;
+
 /// Whether a character is shown by its number. Tabs and newlines are the caller's.
 pub(super) fn is_hidden(c: char) -> bool {
     c.is_control()
@@ -60,12 +63,21 @@ pub(super) fn name(text: &str) -> String {
     out
 }
 
+/// A word of somebody else's file, to be quoted among others: one line, and short.
+pub fn word(text: &str) -> String {
+    line(&shorten_to(text, LONGEST_WORD))
+}
+
 /// The text, or its beginning and its end.
 fn shorten(text: &str) -> Cow<'_, str> {
-    if text.len() <= LONGEST {
+    shorten_to(text, LONGEST)
+}
+
+fn shorten_to(text: &str, longest: usize) -> Cow<'_, str> {
+    if text.len() <= longest {
         return Cow::Borrowed(text);
     }
-    let half = LONGEST / 2;
+    let half = longest / 2;
     let (Some((head, _)), Some((tail, _))) = (text.char_indices().nth(half), text.char_indices().rev().nth(half))
     else {
         return Cow::Borrowed(text);
@@ -95,5 +107,8 @@ mod tests {
         let cut = line(&format!("no syscall `{}`", "ö".repeat(1 << 20)));
         assert!(cut.starts_with("no syscall `öö") && cut.ends_with("öö`") && cut.contains(" … "));
         assert!(cut.chars().count() < LONGEST + 10);
+        let cut = word(&"ö\n".repeat(1 << 20));
+        assert!(cut.starts_with("ö ö") && cut.contains(" … ") && cut.chars().count() < LONGEST_WORD + 10, "{cut}");
+        assert_eq!(word("openat2"), "openat2");
     }
 }

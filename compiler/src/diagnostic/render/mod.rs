@@ -27,7 +27,7 @@ mod testing;
 
 use std::collections::BTreeSet;
 
-pub use clean::line as clean_line;
+pub use clean::{line as clean_line, word as clean_word};
 
 use super::{Diagnostic, Severity};
 
