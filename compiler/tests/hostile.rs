@@ -205,6 +205,9 @@ fn profiles_that_nest_or_repeat() {
     profile(dir.path(), "closed", &"]".repeat(1_000_000));
     let args = (0..25_000).map(|at| format!(r#"{{"index":{},"value":{at},"op":"SCMP_CMP_EQ"}}"#, at % 6));
     profile(dir.path(), "args", &reads(std::iter::once(args.collect::<Vec<_>>().join(","))));
+    // What libseccomp would make of them is looked at test by test.
+    let values = reads((0..20_000).map(|at| format!(r#"{{"index":1,"value":{at},"op":"SCMP_CMP_EQ"}}"#)));
+    try_some(dir.path(), "values.json", values.as_bytes(), 0..1);
     let names = (0..100_000).map(|at| format!("\"n{at}\"")).collect::<Vec<_>>().join(",");
     let list = |names: &str| {
         format!(r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{{"names":[{names}],"action":"SCMP_ACT_ALLOW"}}]}}"#)

@@ -82,8 +82,20 @@ enum Then {
 }
 
 /// A test that may not load its word, as far as its instructions go: the value, what follows if it holds, and the tests
-/// of the same word that follow if it does not.
-type Look = (u32, Option<Op>, Then, Vec<(u32, Then)>);
+/// of the same word that follow if it does not (see [`Chains`]).
+type Look = (u32, Option<Op>, Then, usize);
+
+/// Tests one behind the other, equal chains by one number; 0 is the empty one. Thousands of values of an argument make
+/// as many chains, each longer by one: written out they would take the square of it.
+#[derive(Default)]
+struct Chains(BTreeMap<(usize, u32, Then), usize>);
+
+impl Chains {
+    fn longer(&mut self, chain: usize, (test, then): &(Test, Then)) -> usize {
+        let next = self.0.len() + 1;
+        *self.0.entry((chain, test.value, then.clone())).or_insert(next)
+    }
+}
 
 /// A rule: all its tests, and what it does.
 type Path = (Vec<Test>, Action);
@@ -106,13 +118,14 @@ pub fn shared(calls: &BTreeMap<Arch, Calls<'_>>) -> Option<Fault> {
     let mut seen: BTreeMap<Look, Vec<(Arch, &str, Need)>> = BTreeMap::new();
     // Mostly the ABIs have the same rules.
     let mut known: FxHashMap<(Vec<Path>, bool), Looks> = FxHashMap::default();
+    let mut chains = Chains::default();
     for (&arch, calls) in calls {
         for (_, name, rules) in calls.iter().filter(|(.., rules)| rules.iter().any(|rule| !rule.args.is_empty())) {
             let paths: Vec<Path> = rules.iter().map(|rule| (tests(arch, &rule.args), rule.action)).collect();
             let open = rules.iter().any(|rule| rule.when != Node::TRUE);
             let looks = known.entry((paths, open)).or_insert_with_key(|(paths, open)| {
                 let mut looks = Looks::new();
-                looks_of(tree(paths), *open, &mut looks);
+                looks_of(tree(paths), *open, &mut chains, &mut looks);
                 looks
             });
             for (look, need) in looks {
@@ -221,13 +234,17 @@ fn tree(paths: &[Path]) -> Vec<(Test, Then)> {
 
 /// The tests of a tree that may not load their word. `level` is sorted, so that tests of one word are neighbours, their values
 /// in order.
-fn looks_of(level: Vec<(Test, Then)>, open: bool, looks: &mut Looks) {
+fn looks_of(level: Vec<(Test, Then)>, open: bool, chains: &mut Chains, looks: &mut Looks) {
     let asks = |(_, then): &(Test, Then)| matches!(then, Then::Ask(_));
     for group in level.chunk_by(|(one, _), (other, _)| one.word == other.word) {
         let mut masks: Vec<u32> = group.iter().map(|(test, _)| test.mask).collect();
         masks.sort_unstable();
         masks.dedup();
         let masks: Rc<[u32]> = masks.into();
+        let mut behind = vec![0];
+        for one in group {
+            behind.push(chains.longer(behind[behind.len() - 1], one));
+        }
         for (at, (test, then)) in group.iter().enumerate() {
             let first = group.partition_point(|(other, _)| other.value < test.value);
             let end = group.partition_point(|(other, _)| other.value <= test.value);
@@ -235,13 +252,12 @@ fn looks_of(level: Vec<(Test, Then)>, open: bool, looks: &mut Looks) {
             if at + 1 == group.len() && first == at {
                 continue;
             }
-            let (less, greater) = (&group[..first], &group[end..]);
+            let greater = &group[end..];
             // Greater values are asked first; what follows the last of them comes here if it does not hold.
             let last = greater.first().map(|(next, _)| next.value);
             let before = greater.iter().take_while(|(next, _)| Some(next.value) == last).any(asks);
             let alike = group[first..end].iter().enumerate().any(|(other, one)| first + other != at && asks(one));
-            let behind = less.iter().map(|(beside, then)| (beside.value, then.clone())).collect();
-            let look = (test.value, test.order, then.clone(), behind);
+            let look = (test.value, test.order, then.clone(), behind[first]);
             // Entries that are not always there may be missing.
             let unsure = open && greater.iter().any(asks);
             let from_afar = if (alike && !before) || unsure { None } else { Some(before) };
@@ -250,7 +266,7 @@ fn looks_of(level: Vec<(Test, Then)>, open: bool, looks: &mut Looks) {
     }
     for (_, then) in level {
         if let Then::Ask(next) = then {
-            looks_of(next, open, looks);
+            looks_of(next, open, chains, looks);
         }
     }
 }
