@@ -409,3 +409,37 @@ fn is_wider(left: Leaf, right: Leaf) -> bool {
 pub(super) fn kernel_bits(version: KernelVersion) -> u16 {
     u16::from(version.major) << 8 | u16::from(version.minor)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+    use super::*;
+    use crate::diagram::{Comparison, Operand};
+
+    /// Sets that have nothing in common: no node is made of them, and still there is an end.
+    #[test]
+    fn work_is_bounded_where_no_node_is_made() {
+        let mut store = Store::with_limit(100_000);
+        let operand = |arg| Operand { arg, bits: 64, mask: u64::MAX, signed: false };
+        let mut sets = [Node::FALSE, Node::FALSE];
+        let mut word = 1u64;
+        for turn in 0..120 {
+            word = word.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            let one = store.compare(operand(0), Comparison::Eq, word << 1 | turn & 1);
+            let other = store.compare(operand(1), Comparison::Le, word);
+            let both = store.and(one, other);
+            sets[(turn & 1) as usize] = store.or(sets[(turn & 1) as usize], both);
+        }
+        assert!(!store.overflowed());
+        let (nodes, left) = (store.len(), store.work);
+        let mut turns = 0;
+        while !store.overflowed() && turns < 1_000_000 {
+            assert_eq!(store.and(sets[0], sets[1]), Node::FALSE);
+            store.ites.clear();
+            turns += 1;
+        }
+        assert!(store.overflowed() && store.work < left);
+        assert!(store.len() <= nodes + 1, "no node is needed for it");
+    }
+}
