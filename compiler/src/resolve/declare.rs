@@ -297,7 +297,7 @@ impl<'a> Resolver<'a> {
             let span = Span { file, bytes: param.ty.span };
             let Some(shape) = shape_of(&param.ty.text) else {
                 self.error(Diagnostic::new(Code::E047, span, format!("unknown type `{}`", param.ty.text)).help(
-                    "write a C type of the kernel: `int`, `unsigned int`, `long`, `size_t`, `u32`, `u64`, or a pointer",
+                    "write a C type of the kernel: `int`, `unsigned int`, `long`, `size_t`, `u32`, `u64`, or `void *` for any pointer",
                 ));
                 continue;
             };
