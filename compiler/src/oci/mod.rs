@@ -17,6 +17,7 @@
 //! all three and hands nothing out unless the last equals what it began with.
 
 mod lenient;
+pub mod libseccomp;
 pub mod multiplex;
 pub mod paths;
 pub mod profile;
@@ -24,6 +25,7 @@ pub mod prove;
 pub mod read;
 pub mod runtime;
 pub mod sharing;
+pub mod trial;
 pub mod write;
 
 #[cfg(test)]

@@ -19,12 +19,15 @@
 //! An ABI that is not in the filter ends the *thread* (`SCMP_FLTATR_ACT_BADARCH`), where a function here says process:
 //! the one difference that is not shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::multiplex;
+use super::libseccomp::{self, Failure, Filter, Number};
+use super::multiplex::{self, Multiplexer};
 use super::profile::{Arg, Entry, Op, Profile};
 use super::sharing::{self, Fault};
+use super::trial;
+use crate::bpf::Program;
 use crate::diagram::{Comparison, Cube, Function, Leaf, Node, Operand, Store, Table};
 use crate::spec::{Action, Arch, Nr};
 use crate::tables;
@@ -45,7 +48,9 @@ pub enum Dialect {
 /// What came of a profile on one host.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// The filter, with capabilities and kernel open; tables of the ABIs that can meet on the host.
+    /// The filter, with capabilities and kernel open; tables of the ABIs that can meet on the host. What entries say, if
+    /// nothing speaks against it; what libseccomp's program does, if something did and the program could be made
+    /// ([`super::trial`]); then nothing below is left in doubt.
     pub function: Function,
     /// Where two entries claim a call and libseccomp's answer hangs on their order.
     pub undetermined: Vec<Undetermined>,
@@ -53,10 +58,14 @@ pub struct Loaded {
     /// say; libseccomp merges tests of upper halves there (`_db_tree_add`, `src/db.c`) and answers some values
     /// near the bounds otherwise.
     pub merged: Vec<(Arch, Nr)>,
-    /// Ways in which libseccomp's program would not do what its rules say; the function has what they say.
+    /// Ways in which libseccomp's program does not do what its rules say, or may not.
     pub faults: Vec<Fault>,
     /// Names that the release does not know; entries on them do nothing.
     pub unknown: Vec<String>,
+    /// What the library is given.
+    pub handed: Handed,
+    /// Whether something was in doubt, and the program has settled it.
+    pub settled: bool,
 }
 
 /// A place where the answer hangs on the order of entries. The function has the earlier entry's.
@@ -128,6 +137,44 @@ pub struct Combined {
     pub undetermined: Node,
 }
 
+/// What a runtime hands to libseccomp, in its order.
+#[derive(Debug, Clone)]
+pub struct Handed {
+    /// The ABIs, also those of other hosts.
+    pub archs: Vec<Arch>,
+    /// What is left to no rule.
+    pub default: Action,
+    /// The rules, as they are added to each ABI.
+    pub rules: Vec<(Arch, Number, Rule)>,
+}
+
+impl Handed {
+    fn add(&mut self, syscall: tables::Syscall, rule: &Rule) {
+        for &arch in &self.archs {
+            let numbers = on_arch(syscall, arch, rule.clone());
+            // `abi_rule_add` (`src/syscalls.c`) drops names that the ABI lacks, unless a multiplexer reaches them; ABIs
+            // without it keep them all.
+            let kept = Multiplexer::ALL.iter().all(|multiplexer| !multiplexer.is_on(arch))
+                || multiplex::other_way(syscall.name(), arch).is_some();
+            self.rules.extend(numbers.into_iter().map(|(nr, rule)| (arch, Number::Real(nr.0), rule)));
+            if syscall.nr(arch).is_none() && kept {
+                self.rules.push((arch, Number::Pseudo(syscall.name()), rule.clone()));
+            }
+        }
+    }
+
+    /// The library's program of those rules that are given, one by one.
+    pub fn program(&self, given: &[bool]) -> Result<Program, Failure> {
+        let mut filters: Vec<Filter> = self.archs.iter().map(|&arch| Filter::new(arch)).collect();
+        for ((arch, number, rule), _) in self.rules.iter().zip(given).filter(|(_, given)| **given) {
+            if let Some(filter) = filters.iter_mut().find(|filter| filter.arch() == *arch) {
+                filter.add(*number, &rule.args, rule.action)?;
+            }
+        }
+        libseccomp::program(&filters, self.default)
+    }
+}
+
 /// Loads a profile as a runtime on `host` would, `host` being a kernel's own ABI.
 pub fn load(
     store: &mut Store,
@@ -139,12 +186,15 @@ pub fn load(
     if host.native() != host {
         return Err(LoadError::NotAHost(host));
     }
-    let archs = architectures(profile, host)?;
+    let listed = architectures(profile, host)?;
+    let mut archs = listed.clone();
+    archs.sort_unstable();
     if profile.default_errno_ret.is_some() && !profile.default_action.takes_errno() {
         return Err(LoadError::ErrnoBesideOther(None));
     }
     let default = profile.default_action.with(profile.default_errno_ret);
     let mut calls: BTreeMap<Arch, BTreeMap<Nr, (&str, Vec<Rule>)>> = BTreeMap::new();
+    let mut handed = Handed { archs: listed, default, rules: Vec::new() };
     let mut unknown = Vec::new();
     let mut numberless: BTreeMap<Arch, &str> = BTreeMap::new();
     for (index, entry) in profile.syscalls.iter().enumerate() {
@@ -162,6 +212,7 @@ pub fn load(
                 continue;
             };
             for args in split(&entry.args) {
+                handed.add(syscall, &Rule { when, args: args.clone(), action });
                 for &arch in archs.iter().filter(|arch| arch.native() == host) {
                     if syscall.nr(arch).is_none() {
                         numberless.entry(arch).or_insert(name);
@@ -197,14 +248,42 @@ pub fn load(
     }
     unknown.sort_unstable();
     unknown.dedup();
-    if store.overflowed() {
-        Err(LoadError::TooLarge)
-    } else {
-        Ok(Loaded { function, undetermined, merged, faults, unknown })
+    let mut loaded = Loaded { function, undetermined, merged, faults, unknown, handed, settled: false };
+    loaded.settle(store, release);
+    if store.overflowed() { Err(LoadError::TooLarge) } else { Ok(loaded) }
+}
+
+impl Loaded {
+    /// Where something is in doubt, the program decides.
+    fn settle(&mut self, store: &mut Store, release: Option<Release>) {
+        if self.faults.is_empty() && self.undetermined.is_empty() && self.merged.is_empty() {
+            return;
+        }
+        let archs: Vec<Arch> = self.function.tables.keys().copied().collect();
+        // What a later release makes of LE is not known, and no program tells.
+        let le = self
+            .handed
+            .rules
+            .iter()
+            .any(|(arch, _, rule)| compared_bits(*arch) == 32 && rule.args.iter().any(|arg| arg.op == Op::Le));
+        if le && release.is_none_or(|release| release > LE_IS_SOUND) {
+            return;
+        }
+        let Some(done) = trial::run(store, &self.handed, &archs) else { return };
+        let open = |arch, nr| {
+            self.merged.contains(&(arch, nr))
+                || self.undetermined.iter().any(|place| (place.arch, place.nr) == (arch, nr))
+        };
+        self.faults = trial::wrong(store, &self.function, &done, &open).into_iter().collect();
+        self.function.tables = done;
+        self.settled = true;
+        self.undetermined.clear();
+        self.merged.clear();
     }
 }
 
-/// The ABIs of the filter: the host's own always (`seccomp_init`), then those that the profile names.
+/// The ABIs of the filter, in libseccomp's order: the host's own always (`seccomp_init`), then those that the profile
+/// names.
 fn architectures(profile: &Profile, host: Arch) -> Result<Vec<Arch>, LoadError> {
     if !profile.architectures.is_empty() && !profile.arch_map.is_empty() {
         return Err(LoadError::BothArchLists);
@@ -213,8 +292,8 @@ fn architectures(profile: &Profile, host: Arch) -> Result<Vec<Arch>, LoadError> 
     archs.extend(&profile.architectures);
     // Only the first row of the host's own counts.
     archs.extend(profile.arch_map.iter().find(|row| row.arch == host).into_iter().flat_map(|row| &row.sub));
-    archs.sort_unstable();
-    archs.dedup();
+    let mut seen = BTreeSet::new();
+    archs.retain(|&arch| seen.insert(arch));
     // `db_col_db_add`: -EDOM.
     match archs.iter().find(|arch| arch.is_big_endian() != host.is_big_endian()) {
         Some(&arch) => Err(LoadError::OtherByteOrder(arch)),
