@@ -6,8 +6,11 @@
 //!
 //! Recursion is as deep as there are variables (464), whatever the input.
 
+use std::collections::hash_map::Entry;
+
 use rustc_hash::FxHashMap;
 
+use super::compare::{Comparison, Operand};
 use super::node::{Leaf, Node, Place, Var};
 use crate::spec::{Action, Environment, KernelVersion};
 
@@ -37,6 +40,8 @@ pub struct Store {
     unique: FxHashMap<Inner, Node>,
     ites: FxHashMap<(Node, Node, Node), Node>,
     applied: FxHashMap<(Op, Node, Node), Node>,
+    /// Policies compare with the same values again and again, on each ABI and in each proof.
+    pub(super) compared: FxHashMap<(Operand, Comparison, u64), Node>,
     limit: usize,
     overflowed: bool,
 }
@@ -59,6 +64,7 @@ impl Store {
             unique: FxHashMap::default(),
             ites: FxHashMap::default(),
             applied: FxHashMap::default(),
+            compared: FxHashMap::default(),
             limit,
             overflowed: false,
         }
@@ -95,17 +101,18 @@ impl Store {
         }
         debug_assert!(self.top(lo).is_none_or(|below| below > var) && self.top(hi).is_none_or(|below| below > var));
         let inner = Inner { var, lo, hi };
-        if let Some(&node) = self.unique.get(&inner) {
-            return node;
+        match self.unique.entry(inner) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(_) if self.nodes.len() >= self.limit => {
+                self.overflowed = true;
+                Node::FALSE
+            }
+            Entry::Vacant(place) => {
+                let node = Node(self.nodes.len() as u32);
+                self.nodes.push(inner);
+                *place.insert(node)
+            }
         }
-        if self.nodes.len() >= self.limit {
-            self.overflowed = true;
-            return Node::FALSE;
-        }
-        let node = Node(self.nodes.len() as u32);
-        self.nodes.push(inner);
-        self.unique.insert(inner, node);
-        node
     }
 
     fn top(&self, node: Node) -> Option<Var> {
@@ -130,6 +137,9 @@ impl Store {
         if condition == Node::TRUE || then == other {
             return then;
         }
+        // Where the condition holds it is true, and elsewhere false.
+        let then = if then == condition { Node::TRUE } else { then };
+        let other = if other == condition { Node::FALSE } else { other };
         if condition == Node::FALSE {
             return other;
         }

@@ -27,7 +27,7 @@ pub fn run(store: &mut Store, handed: &Handed, archs: &[Arch]) -> Option<BTreeMa
     for part in parts(store, handed)? {
         // Within a part a rule is there or is not.
         let mut given = Vec::with_capacity(handed.rules.len());
-        for (.., rule) in &handed.rules {
+        for (_, rule) in &handed.rules {
             given.push(store.and(rule.when, part) != Node::FALSE);
         }
         let program = handed.program(&given).ok()?;
@@ -52,7 +52,7 @@ pub fn run(store: &mut Store, handed: &Handed, archs: &[Arch]) -> Option<BTreeMa
 
 /// The surroundings, parted so that in each part every rule is there always or never.
 fn parts(store: &mut Store, handed: &Handed) -> Option<Vec<Node>> {
-    let mut whens: Vec<Node> = handed.rules.iter().map(|(.., rule)| rule.when).collect();
+    let mut whens: Vec<Node> = handed.rules.iter().map(|(_, rule)| rule.when).collect();
     whens.sort_unstable();
     whens.dedup();
     let mut parts = vec![Node::TRUE];

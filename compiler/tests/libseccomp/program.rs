@@ -9,7 +9,8 @@ use kpol_compiler::tables::Syscall;
 
 /// Hosts, and ABIs of their byte order: a filter may name those of other hosts too.
 fn everywhere(library: &Libseccomp) -> Vec<(Arch, Vec<Arch>)> {
-    let known = |arch: &Arch| library.arch(*arch) != 0;
+    // The library's `sh` is the little-endian one.
+    let known = |arch: &Arch| library.arch(*arch) != 0 && *arch != Arch::Sh;
     let hosts = Arch::all().filter(|arch| arch.native() == *arch && known(arch));
     hosts
         .map(|host| {

@@ -31,9 +31,10 @@ mod tree;
 
 use std::collections::BTreeMap;
 
-use self::blocks::{Block, Blocks, Draft, Loaded, Target};
-use self::rule::Chain;
-use self::tree::Tree;
+use self::blocks::{Block, Draft};
+pub(super) use self::blocks::{Blocks, Loaded, Target};
+pub(super) use self::rule::Chain;
+pub(super) use self::tree::Tree;
 use super::profile::Arg;
 use super::runtime::compared_bits;
 use crate::bpf::{Program, op};
