@@ -3,6 +3,7 @@
 
 use super::*;
 use kpol_compiler::bpf::{Insn, Program, list, op};
+use kpol_compiler::diagram::Node;
 use kpol_compiler::oci::libseccomp::Failure;
 use kpol_compiler::oci::runtime::is_known;
 use kpol_compiler::oci::trial;
@@ -215,7 +216,7 @@ fn what_is_not_suspected_is_right() {
                 assert_eq!(loaded.handed.program(&given), Err(Failure::Contradiction), "not suspected: {json}");
                 continue;
             };
-            let fault = trial::wrong(&mut store, &loaded.function, &done, &|_, _| false);
+            let fault = trial::wrong(&mut store, &loaded.function, &done, &|_, _| Node::FALSE);
             assert_eq!(fault, None, "not suspected: {json}");
             unsuspected += 1;
         }
