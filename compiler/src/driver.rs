@@ -36,6 +36,8 @@ pub struct Options {
     pub kernel: Option<KernelVersion>,
     /// libseccomp release of the target (major, minor, patch); `None` is the newest of the tables.
     pub libseccomp: Option<(u8, u8, u8)>,
+    /// What raw BPF is to be best at.
+    pub aim: crate::bpf::Aim,
 }
 
 /// What a check found.

@@ -7,13 +7,12 @@
 //!
 //! Instructions are those that the kernel's interpreter would execute. The worst of a call is the longest way through
 //! the program with its architecture and number known, whatever the arguments: a bound that may be higher than what
-//! any arguments reach. Since Linux 5.11 a call is answered from a bitmap, without running the filter, if the filter
-//! comes to `allow` by its architecture and number alone (`seccomp_is_const_allow`, `kernel/seccomp.c`).
+//! any arguments reach. What the kernel answers from its bitmap does not run the program ([`always_allowed`]).
 
 use std::collections::BTreeMap;
 
 use super::call_name;
-use crate::bpf::{Insn, Program, SeccompData, Weights, op, run};
+use crate::bpf::{Insn, Program, SeccompData, Weights, always_allowed, op, run};
 use crate::diagram::{Function, Leaf};
 use crate::spec::{Action, Arch, Call, Nr};
 use crate::tables;
@@ -76,41 +75,35 @@ pub fn costs(program: &Program, archs: &[Arch], declared: &BTreeMap<(Arch, Nr), 
             let Some(name) = call_name(declared, arch, nr) else { continue };
             let data = SeccompData::new(&Call { arch, nr, args: [0; 6] });
             let Ok(ran) = run(program, &data) else { continue };
-            let walk = walk(program, nr.0, arch.audit_token());
-            costs.push(Cost { arch, name: name.to_owned(), plain: ran.steps, most: walk.most, bitmap: walk.bitmap });
+            let most = walk(program, nr.0, arch.audit_token());
+            let bitmap = always_allowed(program, arch, nr);
+            costs.push(Cost { arch, name: name.to_owned(), plain: ran.steps, most, bitmap });
         }
     }
     costs.sort_by(|a, b| (b.most, b.plain, &a.name, a.arch).cmp(&(a.most, a.plain, &b.name, b.arch)));
     costs
 }
 
-/// Instructions that a call of an ABI is expected to take, by how often each is made; arguments 0.
-pub fn expected(costs: &[Cost], arch: Arch, weights: &Weights) -> f64 {
-    let frequencies = weights.on(arch);
+/// Instructions that a call of an ABI is expected to take: the mean over the calls that the weights name, with their
+/// arguments. `None` if they name none of its calls.
+pub fn expected(program: &Program, arch: Arch, weights: &Weights) -> Option<f64> {
     let (mut sum, mut total) = (0.0, 0.0);
-    for cost in costs.iter().filter(|cost| cost.arch == arch) {
-        let Some(nr) = tables::syscall(&cost.name).and_then(|call| call.nr(arch)) else { continue };
-        let weight = frequencies.of(nr.0, nr.0);
-        sum += weight * cost.plain as f64;
-        total += weight;
+    for (nr, frequent) in weights.calls(arch) {
+        let ran = run(program, &SeccompData::new(&Call { arch, nr, args: frequent.args })).ok()?;
+        sum += frequent.weight * ran.steps as f64;
+        total += frequent.weight;
     }
-    if total > 0.0 { sum / total } else { 0.0 }
-}
-
-struct Walk {
-    most: usize,
-    bitmap: bool,
+    (total > 0.0).then(|| sum / total)
 }
 
 /// The longest way from each instruction, last instruction first: jumps lead forward only. Tests of the architecture
 /// and the number go the one way that they go; the accumulator is known while nothing but these were loaded.
-fn walk(program: &Program, nr: u32, token: u32) -> Walk {
+fn walk(program: &Program, nr: u32, token: u32) -> usize {
     let insns = &program.0;
     // Forward: which accumulator values reach an instruction (`None` is unknown). One known value or none is kept.
     let mut reached: Vec<Option<Option<u32>>> = vec![None; insns.len()];
     let mut longest = vec![0usize; insns.len()];
     let mut most = 0;
-    let mut bitmap = true;
     if let Some(first) = reached.first_mut() {
         *first = Some(Some(0));
     }
@@ -129,10 +122,7 @@ fn walk(program: &Program, nr: u32, token: u32) -> Walk {
         };
         let by = |jump: u32| (at + 1).saturating_add(jump as usize);
         match insns[at].class() {
-            op::RET => {
-                most = most.max(steps);
-                bitmap &= code == op::RET_K && Action::from_ret(k) == Action::Allow;
-            }
+            op::RET => most = most.max(steps),
             op::JMP if code & 0xf0 == op::JA => go(by(k), a),
             op::JMP => match (a, code & op::X == 0) {
                 (Some(a), true) => {
@@ -145,27 +135,15 @@ fn walk(program: &Program, nr: u32, token: u32) -> Walk {
                     go(by(u32::from(if holds { jt } else { jf })), Some(a));
                 }
                 _ => {
-                    bitmap = false;
                     go(by(u32::from(jt)), a);
                     go(by(u32::from(jf)), a);
                 }
             },
             op::LD if code & !op::CLASS_MASK == op::ABS && k < 8 => go(at + 1, Some(if k == 0 { nr } else { token })),
             op::ALU if code & 0xf0 == op::AND && code & op::X == 0 => go(at + 1, a.map(|a| a & k)),
-            // The kernel's own look ahead knows no other instruction.
-            op::LD | op::ALU => {
-                bitmap = false;
-                go(at + 1, None);
-            }
-            op::LDX | op::ST | op::STX => {
-                bitmap = false;
-                go(at + 1, a);
-            }
-            _ => {
-                bitmap = false;
-                go(at + 1, None);
-            }
+            op::LDX | op::ST | op::STX => go(at + 1, a),
+            _ => go(at + 1, None),
         }
     }
-    Walk { most, bitmap }
+    most
 }

@@ -38,10 +38,6 @@ pub(super) struct Span {
     pub weight: f64,
 }
 
-/// What a test in the program costs, as a part of one expected test. Enough to choose the shorter of two trees
-/// that are about as fast, and to make cold parts small.
-pub(super) const PRICE: f64 = 0.004;
-
 /// At most this many spans are planned as one (time and memory grow with the square); above, they are halved first.
 const TOGETHER: usize = 512;
 

@@ -25,7 +25,7 @@ pub(super) struct Output {
 pub(super) fn make(compiled: &mut Compiled, format: Format, options: &Options) -> Output {
     match format {
         Format::Json => json(compiled, options),
-        Format::Bpf => bpf(compiled),
+        Format::Bpf => bpf(compiled, &options.aim),
     }
 }
 
@@ -112,14 +112,14 @@ fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
     }
 }
 
-fn bpf(compiled: &mut Compiled) -> Output {
+fn bpf(compiled: &mut Compiled, aim: &bpf::Aim) -> Output {
     let failed = |diagnostic| Output { product: None, diagnostics: vec![diagnostic] };
     let of_order = |big| compiled.policy.archs.iter().find(|arch| arch.is_big_endian() == big);
     if let (Some(little), Some(big)) = (of_order(false), of_order(true)) {
         let message = format!("no kernel loads a filter for both {little} and {big}: their bytes are in another order");
         return failed(Diagnostic::new(Code::E055, arch_place(compiled), message).help("build a file for each"));
     }
-    let program = match bpf::write(&mut compiled.store, &compiled.policy) {
+    let program = match bpf::write(&mut compiled.store, &compiled.policy, aim) {
         Ok(program) => program,
         Err(error) => return failed(bpf_error(compiled, &error)),
     };

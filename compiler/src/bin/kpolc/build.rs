@@ -16,6 +16,7 @@ use kpol_compiler::source::Disk;
 use kpol_compiler::spec::Arch;
 use kpol_compiler::write::{self, Mode, Output};
 
+use crate::aim;
 use crate::inputs;
 use crate::report::{Place, Report};
 use crate::settings::{self, Projects};
@@ -30,6 +31,7 @@ use crate::ui::{Status, Trouble, Ui};
   kpolc build web.kpol                         web.json beside it
   kpolc build web.kpol -o -                    to stdout
   kpolc build web.kpol --emit json,bpf -o out/ out/web.json and out/web.bpf
+  kpolc build web.kpol --emit bpf --optimize size -o web.bpf
   kpolc build profiles/ --check                exit 1 and a diff where a file is not up to date
   kpolc build profiles/ --install              to /etc/seccomp, mode 0644")]
 pub struct Args {
@@ -48,6 +50,8 @@ pub struct Args {
     /// Write into DIR (/etc/seccomp if none is named) with mode 0644
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "/etc/seccomp")]
     install: Option<PathBuf>,
+    #[command(flatten)]
+    aim: aim::Args,
     #[command(flatten)]
     settings: settings::Args,
 }
@@ -124,8 +128,13 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
 
     let inputs = inputs::expand(&plan.paths)?;
     let mut report = Report::default();
+    let Some(aim) = args.aim.aim(&mut report) else {
+        report.print(ui, Place::Aside)?;
+        return Ok(report.status());
+    };
     let mut projects = Projects::new(&Disk, &args.settings);
-    let jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
+    let mut jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
+    jobs.iter_mut().for_each(|(_, settings)| settings.options.aim = aim.clone());
     // Built by a doubtful project file it would not be what was meant.
     let mut failed = jobs.iter().any(|(_, settings)| settings.doubtful);
     let answers = inputs::parallel(&jobs, ui, |(input, settings)| {

@@ -114,6 +114,7 @@ impl Args {
             caps: (!self.cap.is_empty()).then_some(caps),
             kernel: self.kernel,
             libseccomp: self.libseccomp,
+            ..Options::default()
         }
     }
 
