@@ -415,6 +415,7 @@ fn settings(
         caps: caps.map(|names| names.iter().filter_map(|name| tables::capability(name)).collect()),
         kernel: config.kernel.as_ref().and_then(|text| text.parse().ok()),
         libseccomp: config.libseccomp.as_deref().and_then(project::libseccomp_version),
+        ..Options::default()
     };
     let Some(file) = project::find(loader, path) else { return (options, Levels::default(), Vec::new()) };
     let (file, diagnostics) = project::load(loader, &file, sources);

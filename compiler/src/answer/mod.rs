@@ -4,14 +4,18 @@
 //! why     what a call gets, who decided it, and what would change that
 //! import  a filter of any form as a policy that a person would have written
 //! diff    where two filters answer differently, and which of them is stricter there
+//! show    every call, what it gets, and where that is said
 //! stats   what a filter is made of, and what it costs
+//! decided each rule with the calls that it has the last word on
 //! words   a set of calls as a person would write it
 //! call    what a person wrote, or the kernel logged, as a set of calls
 //! ```
 
 pub mod call;
+pub mod decided;
 pub mod diff;
 pub mod import;
+pub mod show;
 pub mod stats;
 pub mod why;
 pub mod words;

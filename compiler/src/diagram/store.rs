@@ -8,6 +8,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::compare::{Comparison, Operand};
 use super::node::{Leaf, Node, Place, Var};
 use crate::spec::{Action, Environment, KernelVersion};
 
@@ -37,6 +38,8 @@ pub struct Store {
     unique: FxHashMap<Inner, Node>,
     ites: FxHashMap<(Node, Node, Node), Node>,
     applied: FxHashMap<(Op, Node, Node), Node>,
+    /// Policies compare with the same values again and again, on each ABI and in each proof.
+    pub(super) compared: FxHashMap<(Operand, Comparison, u64), Node>,
     limit: usize,
     overflowed: bool,
 }
@@ -59,6 +62,7 @@ impl Store {
             unique: FxHashMap::default(),
             ites: FxHashMap::default(),
             applied: FxHashMap::default(),
+            compared: FxHashMap::default(),
             limit,
             overflowed: false,
         }
@@ -130,6 +134,9 @@ impl Store {
         if condition == Node::TRUE || then == other {
             return then;
         }
+        // Where the condition holds it is true, and elsewhere false.
+        let then = if then == condition { Node::TRUE } else { then };
+        let other = if other == condition { Node::FALSE } else { other };
         if condition == Node::FALSE {
             return other;
         }

@@ -11,7 +11,15 @@
 //!   `profiles/seccomp/seccomp_linux.go` for `minKernel`, which the former does not read;
 //! - rules: containers/crun `src/libcrun/seccomp.c` (`libcrun_generate_seccomp`), opencontainers/runc
 //!   `libcontainer/seccomp/seccomp_linux.go` (`matchCall`);
-//! - what a rule matches: seccomp/libseccomp `src/db.c` (`db_rule_add`, `_db_rule_gen_32`, `_db_rule_gen_64`).
+//! - what a rule matches: seccomp/libseccomp `src/db.c` (`db_rule_add`, `_db_rule_gen_32`, `_db_rule_gen_64`);
+//! - `socketcall` and `ipc`: `abi_rule_add` and `_abi_syscall_munge`, `src/syscalls.c` (`x86_rule_add`, `src/arch-x86.c`,
+//!   up to 2.5.0). Where an ABI has the multiplexer, a rule on a call behind it is added for it too, with the call's number
+//!   in place of whatever was asked of arg0, all else unchanged, although the other registers mean something else there:
+//!
+//! ```text
+//! { "names": ["socket"], args: [arg2 EQ 0] }   for x86   →   socket (359): arg2 == 0
+//!                                                            socketcall (102): arg0 == 1 and arg2 == 0
+//! ```
 //!
 //! Where an ABI lacks a name, libseccomp adds the rule for a negative number of its own (`__PNR_…`): no kernel has a
 //! call there, so that nothing comes of it and nothing is shown here.
@@ -22,11 +30,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::multiplex;
-use super::profile::{Arg, Entry, Op, Profile};
+use super::profile::{Arg, Entry, Op, Profile, ValueTwo};
 use super::sharing::{self, Fault};
 use crate::diagram::{Comparison, Cube, Function, Leaf, Node, Operand, Store, Table};
-use crate::spec::{Action, Arch, Nr};
+use crate::spec::{Action, Arch, Nr, multiplex};
 use crate::tables;
 
 /// A release of libseccomp.
@@ -83,6 +90,8 @@ pub enum LoadError {
     OtherByteOrder(Arch),
     /// A number beside an action that takes none; the index is the entry's, `None` for the default.
     ErrnoBesideOther(Option<usize>),
+    /// An action that libseccomp does not take; the index is the entry's, `None` for the default.
+    ActionRefused(Option<usize>, Refusal),
     /// The host is not a kernel's own ABI.
     NotAHost(Arch),
     /// The diagram has grown past its bound.
@@ -100,6 +109,8 @@ impl fmt::Display for LoadError {
             Self::ErrnoBesideOther(Some(index)) => {
                 write!(f, "syscalls[{index}]: `errnoRet` beside an action that takes no number")
             }
+            Self::ActionRefused(None, refusal) => write!(f, "the default: {refusal}"),
+            Self::ActionRefused(Some(index), refusal) => write!(f, "syscalls[{index}]: {refusal}"),
             Self::NotAHost(arch) => write!(f, "no kernel is `{arch}` only"),
             Self::TooLarge => f.write_str("the profile is too large to be understood within bounds"),
         }
@@ -107,6 +118,41 @@ impl fmt::Display for LoadError {
 }
 
 impl std::error::Error for LoadError {}
+
+/// An action that libseccomp refuses, as default (`seccomp_init`) and for a rule (`seccomp_rule_add`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// An errno past [`MAX_ERRNO`].
+    Errno(u16),
+    /// An action that came with a later release.
+    TooNew(Action, Release),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Errno(errno) => write!(f, "libseccomp refuses errno {errno}; it takes 0 to {MAX_ERRNO}"),
+            Self::TooNew(action, (major, minor, _)) => {
+                write!(f, "libseccomp has no `{}` before {major}.{minor}", action.word())
+            }
+        }
+    }
+}
+
+/// The largest errno that libseccomp takes (`sys_chk_seccomp_action`, `src/system.c`): one less than the kernel's own.
+pub const MAX_ERRNO: u16 = Action::MAX_ERRNO - 1;
+
+/// Whether a release (`None`: the newest) refuses an action. Of those that a release knows it also asks the running kernel
+/// whether it has them: 4.14 for `log` and `kill`, 5.0 for `notify`.
+pub fn refuses(action: Action, release: Option<Release>) -> Option<Refusal> {
+    let since = match action {
+        Action::Errno(errno) if errno > MAX_ERRNO => return Some(Refusal::Errno(errno)),
+        Action::KillProcess | Action::Log => (2, 4, 0),
+        Action::Notify => (2, 5, 0),
+        _ => return None,
+    };
+    release.is_some_and(|release| release < since).then_some(Refusal::TooNew(action, since))
+}
 
 /// A rule as the runtime hands it to libseccomp for one number.
 #[derive(Debug, Clone)]
@@ -117,6 +163,38 @@ pub struct Rule {
     pub args: Vec<Arg>,
     /// Its action.
     pub action: Action,
+}
+
+/// The rules of one ABI by number, each number with a name that led to it.
+#[derive(Debug)]
+pub struct Calls<'a> {
+    /// Sorted; a number stands once for each of its rules.
+    keys: Vec<(Nr, &'a str)>,
+    rules: Vec<Rule>,
+}
+
+impl<'a> Calls<'a> {
+    /// The rules of a number stay in their order.
+    fn new(mut rules: Vec<(Nr, &'a str, Rule)>) -> Self {
+        rules.sort_by_key(|&(nr, ..)| nr);
+        let (keys, rules) = rules.into_iter().map(|(nr, name, rule)| ((nr, name), rule)).unzip();
+        Self { keys, rules }
+    }
+
+    /// Each number, its first name and its rules.
+    pub fn iter(&self) -> impl Iterator<Item = (Nr, &'a str, &[Rule])> {
+        let mut end = 0;
+        self.keys.chunk_by(|(one, _), (other, _)| one == other).map(move |keys| {
+            let start = end;
+            end += keys.len();
+            (keys[0].0, keys[0].1, &self.rules[start..end])
+        })
+    }
+
+    /// The rules of all numbers.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
 }
 
 /// What the rules of one number come to.
@@ -144,7 +222,11 @@ pub fn load(
         return Err(LoadError::ErrnoBesideOther(None));
     }
     let default = profile.default_action.with(profile.default_errno_ret);
-    let mut calls: BTreeMap<Arch, BTreeMap<Nr, (&str, Vec<Rule>)>> = BTreeMap::new();
+    if let Some(refusal) = refuses(default, release) {
+        return Err(LoadError::ActionRefused(None, refusal));
+    }
+    let own: Vec<Arch> = archs.iter().copied().filter(|arch| arch.native() == host).collect();
+    let mut calls: BTreeMap<Arch, Vec<(Nr, &str, Rule)>> = own.iter().map(|&arch| (arch, Vec::new())).collect();
     let mut unknown = Vec::new();
     let mut numberless: BTreeMap<Arch, &str> = BTreeMap::new();
     for (index, entry) in profile.syscalls.iter().enumerate() {
@@ -161,39 +243,47 @@ pub fn load(
                 unknown.push(name.clone());
                 continue;
             };
+            if let Some(refusal) = refuses(action, release) {
+                return Err(LoadError::ActionRefused(Some(index), refusal));
+            }
             for args in split(&entry.args) {
-                for &arch in archs.iter().filter(|arch| arch.native() == host) {
+                for (&arch, calls) in &mut calls {
                     if syscall.nr(arch).is_none() {
                         numberless.entry(arch).or_insert(name);
                     }
                     let rule = Rule { when, args: args.clone(), action };
-                    for (nr, rule) in on_arch(syscall, arch, rule) {
-                        calls.entry(arch).or_default().entry(nr).or_insert((name, Vec::new())).1.push(rule);
-                    }
+                    calls.extend(on_arch(syscall, arch, &rule).map(|(nr, rule)| (nr, name.as_str(), rule)));
                 }
             }
         }
     }
+    let calls: BTreeMap<Arch, Calls<'_>> = calls.into_iter().map(|(arch, rules)| (arch, Calls::new(rules))).collect();
     let mut faults: Vec<Fault> = sharing::shared(&calls).into_iter().collect();
     faults.extend(sharing::unloaded(&calls, &numberless, archs.contains(&Arch::X32)));
     let mut function = Function::default();
     let mut undetermined = Vec::new();
     let mut merged = Vec::new();
-    for &arch in archs.iter().filter(|arch| arch.native() == host) {
-        let mut nodes = BTreeMap::new();
-        for (nr, (name, rules)) in calls.remove(&arch).unwrap_or_default() {
-            let combined = combine(store, arch, default, &rules, release);
+    for (&arch, calls) in &calls {
+        let other = Node::action(default);
+        let mut intervals = vec![(0, other)];
+        for (nr, name, rules) in calls.iter() {
+            let combined = combine(store, arch, default, rules, release);
             let by_order = |arg: &Arg| !matches!(arg.op, Op::Eq | Op::MaskedEq);
             if rules.len() > 1 && rules.iter().any(|rule| rule.args.iter().any(by_order)) {
                 merged.push((arch, nr));
             }
-            nodes.insert(nr, combined.node);
+            intervals.pop_if(|(start, _)| *start == nr.0);
+            intervals.push((nr.0, combined.node));
+            intervals.extend(nr.0.checked_add(1).map(|next| (next, other)));
+            if combined.undetermined == Node::FALSE {
+                continue;
+            }
             if let Some((cube, _)) = store.witness(combined.undetermined, &|leaf| leaf == Leaf::True) {
                 let (name, calls) = (name.to_owned(), combined.undetermined);
                 undetermined.push(Undetermined { arch, nr, name, cube, calls });
             }
         }
-        function.tables.insert(arch, Table::new(Node::action(default), &nodes));
+        function.tables.insert(arch, Table::from_intervals(intervals));
     }
     unknown.sort_unstable();
     unknown.dedup();
@@ -291,24 +381,27 @@ fn split(args: &[Arg]) -> Vec<Vec<Arg>> {
 }
 
 /// Numbers and rules that come of a rule on a name for one ABI.
-pub fn on_arch(call: tables::Syscall, arch: Arch, rule: Rule) -> Vec<(Nr, Rule)> {
-    let mut rules = Vec::new();
-    if let Some((multiplexer, number)) = multiplex::other_way(call.name(), arch)
-        && let Some(nr) = tables::syscall(multiplexer.name()).and_then(|call| call.nr(arch))
-    {
+pub fn on_arch(call: tables::Syscall, arch: Arch, rule: &Rule) -> impl Iterator<Item = (Nr, Rule)> + use<> {
+    let through = multiplex::other_way(call).and_then(|(multiplexer, number)| {
+        let nr = multiplexer.nr(arch)?;
         let mut args: Vec<Arg> = rule.args.iter().copied().filter(|arg| arg.index != 0).collect();
-        args.push(Arg { index: 0, value: number, value_two: Default::default(), op: Op::Eq });
-        rules.push((nr, Rule { args, ..rule.clone() }));
-    }
-    if let Some(nr) = call.nr(arch) {
-        rules.push((nr, rule));
-    }
-    rules
+        args.push(Arg { index: 0, value: u64::from(number), value_two: ValueTwo::default(), op: Op::Eq });
+        Some((nr, Rule { args, ..rule.clone() }))
+    });
+    through.into_iter().chain(call.nr(arch).map(|nr| (nr, rule.clone())))
 }
 
 /// What the rules of one number come to. A rule without conditions beats those with conditions, the first such rule
 /// those behind it (`db_rule_add`); rules with conditions are tried one after the other, in an order of libseccomp's.
 pub fn combine(store: &mut Store, arch: Arch, default: Action, rules: &[Rule], release: Option<Release>) -> Combined {
+    if let [rule] = rules
+        && rule.args.is_empty()
+        && rule.when == Node::TRUE
+    {
+        return Combined { node: Node::action(rule.action), undetermined: Node::FALSE };
+    }
+    // Neighbours that say the same are one claim: most rules of a call have one action.
+    let mut claims: Vec<(bool, Action, Node)> = Vec::new();
     let mut always = Node::FALSE;
     let mut sometimes = Node::FALSE;
     let mut disputed_always = Node::FALSE;
@@ -317,17 +410,23 @@ pub fn combine(store: &mut Store, arch: Arch, default: Action, rules: &[Rule], r
         let matched = matches(store, arch, &rule.args, release);
         let calls = store.and(rule.when, matched.calls);
         let doubtful = store.and(rule.when, matched.doubtful);
-        let claim = store.ite(calls, Node::action(rule.action), Node::FALSE);
-        let (claimed, disputed) = if matched.unconditional {
-            (&mut always, &mut disputed_always)
-        } else {
-            (&mut sometimes, &mut disputed_sometimes)
-        };
+        let disputed = if matched.unconditional { &mut disputed_always } else { &mut disputed_sometimes };
+        *disputed = store.or(*disputed, doubtful);
+        match claims.last_mut() {
+            Some((unconditional, action, all)) if (*unconditional, *action) == (matched.unconditional, rule.action) => {
+                *all = store.or(*all, calls);
+            }
+            _ => claims.push((matched.unconditional, rule.action, calls)),
+        }
+    }
+    for (unconditional, action, calls) in claims {
+        let claim = store.ite(calls, Node::action(action), Node::FALSE);
+        let (claimed, disputed) =
+            if unconditional { (&mut always, &mut disputed_always) } else { (&mut sometimes, &mut disputed_sometimes) };
         // Where both claim and say something else.
         let joined = store.over(*claimed, claim);
         let turned = store.over(claim, *claimed);
         let differs = store.differ(joined, turned);
-        let differs = store.or(differs, doubtful);
         *disputed = store.or(*disputed, differs);
         *claimed = joined;
     }

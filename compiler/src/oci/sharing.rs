@@ -30,12 +30,15 @@
 //! Calls with the fewest conditions come first, real ones before others, so that one real call claimed without
 //! conditions is enough to be safe. x86_64 without x32 loads the number on its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
 
 use super::profile::{Arg, Op};
-use super::runtime::{self, Rule};
+use super::runtime::{self, Calls};
 use crate::diagram::Node;
-use crate::spec::{Action, Arch, Nr};
+use crate::spec::{Action, Arch};
 
 /// Why a program would not do what the rules say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +64,7 @@ pub enum Fault {
 }
 
 /// Part of an argument in `struct seccomp_data`, with what is asked of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Test {
     /// The argument, and whether it is the upper half.
     word: (u8, bool),
@@ -82,37 +85,51 @@ enum Then {
 /// of the same word that follow if it does not.
 type Look = (u32, Option<Op>, Then, Vec<(u32, Then)>);
 
+/// A rule: all its tests, and what it does.
+type Path = (Vec<Test>, Action);
+
 /// In which state the accumulator must be there.
 #[derive(Debug, PartialEq, Eq, Clone)]
 struct Need {
     word: (u8, bool),
-    masks: BTreeSet<u32>,
+    /// Sorted.
+    masks: Rc<[u32]>,
     /// Whether it is reached from tests of other words too; `None` if that is not certain.
     from_afar: Option<bool>,
 }
 
+/// The tests of a call that may not load their word.
+type Looks = Vec<(Look, Need)>;
+
 /// The first two calls whose tests may wrongly become one.
-pub fn shared(calls: &BTreeMap<Arch, BTreeMap<Nr, (&str, Vec<Rule>)>>) -> Option<Fault> {
+pub fn shared(calls: &BTreeMap<Arch, Calls<'_>>) -> Option<Fault> {
     let mut seen: BTreeMap<Look, Vec<(Arch, &str, Need)>> = BTreeMap::new();
+    // Mostly the ABIs have the same rules.
+    let mut known: FxHashMap<(Vec<Path>, bool), Looks> = FxHashMap::default();
     for (&arch, calls) in calls {
-        for (name, rules) in calls.values() {
-            let paths: Vec<(Vec<Test>, Action)> =
-                rules.iter().map(|rule| (tests(arch, &rule.args), rule.action)).collect();
+        for (_, name, rules) in calls.iter().filter(|(.., rules)| rules.iter().any(|rule| !rule.args.is_empty())) {
+            let paths: Vec<Path> = rules.iter().map(|rule| (tests(arch, &rule.args), rule.action)).collect();
             let open = rules.iter().any(|rule| rule.when != Node::TRUE);
-            let mut looks = Vec::new();
-            looks_of(&tree(&paths), open, &mut looks);
+            let looks = known.entry((paths, open)).or_insert_with_key(|(paths, open)| {
+                let mut looks = Looks::new();
+                looks_of(tree(paths), *open, &mut looks);
+                looks
+            });
             for (look, need) in looks {
-                let places = seen.entry(look).or_default();
-                if let Some((other_arch, other, _)) = places.iter().find(|(.., other)| !agree(&need, other)) {
+                if !seen.contains_key(look) {
+                    seen.insert(look.clone(), Vec::new());
+                }
+                let Some(places) = seen.get_mut(look) else { continue };
+                if let Some((other_arch, other, _)) = places.iter().find(|(.., other)| !agree(need, other)) {
                     return Some(Fault::Shared {
-                        name: (*name).to_owned(),
+                        name: name.to_owned(),
                         arch,
                         other: (*other).to_owned(),
                         other_arch: *other_arch,
                     });
                 }
-                if !places.iter().any(|(.., other)| *other == need) {
-                    places.push((arch, name, need));
+                if !places.iter().any(|(.., other)| other == need) {
+                    places.push((arch, name, need.clone()));
                 }
             }
         }
@@ -121,14 +138,10 @@ pub fn shared(calls: &BTreeMap<Arch, BTreeMap<Nr, (&str, Vec<Rule>)>>) -> Option
 }
 
 /// The ABIs on which the number may never be loaded. `numberless` has a name for each ABI that lacks one.
-pub fn unloaded(
-    calls: &BTreeMap<Arch, BTreeMap<Nr, (&str, Vec<Rule>)>>,
-    numberless: &BTreeMap<Arch, &str>,
-    with_x32: bool,
-) -> Vec<Fault> {
+pub fn unloaded(calls: &BTreeMap<Arch, Calls<'_>>, numberless: &BTreeMap<Arch, &str>, with_x32: bool) -> Vec<Fault> {
     let settled = |arch| {
-        let rules = || calls.get(&arch).into_iter().flat_map(BTreeMap::values).flat_map(|(_, rules)| rules);
-        rules().next().is_none() || rules().any(|rule| rule.args.is_empty() && rule.when == Node::TRUE)
+        let rules = calls.get(&arch).map_or(&[][..], Calls::rules);
+        rules.is_empty() || rules.iter().any(|rule| rule.args.is_empty() && rule.when == Node::TRUE)
     };
     numberless
         .iter()
@@ -177,8 +190,8 @@ fn tests(arch: Arch, args: &[Arg]) -> Vec<Test> {
 }
 
 /// The rules as libseccomp lays them out: equal beginnings once.
-fn tree(paths: &[(Vec<Test>, Action)]) -> Vec<(Test, Then)> {
-    let mut below: BTreeMap<Test, Vec<(Vec<Test>, Action)>> = BTreeMap::new();
+fn tree(paths: &[Path]) -> Vec<(Test, Then)> {
+    let mut below: BTreeMap<Test, Vec<Path>> = BTreeMap::new();
     for (tests, action) in paths {
         if let [first, rest @ ..] = &tests[..] {
             below.entry(*first).or_default().push((rest.to_vec(), *action));
@@ -201,35 +214,43 @@ fn tree(paths: &[(Vec<Test>, Action)]) -> Vec<(Test, Then)> {
     });
     if let Some((test, op)) = ordered {
         level.push((Test { value: u32::MAX, order: Some(op), ..test }, Then::Ask(Vec::new())));
+        level.sort_by_key(|&(test, _)| test);
     }
     level
 }
 
-/// The tests of a tree that may not load their word.
-fn looks_of(level: &[(Test, Then)], open: bool, looks: &mut Vec<(Look, Need)>) {
-    let asks = |then: &Then| matches!(then, Then::Ask(_));
-    for (at, (test, then)) in level.iter().enumerate() {
+/// The tests of a tree that may not load their word. `level` is sorted, so that tests of one word are neighbours, their values
+/// in order.
+fn looks_of(level: Vec<(Test, Then)>, open: bool, looks: &mut Looks) {
+    let asks = |(_, then): &(Test, Then)| matches!(then, Then::Ask(_));
+    for group in level.chunk_by(|(one, _), (other, _)| one.word == other.word) {
+        let mut masks: Vec<u32> = group.iter().map(|(test, _)| test.mask).collect();
+        masks.sort_unstable();
+        masks.dedup();
+        let masks: Rc<[u32]> = masks.into();
+        for (at, (test, then)) in group.iter().enumerate() {
+            let first = group.partition_point(|(other, _)| other.value < test.value);
+            let end = group.partition_point(|(other, _)| other.value <= test.value);
+            // The last one is the only one of its value.
+            if at + 1 == group.len() && first == at {
+                continue;
+            }
+            let (less, greater) = (&group[..first], &group[end..]);
+            // Greater values are asked first; what follows the last of them comes here if it does not hold.
+            let last = greater.first().map(|(next, _)| next.value);
+            let before = greater.iter().take_while(|(next, _)| Some(next.value) == last).any(asks);
+            let alike = group[first..end].iter().enumerate().any(|(other, one)| first + other != at && asks(one));
+            let behind = less.iter().map(|(beside, then)| (beside.value, then.clone())).collect();
+            let look = (test.value, test.order, then.clone(), behind);
+            // Entries that are not always there may be missing.
+            let unsure = open && greater.iter().any(asks);
+            let from_afar = if (alike && !before) || unsure { None } else { Some(before) };
+            looks.push((look, Need { word: test.word, masks: Rc::clone(&masks), from_afar }));
+        }
+    }
+    for (_, then) in level {
         if let Then::Ask(next) = then {
             looks_of(next, open, looks);
         }
-        let beside =
-            || level.iter().enumerate().filter(|&(other, (beside, _))| other != at && beside.word == test.word);
-        // Greater values are asked first; what follows the last of them comes here if it does not hold.
-        let last = beside().map(|(_, (beside, _))| beside.value).filter(|&value| value > test.value).min();
-        let before = beside().filter(|(_, (beside, _))| Some(beside.value) == last).any(|(_, (_, then))| asks(then));
-        let alike = beside().filter(|(_, (beside, _))| beside.value == test.value).any(|(_, (_, then))| asks(then));
-        if !beside().any(|(_, (beside, _))| beside.value >= test.value) {
-            continue;
-        }
-        let masks = beside().map(|(_, (beside, _))| beside.mask).chain([test.mask]).collect();
-        let behind = beside()
-            .filter(|(_, (beside, _))| beside.value < test.value)
-            .map(|(_, (beside, then))| (beside.value, then.clone()));
-        let look = (test.value, test.order, then.clone(), behind.collect());
-        // Entries that are not always there may be missing.
-        let greater = || beside().filter(|(_, (beside, _))| beside.value > test.value);
-        let unsure = open && greater().any(|(_, (_, then))| asks(then));
-        let from_afar = if (alike && !before) || unsure { None } else { Some(before) };
-        looks.push((look, Need { word: test.word, masks, from_afar }));
     }
 }

@@ -160,9 +160,9 @@ impl<'a> Resolver<'a> {
 
     /// An unconditional pattern covers the other way into the same code as well.
     fn add_multiplexed(&mut self, set: &mut CallSet, name: &str, arch: Arch, via: Via) {
-        let Some((through, number)) = multiplex::through(name) else { return };
-        let Some(nr) = tables::syscall(through).and_then(|call| call.nr(arch)) else { return };
-        let operand = Operand { arg: 0, bits: 32, mask: u64::from(u32::MAX), signed: false };
+        let Some((through, number)) = tables::syscall(name).and_then(multiplex::other_way) else { return };
+        let Some(nr) = through.nr(arch) else { return };
+        let operand = Operand { arg: 0, bits: 32, mask: u64::from(through.mask(arch)), signed: false };
         let node = self.store.compare(operand, Comparison::Eq, u64::from(number));
         self.add(set, nr, Member { set: node, via });
     }

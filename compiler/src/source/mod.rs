@@ -12,7 +12,7 @@ use std::sync::Arc;
 use kpol_grammar::ast;
 use kpol_grammar::parse::SyntaxError;
 
-use crate::diagnostic::FileId;
+use crate::diagnostic::{FileId, Span};
 
 pub use disk::Disk;
 pub use memory::Memory;
@@ -45,6 +45,12 @@ impl Sources {
     /// The file of that id. Ids come from [`Sources::add`] only.
     pub fn get(&self, id: FileId) -> &SourceFile {
         &self.files[id.0 as usize]
+    }
+
+    /// The line, from 1, in which a place begins.
+    pub fn line(&self, span: Span) -> usize {
+        let before = self.get(span.file).text.get(..span.bytes.start as usize);
+        before.map_or(1, |before| before.bytes().filter(|&byte| byte == b'\n').count() + 1)
     }
 
     /// All files with their ids.

@@ -9,7 +9,6 @@
 
 use std::path::Path;
 
-use kpol_compiler::bpf::{ByteOrder, Program, list};
 use kpol_compiler::diagnostic::Severity;
 use kpol_compiler::driver::{self, Format};
 use kpol_compiler::source::Loader;
@@ -84,7 +83,7 @@ fn counts(world: &mut World, snapshot: &Snapshot, path: &Path) -> String {
 /// # Errors
 /// What is in the way, in a line each.
 pub fn preview(world: &mut World, snapshot: &Snapshot, path: &Path, about: About) -> Result<String, String> {
-    let format = if about == About::Bpf { Format::Bpf } else { Format::Json };
+    let format = if about == About::Bpf { Format::Asm } else { Format::Json };
     let options = world.options(snapshot, path);
     let (checked, products) = driver::build(snapshot as &dyn Loader, path, &options, &[format]);
     let Some(product) = products.into_iter().next() else {
@@ -92,11 +91,5 @@ pub fn preview(world: &mut World, snapshot: &Snapshot, path: &Path, about: About
         let lines: Vec<String> = lines.collect();
         return Err(if lines.is_empty() { "there is nothing to build".to_owned() } else { lines.join("\n") });
     };
-    match format {
-        Format::Json => String::from_utf8(product.bytes).map_err(|error| error.to_string()),
-        Format::Bpf => {
-            let program = Program::from_bytes(&product.bytes, ByteOrder::Little).map_err(|error| error.to_string())?;
-            Ok(list(&program))
-        }
-    }
+    String::from_utf8(product.bytes).map_err(|error| error.to_string())
 }

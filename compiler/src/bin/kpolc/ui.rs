@@ -18,18 +18,28 @@ pub enum Status {
     Findings,
     /// 2
     Trouble,
+    /// 101, as of a program that panics: a mistake of kpolc's own.
+    Internal,
     /// As sh and env have it: 126 found but not executable, 127 not found.
     Run(u8),
 }
 
+impl Status {
+    /// As the shell sees it.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Findings => 1,
+            Self::Trouble => 2,
+            Self::Internal => 101,
+            Self::Run(code) => code,
+        }
+    }
+}
+
 impl From<Status> for ExitCode {
     fn from(status: Status) -> Self {
-        Self::from(match status {
-            Status::Fine => 0,
-            Status::Findings => 1,
-            Status::Trouble => 2,
-            Status::Run(code) => code,
-        })
+        Self::from(status.code())
     }
 }
 

@@ -26,6 +26,8 @@ mod testing;
 
 use std::collections::BTreeSet;
 
+pub use clean::line as clean_line;
+
 use super::{Diagnostic, Severity};
 
 /// The word for a severity in every output.

@@ -150,8 +150,7 @@ pub fn json(answers: &[Answer], filter: &Filter, sources: &Sources) -> String {
     };
     let place = |span: kpol_compiler::diagnostic::Span| {
         let file = sources.get(span.file);
-        let line = file.text.get(..span.bytes.start as usize).map_or(1, |before| before.matches('\n').count() + 1);
-        json!({ "file": file.name, "line": line, "start": span.bytes.start, "end": span.bytes.end })
+        json!({ "file": file.name, "line": sources.line(span), "start": span.bytes.start, "end": span.bytes.end })
     };
     let all: Vec<Value> = answers
         .iter()
