@@ -12,6 +12,9 @@
 //! INVARIANT: the list is sorted by name and holds each file of the folder once. It is written out, so that a
 //! reader sees it and nothing is done at start-up; a test compares it with the folder.
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
 /// One file of the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LibraryFile {
@@ -90,8 +93,13 @@ pub fn get(name: &str) -> Option<&'static LibraryFile> {
 
 /// The file that defines a built-in group; `name` has its `@`.
 pub fn group_file(name: &str) -> Option<&'static LibraryFile> {
-    // A search through 30 kB of text, once for each group that a policy names: no table is worth its upkeep.
-    FILES.iter().filter(|file| file.is_groups()).find(|file| names_in(file).any(|group| group == name))
+    // Made by the first question: a large project asks hundreds of times, and a small one should not pay for it.
+    static BY_NAME: OnceLock<HashMap<&'static str, &'static LibraryFile>> = OnceLock::new();
+    let by_name = BY_NAME.get_or_init(|| {
+        let groups = FILES.iter().filter(|file| file.is_groups());
+        groups.flat_map(|file| names_in(file).map(move |name| (name, file))).collect()
+    });
+    by_name.get(name).copied()
 }
 
 /// Names of all built-in groups with their `@`, in the order of the files.
