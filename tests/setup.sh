@@ -26,6 +26,7 @@ want busybox busybox-static
 want qemu-system-aarch64 qemu-system-arm
 want unshare util-linux
 want cc gcc
+want c++ g++
 [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 want strace strace
 want go golang-go

@@ -172,6 +172,8 @@ pub struct Pattern {
     pub nr: Nr,
     /// A policy that allows just these calls.
     pub policy: String,
+    /// Whether these are all calls of the number. Then nothing need be compiled: some numbers are too large to be declared.
+    pub all: bool,
 }
 
 impl Question {
@@ -213,7 +215,8 @@ impl Question {
             None => (format!("syscall asked_about = {:#x} on {arch}\n", nr.0), "asked_about".to_owned()),
         };
         let tests = tests.join(", ");
-        Some(Pattern { nr, policy: format!("arch {arch}\ndefault kill\n{declaration}allow {{ {name}({tests}) }}\n") })
+        let policy = format!("arch {arch}\ndefault kill\n{declaration}allow {{ {name}({tests}) }}\n");
+        Some(Pattern { nr, policy, all: tests.is_empty() })
     }
 
     /// The nearest name, where no ABI has the one that was asked about.

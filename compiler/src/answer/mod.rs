@@ -23,13 +23,34 @@ pub mod words;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use crate::diagram::Table;
 use crate::spec::arch::X32_BIT;
-use crate::spec::{Arch, Nr};
+use crate::spec::{Action, Arch, Nr};
 use crate::tables;
 
 /// The first number of the range that the ABI owns. Ownership changes at x32's bit and at the last number.
 pub fn first_owned(arch: Arch, range: &RangeInclusive<u32>) -> Option<Nr> {
     [*range.start(), X32_BIT, u32::MAX].into_iter().filter(|nr| range.contains(nr)).map(Nr).find(|&nr| arch.owns(nr))
+}
+
+/// The one action that all calls of an ABI get; `None` where they differ. Of x32 only numbers below 2^31 can be calls, and
+/// Chromium's filters answer the others as if they were x86_64's.
+pub fn constant(arch: Arch, table: &Table) -> Option<Action> {
+    let mut found = None;
+    for (range, node) in table.intervals() {
+        let counts = match arch {
+            Arch::X32 => *range.start() < 1 << 31 && *range.end() >= X32_BIT,
+            Arch::X86_64 => *range.start() < X32_BIT,
+            _ => true,
+        };
+        match (found, node.as_action()) {
+            _ if !counts => {}
+            (None, Some(action)) => found = Some(action),
+            (Some(known), Some(action)) if known == action => {}
+            _ => return None,
+        }
+    }
+    found
 }
 
 /// What a number is called by the filters at hand, or by the tables.

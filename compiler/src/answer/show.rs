@@ -32,6 +32,8 @@ pub struct Page {
     pub calls: Vec<Row>,
     /// What numbers without a name get, on which ABIs.
     pub rest: Vec<(Vec<Arch>, Action)>,
+    /// What calls of other ABIs get.
+    pub others: Vec<String>,
     /// What is proven of it: titles of assertions, and other profiles.
     pub holds: Vec<String>,
     /// `SECCOMP_FILTER_FLAG_…` and the listener.
@@ -114,7 +116,7 @@ impl Row {
 pub fn show(store: &mut Store, filter: &Filter, sources: &Sources) -> Page {
     let mut page = Page::default();
     let mut calls: BTreeMap<String, Row> = BTreeMap::new();
-    for &arch in &filter.archs {
+    for &arch in &filter.spoken {
         let unnamed = Nr(if arch == Arch::X32 { 0x7fff_fff0 } else { 0x3fff_fff0 });
         let rest = filter.function.at(arch, unnamed).as_action();
         if let Some(action) = rest {
@@ -139,6 +141,7 @@ pub fn show(store: &mut Store, filter: &Filter, sources: &Sources) -> Page {
         }
     }
     page.calls = calls.into_values().collect();
+    page.others = filter.others.iter().map(|(whose, action)| format!("calls of {whose} get {action}")).collect();
     if let Some(rules) = &filter.rules {
         page.about = rules.graph.files.first().and_then(|file| file.tree.doc.clone());
         for assertion in &rules.resolved.assertions {

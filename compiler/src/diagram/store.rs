@@ -6,6 +6,8 @@
 //!
 //! Recursion is as deep as there are variables (464), whatever the input.
 
+use std::collections::hash_map::Entry;
+
 use rustc_hash::FxHashMap;
 
 use super::compare::{Comparison, Operand};
@@ -99,17 +101,18 @@ impl Store {
         }
         debug_assert!(self.top(lo).is_none_or(|below| below > var) && self.top(hi).is_none_or(|below| below > var));
         let inner = Inner { var, lo, hi };
-        if let Some(&node) = self.unique.get(&inner) {
-            return node;
+        match self.unique.entry(inner) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(_) if self.nodes.len() >= self.limit => {
+                self.overflowed = true;
+                Node::FALSE
+            }
+            Entry::Vacant(place) => {
+                let node = Node(self.nodes.len() as u32);
+                self.nodes.push(inner);
+                *place.insert(node)
+            }
         }
-        if self.nodes.len() >= self.limit {
-            self.overflowed = true;
-            return Node::FALSE;
-        }
-        let node = Node(self.nodes.len() as u32);
-        self.nodes.push(inner);
-        self.unique.insert(inner, node);
-        node
     }
 
     fn top(&self, node: Node) -> Option<Var> {

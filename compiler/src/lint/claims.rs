@@ -11,6 +11,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::Context;
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::diagram::Node;
@@ -57,20 +59,23 @@ fn kind_of(arch: Arch, nr: Nr, claim: &Claim) -> Kind {
     (arch, nr, claim.member.via.file(), claim.priority, claim.action)
 }
 
-/// What each kind of claim covers; if `steady`, on every host.
+/// What each kind of claim covers, of calls that overrides speak of; if `steady`, on every host.
 fn unions(context: &mut Context<'_>, steady: bool) -> Unions {
     let resolved = context.resolved;
+    let mut all = Unions::new();
     let mut sets: BTreeMap<Kind, Vec<Node>> = BTreeMap::new();
     for (&arch, calls) in &resolved.claims {
-        for (&nr, claims) in calls {
+        // Only what overrides may win over, or be won over by.
+        for (&nr, claims) in calls.iter().filter(|(_, claims)| claims.iter().any(|claim| claim.priority > 0)) {
             for claim in claims {
                 if !steady || !resolved.settled.contains(&claim.member.via.pattern) {
                     sets.entry(kind_of(arch, nr, claim)).or_default().push(claim.member.set);
                 }
             }
+            all.extend(std::mem::take(&mut sets).into_iter().map(|(kind, sets)| (kind, context.store.union(sets))));
         }
     }
-    sets.into_iter().map(|(kind, sets)| (kind, context.store.union(sets))).collect()
+    all
 }
 
 /// The patterns that may be superfluous: those that share calls with others of their kind, and those of files with
@@ -78,10 +83,13 @@ fn unions(context: &mut Context<'_>, steady: bool) -> Unions {
 fn gather<'a>(context: &mut Context<'a>, steady: &Unions) -> Patterns<'a> {
     let resolved = context.resolved;
     let overriding: HashSet<FileId> = steady.keys().filter(|kind| kind.3 > 0).map(|kind| kind.2).collect();
-    let mut shared: HashMap<Kind, Node> = HashMap::new();
-    let mut found: HashSet<Span> = HashSet::new();
+    let mut shared: FxHashMap<Kind, Node> = FxHashMap::default();
+    let mut found: FxHashSet<Span> = FxHashSet::default();
     for (&arch, calls) in &resolved.claims {
         for (&nr, claims) in calls {
+            if claims.len() < 2 && overriding.is_empty() {
+                continue;
+            }
             for (kind, claims) in by_kind(context, arch, nr, claims) {
                 if overriding.contains(&kind.2) {
                     found.extend(claims.iter().map(|claim| claim.member.via.pattern));
@@ -127,7 +135,7 @@ fn gather<'a>(context: &mut Context<'a>, steady: &Unions) -> Patterns<'a> {
 /// Claims on a number that are not kpolc's own and hold on every host, by kind.
 fn by_kind<'a>(context: &Context<'_>, arch: Arch, nr: Nr, claims: &'a [Claim]) -> Vec<(Kind, Vec<&'a Claim>)> {
     let mut kinds: Vec<(Kind, Vec<&Claim>)> = Vec::new();
-    let mut place_of: HashMap<Kind, usize> = HashMap::new();
+    let mut place_of: FxHashMap<Kind, usize> = FxHashMap::default();
     for claim in claims {
         let pattern = claim.member.via.pattern;
         if context.is_builtin(pattern.file) || context.resolved.settled.contains(&pattern) {
@@ -185,8 +193,8 @@ fn dead(context: &mut Context<'_>, patterns: &Patterns<'_>, unions: &Unions) -> 
 /// Patterns that others of their kind say already. Of two that say the same, the later one is too much: so the last
 /// pattern is looked at first, and whatever is found no longer counts for those before it.
 fn duplicates(context: &mut Context<'_>, patterns: &Patterns<'_>, dead: &BTreeMap<Span, Span>) {
-    let mut behind: HashMap<Kind, Node> = HashMap::new();
-    let mut gone: HashSet<Span> = HashSet::new();
+    let mut behind: FxHashMap<Kind, Node> = FxHashMap::default();
+    let mut gone: FxHashSet<Span> = FxHashSet::default();
     for (&span, places) in patterns.iter().rev() {
         let said = !dead.contains_key(&span)
             && places.iter().all(|place| {

@@ -17,10 +17,12 @@ mod pattern;
 mod statement;
 mod value;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use kpol_grammar::ast;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::diagram::{Node, Store};
@@ -28,6 +30,7 @@ use crate::driver::Options;
 use crate::policy::{Flag, Listener};
 use crate::source::graph::Graph;
 use crate::spec::{Action, Arch, Nr};
+use crate::tables::{self, Syscall};
 
 pub use declare::{DeclaredCall, GroupId};
 pub use guard::{ArchSet, Guard};
@@ -151,15 +154,15 @@ pub struct Resolved {
     /// Constants of the policy, with what they come to.
     pub consts: Vec<ConstInfo>,
     /// Members of each group on each ABI.
-    pub group_sets: HashMap<(GroupId, Arch), Rc<CallSet>>,
+    pub group_sets: FxHashMap<(GroupId, Arch), Rc<CallSet>>,
     /// Groups and constants of the first file that nothing uses.
     pub unused: Vec<(String, Span)>,
     /// Patterns of rules under `when arch`: the author has thought of the other ABIs.
-    pub guarded: HashSet<Span>,
+    pub guarded: FxHashSet<Span>,
     /// Patterns of rules under guards that options have settled: on another host they may say something else.
-    pub settled: HashSet<Span>,
+    pub settled: FxHashSet<Span>,
     /// What rules say of calls on other hosts, where options have settled that they say nothing here.
-    pub elsewhere: HashSet<(Arch, Nr, Action)>,
+    pub elsewhere: FxHashSet<(Arch, Nr, Action)>,
     /// Whether conditions could not all be read: then what follows from the rules means little.
     pub incomplete: bool,
 }
@@ -211,7 +214,7 @@ impl Resolved {
 pub struct Sink {
     /// In the order of their making.
     pub diagnostics: Vec<Diagnostic>,
-    seen: HashSet<(Code, Option<Span>)>,
+    seen: FxHashSet<(Code, Option<Span>)>,
 }
 
 impl Sink {
@@ -238,16 +241,21 @@ struct Resolver<'a> {
     store: &'a mut Store,
     sink: &'a mut Sink,
     consts: Vec<declare::ConstDef<'a>>,
-    const_names: HashMap<&'a str, Vec<usize>>,
-    const_values: HashMap<(usize, Arch), value::Progress>,
+    const_names: FxHashMap<&'a str, Vec<usize>>,
+    const_values: FxHashMap<(usize, Arch), value::Progress>,
     groups: Vec<declare::GroupDef<'a>>,
-    group_names: HashMap<&'a str, Vec<GroupId>>,
+    group_names: FxHashMap<&'a str, Vec<GroupId>>,
     group_progress: HashSet<(GroupId, Arch)>,
     calls: HashMap<&'a str, DeclaredCall>,
+    /// Syscalls that were named, and parameters of those with conditions: most are named often.
+    known_calls: RefCell<FxHashMap<&'static str, Syscall>>,
+    known_params: RefCell<FxHashMap<(&'a str, Arch), condition::KnownParams>>,
     /// ABIs of the policy's own `arch`, also where an option asks for others: what it says is judged by them.
     stated: Vec<Arch>,
     /// For each condition: whether it held always, and never, on every ABI so far.
-    constancy: BTreeMap<Span, condition::Constancy>,
+    constancy: FxHashMap<Span, condition::Constancy>,
+    /// For each exception: whether it took something away on some ABI.
+    exceptions: BTreeMap<Span, bool>,
     result: Resolved,
 }
 
@@ -259,20 +267,33 @@ impl<'a> Resolver<'a> {
             store,
             sink,
             consts: Vec::new(),
-            const_names: HashMap::new(),
-            const_values: HashMap::new(),
+            const_names: FxHashMap::default(),
+            const_values: FxHashMap::default(),
             groups: Vec::new(),
-            group_names: HashMap::new(),
+            group_names: FxHashMap::default(),
             group_progress: HashSet::new(),
             calls: HashMap::new(),
+            known_calls: RefCell::default(),
+            known_params: RefCell::default(),
             stated: Vec::new(),
-            constancy: BTreeMap::new(),
+            constancy: FxHashMap::default(),
+            exceptions: BTreeMap::new(),
             result: Resolved::default(),
         }
     }
 
     fn is_builtin(&self, file: FileId) -> bool {
         self.graph.get(file).is_some_and(|file| file.builtin)
+    }
+
+    /// The syscall of the tables with that name.
+    fn syscall(&self, name: &str) -> Option<Syscall> {
+        if let Some(&known) = self.known_calls.borrow().get(name) {
+            return Some(known);
+        }
+        let call = tables::syscall(name)?;
+        self.known_calls.borrow_mut().insert(call.name(), call);
+        Some(call)
     }
 
     /// Whether a name may be defined by a statement that could not be read: then that one is the mistake.
@@ -289,6 +310,7 @@ impl<'a> Resolver<'a> {
 
     fn finish(mut self) -> Resolved {
         self.report_constancy();
+        self.report_exceptions();
         self.report_unused();
         self.result.groups = self
             .groups

@@ -3,6 +3,7 @@
 pub mod disk;
 pub mod graph;
 pub mod memory;
+mod plain;
 pub mod project;
 
 use std::io;

@@ -32,7 +32,7 @@ pub use constant::{
     capability, capability_name, capability_names, constant, constant_names, constants_with_prefix, errno, errno_name,
     errno_names, is_constant,
 };
-pub use names::constant_name;
+pub use names::{constant_name, rank};
 
 use crate::spec::{Arch, Nr};
 

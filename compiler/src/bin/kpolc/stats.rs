@@ -49,9 +49,9 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         },
         (None, None) => (None, Some("its instructions are made by the runtime's libseccomp".to_owned())),
     };
-    let counted = stats::calls(&filter.function, &filter.archs, &filter.declared);
+    let counted = stats::calls(&filter.function, &filter.spoken, &filter.declared);
     let costs =
-        program.as_ref().map_or_else(Vec::new, |program| stats::costs(program, &filter.archs, &filter.declared));
+        program.as_ref().map_or_else(Vec::new, |program| stats::costs(program, &filter.spoken, &filter.declared));
     let length = program.as_ref().map(|program| program.0.len());
     Ui::show(&match ui.format {
         Format::Json => as_json(&counted, &costs, length),

@@ -72,7 +72,7 @@ enum Color {
 // Two structs of one name would be two groups of one name.
 #[group(skip)]
 pub struct Args {
-    /// Form of the findings: human, concise (a line each), json, sarif or github
+    /// Form of the findings: human, concise (a line each), markdown (a list), json, sarif or github
     #[arg(long, global = true, value_enum, default_value_t = Format::Human, value_name = "FORM")]
     #[arg(help_heading = "Output", display_order = 900, hide_possible_values = true)]
     format: Format,

@@ -16,6 +16,7 @@
 mod clean;
 pub mod concise;
 mod excerpt;
+mod few;
 pub mod github;
 pub mod json;
 mod place;

@@ -18,19 +18,21 @@ use std::fmt::Write as _;
 use kpol_compiler::answer::show::{Fate, Page, Part, Row, When};
 use kpol_compiler::diagnostic::render::clean_line;
 use kpol_compiler::driver::load::Filter;
+use kpol_compiler::spec::arch::X32_BIT;
 use kpol_compiler::spec::{Action, Arch};
 
+use super::text::short;
 use crate::filters::{list, many};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// SHA-256 of both, as a content security policy has it; a test says when they have changed.
-const STYLE_HASH: &str = "C8fA2/Dk1FyFZ5vOGVa4JpY83uT/f8ByiKhOUEXWT2g=";
+const STYLE_HASH: &str = "4SWdwaj0d48ZYrk569hKj9N4m2Vcur6xIu89eTbMRjU=";
 const SCRIPT_HASH: &str = "GfgEuz4lIkY3fQ5Zosi10aARZA7BO/4bgjRQ4J8ZpJ4=";
 
 /// The page.
 pub fn page(page: &Page, filter: &Filter) -> String {
-    let name = escaped(&filter.name);
+    let name = escaped(short(filter));
     let mut html = format!(
         "<!doctype html>
 <html lang=\"en\">
@@ -65,9 +67,12 @@ fn header(html: &mut String, page: &Page, filter: &Filter, name: &str) {
     let _ = write!(
         html,
         "<header>\n<h1>{name}</h1>\n<p class=\"soft\">{}</p>\n",
-        match filter.archs.len() {
+        match filter.spoken.len() {
             0 => "No ABI may make calls".to_owned(),
-            _ => format!("A seccomp filter for {}; calls of every other ABI end the process", list(&filter.archs)),
+            _ => {
+                let others: Vec<String> = page.others.iter().map(|other| escaped(other)).collect();
+                format!("A seccomp filter for {}; {}", list(&filter.spoken), others.join("; "))
+            }
         }
     );
     if let Some(about) = &page.about {
@@ -112,7 +117,7 @@ fn header(html: &mut String, page: &Page, filter: &Filter, name: &str) {
     sum(html, &stops);
     html.push_str("</ul>\n");
     for (archs, action) in &page.rest {
-        let on = if archs.len() == filter.archs.len() { String::new() } else { format!(" on {}", list(archs)) };
+        let on = if archs.len() == filter.spoken.len() { String::new() } else { format!(" on {}", list(archs)) };
         let _ = writeln!(html, "<p class=\"soft\">Numbers without a name{on} get {}.</p>", chip(*action));
     }
     if !page.holds.is_empty() {
@@ -142,12 +147,12 @@ fn tools(html: &mut String, page: &Page, filter: &Filter) {
     actions.dedup();
     let option = |word: &str| format!("<option value=\"{word}\">{word}</option>");
     let actions: String = actions.iter().map(|action| option(&escaped(&action.to_string()))).collect();
-    let archs: String = filter.archs.iter().map(|arch| option(arch.name())).collect();
-    let one_abi = if filter.archs.len() < 2 { " hidden" } else { "" };
+    let archs: String = filter.spoken.iter().map(|arch| option(arch.name())).collect();
+    let one_abi = if filter.spoken.len() < 2 { " hidden" } else { "" };
     let _ = write!(
         html,
         "<div class=\"tools\" id=\"tools\" role=\"search\" hidden>
-<label><span>Search</span><input type=\"search\" id=\"text\" placeholder=\"socket, 41, AF_UNIX, web.kpol …\" title=\"/ comes here, Escape clears\" autocomplete=\"off\" spellcheck=\"false\"></label>
+<label><span>Search</span><input type=\"search\" id=\"text\" placeholder=\"socket, 41, AF_UNIX, …\" title=\"/ comes here, Escape clears\" autocomplete=\"off\" spellcheck=\"false\"></label>
 <label><span>Gets</span><select id=\"action\"><option value=\"\">anything</option>{actions}</select></label>
 <label{one_abi}><span>On</span><select id=\"abi\"><option value=\"\">any ABI</option>{archs}</select></label>
 <label><input type=\"checkbox\" id=\"cond\"><span>with conditions</span></label>
@@ -160,11 +165,25 @@ fn tools(html: &mut String, page: &Page, filter: &Filter) {
 
 fn call(html: &mut String, row: &Row) {
     let name = escaped(&row.name);
-    let numbers: Vec<String> = row.numbers.iter().map(|(arch, nr)| format!("{arch} {}", nr.0)).collect();
+    // ABIs of one number together, in the order of their first.
+    let mut numbers: Vec<(u32, Vec<&str>)> = Vec::new();
+    for (arch, nr) in &row.numbers {
+        let own = if *arch == Arch::X32 { nr.0 & !X32_BIT } else { nr.0 };
+        match numbers.iter_mut().find(|(number, _)| *number == own) {
+            Some((_, archs)) => archs.push(arch.name()),
+            None => numbers.push((own, vec![arch.name()])),
+        }
+    }
+    let numbers: Vec<String> = numbers.iter().map(|(number, archs)| format!("{} {number}", archs.join(", "))).collect();
+    let numbers = match numbers.as_slice() {
+        [first, rest @ ..] if row.numbers.len() > 4 && !rest.is_empty() => {
+            format!("<details><summary>{first}, …</summary>{}</details>", rest.join(" · "))
+        }
+        numbers => format!("<small>{}</small>", numbers.join(" · ")),
+    };
     let _ = write!(
         html,
-        "<tr id=\"{name}\"><th scope=\"row\"><a class=\"mono\" href=\"#{name}\">{name}</a><small>{}</small></th><td><ul>",
-        numbers.join(" · ")
+        "<tr id=\"{name}\"><th scope=\"row\"><a class=\"mono\" href=\"#{name}\">{name}</a>{numbers}</th><td><ul>",
     );
     let differ = row.fates.len() > 1;
     for fate in &row.fates {

@@ -25,12 +25,15 @@ struct Line {
 /// For a person: grouped by action, the most permissive first.
 pub fn human(page: &Page, filter: &Filter, paints: bool) -> String {
     let (bold, dim, off) = if paints { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
-    let mut text = format!("{bold}{}{off}: {}\n", printable(&filter.name), list(&filter.archs));
+    let mut text = format!("{bold}{}{off}: {}\n", printable(short(filter)), list(&filter.spoken));
     if let Some(about) = &page.about {
         for line in about.lines() {
             text.push_str(format!("  {}", printable(line)).trim_end());
             text.push('\n');
         }
+    }
+    for other in &page.others {
+        let _ = writeln!(text, "  {other}");
     }
     for held in &page.holds {
         let _ = writeln!(text, "  proven: {}", printable(held));
@@ -41,10 +44,16 @@ pub fn human(page: &Page, filter: &Filter, paints: bool) -> String {
     let mut groups: BTreeMap<Action, Vec<Line>> = BTreeMap::new();
     for row in &page.calls {
         for fate in &row.fates {
-            let archs = if fate.archs.len() == row.numbers.len() && covers(row, &filter.archs) {
+            let archs = if fate.archs.len() == row.numbers.len() && covers(row, &filter.spoken) {
                 String::new()
             } else {
-                format!("on {}", list(&fate.archs))
+                let without: Vec<Arch> =
+                    filter.spoken.iter().copied().filter(|arch| !fate.archs.contains(arch)).collect();
+                if 2 * without.len() < fate.archs.len() {
+                    format!("on all but {}", list(&without))
+                } else {
+                    format!("on {}", list(&fate.archs))
+                }
             };
             for part in &fate.parts {
                 let lines = patterns(&row.name, part).into_iter();
@@ -70,7 +79,7 @@ pub fn human(page: &Page, filter: &Filter, paints: bool) -> String {
         let rest: Vec<&(Vec<Arch>, Action)> = page.rest.iter().filter(|(_, rest)| rest == action).collect();
         match rest.as_slice() {
             [] => {}
-            [(archs, _)] if archs.len() == filter.archs.len() => counts.push_str(", and numbers without a name"),
+            [(archs, _)] if archs.len() == filter.spoken.len() => counts.push_str(", and numbers without a name"),
             _ => {
                 let archs: Vec<Arch> = rest.iter().flat_map(|(archs, _)| archs.iter().copied()).collect();
                 counts.push_str(&format!(", and numbers without a name on {}", list(&archs)));
@@ -89,6 +98,11 @@ pub fn human(page: &Page, filter: &Filter, paints: bool) -> String {
         }
     }
     text
+}
+
+/// The file's name without folders: the same filter gives the same text, wherever it lies.
+pub fn short(filter: &Filter) -> &str {
+    filter.name.rsplit('/').next().unwrap_or(&filter.name)
 }
 
 /// Whether the call is there on every ABI of the filter.
@@ -169,8 +183,8 @@ pub fn json(page: &Page, filter: &Filter) -> String {
         .map(|(archs, action)| json!({ "archs": names(archs), "action": action.to_string() }))
         .collect();
     let value = json!({
-        "file": filter.name, "archs": names(&filter.archs), "about": page.about, "holds": page.holds,
-        "rest": rest, "calls": calls,
+        "file": filter.name, "archs": names(&filter.spoken), "about": page.about, "holds": page.holds,
+        "rest": rest, "others": page.others, "calls": calls,
     });
     format!("{value:#}\n")
 }

@@ -27,7 +27,7 @@ pub fn foreign(ui: &Ui, arch: Arch, action: &str, file: &str, served: &str) -> S
         return format!("{value:#}\n");
     }
     let served = if served.is_empty() { "no architecture" } else { served };
-    format!("{action} on {arch}: {} serves {served} only, and ends the calls of all others\n", printable(file))
+    format!("{action} on {arch}: {} tells the calls of {served} apart, and no others\n", printable(file))
 }
 
 /// For a person.
