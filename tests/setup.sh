@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the whole-system tests meet: container runtimes, libseccomp, an emulator, an arm64 kernel.
+# Installs what the whole-system tests meet: container runtimes, libseccomp, strace, Go, an emulator, an arm64 kernel, Graphviz,
+# a browser and what drives it.
 #
 #     sudo tests/setup.sh
 #
@@ -24,13 +25,36 @@ want podman podman
 want busybox busybox-static
 want qemu-system-aarch64 qemu-system-arm
 want unshare util-linux
+want cc gcc
+want c++ g++
+[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+want strace strace
+want go golang-go
+want dot graphviz
+want chromium chromium
+want node nodejs
+want npm npm
 if [ "$(uname -m)" != aarch64 ]; then
     want aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     [ -e /usr/aarch64-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-arm64-cross)
 fi
+want arm-linux-gnueabi-gcc gcc-arm-linux-gnueabi
+[ -e /usr/arm-linux-gnueabi/lib/libc.a ] || missing+=(libc6-dev-armel-cross)
 [ -e /usr/include/seccomp.h ] || missing+=(libseccomp-dev)
 
+# playwright-core drives a browser that is installed; it brings none of its own.
+browser=$cache/browser
+drive_browser() {
+    [ -d "$browser/node_modules/playwright-core" ] && return
+    mkdir -p "$browser"
+    if ! has npm || ! npm install --prefix "$browser" --no-save --no-audit --no-fund --ignore-scripts \
+        playwright-core@1 </dev/null >/dev/null 2>&1; then
+        say "no playwright-core: the pages are not opened in a browser"
+    fi
+}
+
 if [ ${#missing[@]} -eq 0 ] && [ -s "$kernel" ]; then
+    drive_browser
     say "everything is there"
     exit 0
 fi
@@ -70,3 +94,5 @@ if [ ! -s "$kernel" ]; then
         say "no arm64 kernel"
     fi
 fi
+
+drive_browser

@@ -7,6 +7,7 @@
 
 pub mod load;
 mod output;
+mod writer;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ use crate::source::graph::{Graph, Profile, Reader};
 use crate::source::{LoadError, Loader, Sources};
 use crate::spec::{Arch, KernelVersion};
 
+pub use writer::{Own, Writer};
+
 /// What the command line and `kpol.toml` settle, both read into this one value.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -38,6 +41,8 @@ pub struct Options {
     pub libseccomp: Option<(u8, u8, u8)>,
     /// What raw BPF is to be best at.
     pub aim: crate::bpf::Aim,
+    /// `--call`: the calls that a graph shows; all if there are none.
+    pub calls: BTreeSet<String>,
 }
 
 /// What a check found.
@@ -84,6 +89,12 @@ pub enum Format {
     Json,
     /// Raw `struct sock_filter` array.
     Bpf,
+    /// The same as a listing.
+    Asm,
+    /// The same as a C header.
+    C,
+    /// The diagram as a graph.
+    Dot,
 }
 
 /// One file to write.
@@ -93,21 +104,33 @@ pub struct Product {
     pub format: Format,
     /// The whole file.
     pub bytes: Vec<u8>,
-    /// ABIs for which it was read back and found to mean the policy.
+    /// ABIs for which it was read back and found to mean the policy; none for a graph, which nothing reads back.
     pub proven: Vec<Arch>,
 }
 
 /// Reads `path` and everything that it includes, and says what is wrong, also with the outputs that would be made of
 /// it. What is only settled when building (`--cap`, `--kernel`) may stay open.
 pub fn check(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> Checked {
-    let (mut checked, _) = make(loader, path, options, formats);
+    let (mut checked, _) = make(&Own, loader, path, options, formats);
     checked.diagnostics.retain(|diagnostic| diagnostic.code != Code::E052);
     checked
 }
 
 /// The same, and the products that were asked for, each proven to mean the policy; none where there is an error.
 pub fn build(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> (Checked, Vec<Product>) {
-    let (mut checked, products) = make(loader, path, options, formats);
+    build_by(&Own, loader, path, options, formats)
+}
+
+/// The same with products by somebody else, who is trusted no more than we are: what does not mean the policy is not
+/// handed out.
+pub fn build_by(
+    writer: &dyn Writer,
+    loader: &dyn Loader,
+    path: &Path,
+    options: &Options,
+    formats: &[Format],
+) -> (Checked, Vec<Product>) {
+    let (mut checked, products) = make(writer, loader, path, options, formats);
     if checked.library {
         let finding = a_library(&checked.sources);
         checked.diagnostics.push(finding);
@@ -117,7 +140,13 @@ pub fn build(loader: &dyn Loader, path: &Path, options: &Options, formats: &[For
     (checked, products)
 }
 
-fn make(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> (Checked, Vec<Product>) {
+fn make(
+    writer: &dyn Writer,
+    loader: &dyn Loader,
+    path: &Path,
+    options: &Options,
+    formats: &[Format],
+) -> (Checked, Vec<Product>) {
     let mut store = Store::default();
     let mut analysis = analyse(loader, path, options, &mut store);
     let mut products = Vec::new();
@@ -126,11 +155,9 @@ fn make(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format])
     if let Some(compiled) = &mut compiled
         && !analysis.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     {
-        for &format in formats {
-            let output = output::make(compiled, format, options);
-            products.extend(output.product);
-            analysis.diagnostics.extend(output.diagnostics);
-        }
+        let output = output::make(writer, compiled, formats, options, path, &analysis.sources);
+        products = output.products;
+        analysis.diagnostics.extend(output.diagnostics);
     }
     let Analysis { sources, mut diagnostics, comments, library, .. } = analysis;
     if !formats.contains(&Format::Json) {

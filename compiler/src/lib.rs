@@ -43,6 +43,8 @@
 //! | [`policy`] | claims to one function: levels, conflicts, `assert`, `within` |
 //! | [`lint`] | warnings |
 //! | [`oci`], [`bpf`] | formats: write, read, understand, prove |
+//! | [`emit`] | other texts of a program: listing, C, graph |
+//! | [`answer`] | what a filter does: why, diff, show, import, stats |
 //! | [`diagnostic`] | findings, their codes and pages, and how they are drawn |
 //! | [`driver`] | all of it in the right order |
 //! | [`mod@write`], [`sys`] | files appear whole; the few system calls |
@@ -52,6 +54,7 @@ pub mod bpf;
 pub mod diagnostic;
 pub mod diagram;
 pub mod driver;
+pub mod emit;
 pub mod library;
 pub mod lint;
 pub mod oci;

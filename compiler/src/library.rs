@@ -9,8 +9,8 @@
 //! `kpolc groups @basic-io` shows what a reader finds in the folder. All of it is part of the binary, so the meaning
 //! of a policy does not depend on what is installed where it is built.
 //!
-//! INVARIANT: the list is sorted by name and holds each file of the folder once. It is written out, so that a
-//! reader sees it and nothing is done at start-up; a test compares it with the folder.
+//! INVARIANT: the list is sorted by name and holds each file of the folder once, with the groups that it defines. It is
+//! written out, so that a reader sees it and nothing is done at start-up; tests compare it with the folder.
 
 /// One file of the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct LibraryFile {
     pub name: &'static str,
     /// The text.
     pub text: &'static str,
+    /// The built-in groups that it defines, with their `@`.
+    pub groups: &'static [&'static str],
 }
 
 impl LibraryFile {
@@ -29,52 +31,56 @@ impl LibraryFile {
 }
 
 macro_rules! library {
-    ($($name:literal)*) => {
-        &[$(LibraryFile { name: $name, text: include_str!(concat!("../library/", $name, ".kpol")) }),*]
+    ($($name:literal: $($group:literal)*;)*) => {
+        &[$(LibraryFile {
+            name: $name,
+            text: include_str!(concat!("../library/", $name, ".kpol")),
+            groups: &[$($group),*],
+        }),*]
     };
 }
 
 static FILES: &[LibraryFile] = library! {
-    "groups/aio"
-    "groups/basic-io"
-    "groups/chown"
-    "groups/clock"
-    "groups/cpu-emulation"
-    "groups/debug"
-    "groups/default"
-    "groups/file-system"
-    "groups/io-event"
-    "groups/ipc"
-    "groups/keyring"
-    "groups/known"
-    "groups/memory"
-    "groups/module"
-    "groups/mount"
-    "groups/namespace"
-    "groups/network-io"
-    "groups/obsolete"
-    "groups/platform"
-    "groups/privileged"
-    "groups/process"
-    "groups/raw-io"
-    "groups/reboot"
-    "groups/resources"
-    "groups/sandbox"
-    "groups/setuid"
-    "groups/signal"
-    "groups/swap"
-    "groups/sync"
-    "groups/system-info"
-    "groups/system-service"
-    "groups/timer"
-    "profiles/go-runtime"
-    "profiles/guardrails"
-    "profiles/guardrails-untrusted"
-    "profiles/network-client"
-    "profiles/network-server"
-    "profiles/processes"
-    "profiles/runtime-base"
-    "profiles/sockets"
+    "groups/aio": "@aio" "@io-uring";
+    "groups/basic-io": "@basic-io";
+    "groups/chown": "@chown";
+    "groups/clock": "@clock";
+    "groups/cpu-emulation": "@cpu-emulation";
+    "groups/debug": "@debug" "@kernel-log";
+    "groups/default": "@default" "@futex" "@identity";
+    "groups/file-system": "@file-system" "@inotify" "@page-cache" "@splice" "@stat" "@xattr";
+    "groups/io-event": "@io-event";
+    "groups/ipc": "@ipc";
+    "groups/keyring": "@keyring";
+    "groups/known": "@known";
+    "groups/memory": "@memory" "@memlock" "@pkey";
+    "groups/module": "@module";
+    "groups/mount": "@mount";
+    "groups/namespace": "@namespace";
+    "groups/network-io": "@network-io";
+    "groups/obsolete": "@obsolete";
+    "groups/platform": "@platform";
+    "groups/privileged": "@privileged";
+    "groups/process": "@process";
+    "groups/raw-io": "@raw-io";
+    "groups/reboot": "@reboot" "@kexec";
+    "groups/resources": "@resources" "@scheduling";
+    "groups/sandbox": "@sandbox" "@landlock" "@lsm";
+    "groups/setuid": "@setuid";
+    "groups/signal": "@signal";
+    "groups/swap": "@swap";
+    "groups/sync": "@sync";
+    "groups/system-info": "@system-info";
+    "groups/system-service": "@system-service";
+    "groups/timer": "@timer";
+    "profiles/go-runtime":;
+    "profiles/guardrails":;
+    "profiles/guardrails-untrusted":;
+    "profiles/network-client":;
+    "profiles/network-server":;
+    "profiles/processes":;
+    "profiles/runtime-base":;
+    "profiles/sockets":;
 };
 
 /// Every file, sorted by name.
@@ -90,17 +96,12 @@ pub fn get(name: &str) -> Option<&'static LibraryFile> {
 
 /// The file that defines a built-in group; `name` has its `@`.
 pub fn group_file(name: &str) -> Option<&'static LibraryFile> {
-    // A search through 30 kB of text, once for each group that a policy names: no table is worth its upkeep.
-    FILES.iter().filter(|file| file.is_groups()).find(|file| names_in(file).any(|group| group == name))
+    FILES.iter().find(|file| file.groups.contains(&name))
 }
 
 /// Names of all built-in groups with their `@`, in the order of the files.
 pub fn group_names() -> impl Iterator<Item = &'static str> {
-    FILES.iter().filter(|file| file.is_groups()).flat_map(names_in)
-}
-
-fn names_in(file: &LibraryFile) -> impl Iterator<Item = &'static str> + use<> {
-    file.text.lines().filter_map(|line| line.strip_prefix("group ")?.split(" {").next())
+    FILES.iter().flat_map(|file| file.groups).copied()
 }
 
 #[cfg(test)]
@@ -175,6 +176,17 @@ mod tests {
     fn the_list_is_the_folder() {
         let listed: Vec<_> = files().iter().map(|file| file.name).collect();
         assert_eq!(listed, folder(), "left: the list in library.rs, right: the files in compiler/library");
+    }
+
+    #[test]
+    fn the_groups_of_a_file_are_those_that_it_defines() {
+        for file in files() {
+            let defined = file.text.lines().filter_map(|line| line.strip_prefix("group ")?.strip_suffix(" {"));
+            let listed = file.groups.iter().copied();
+            assert!(defined.filter(|_| file.is_groups()).eq(listed), "{}: mend the list in library.rs", file.name);
+        }
+        assert_eq!(group_file("@swap").map(|file| file.name), Some("groups/swap"));
+        assert_eq!(group_file("@swa"), None);
     }
 
     #[test]

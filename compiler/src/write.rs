@@ -3,7 +3,7 @@
 //! ```text
 //! stage   web.json → .web.json.kpolc-x7Qp2a, written and fsynced       for every output, before …
 //! place   .web.json.kpolc-x7Qp2a ⇄ web.json                            … the first name changes
-//! settle  fsync of the folders, then the old contents go
+//! settle  the old contents go, and the folders are fsynced, each once for all outputs in it
 //! ```
 //!
 //! Whoever reads `web.json` at any time finds the old text or the new one. A full disk, a folder that is

@@ -221,8 +221,14 @@ fn what_is_long() {
     }
     let (status, said) = check(&rules);
     assert!(status == 0 || said.contains("E050") || said.contains("E053"), "{}", &said[..said.len().min(2000)]);
-    let (status, said) = check(format!("default deny\n{}", "allow { @default, mount }\n".repeat(many)));
+    // Each of these is two findings, and a group of many calls: a tenth of it says as much.
+    let (status, said) = check(format!("default deny\n{}", "allow { @default, mount }\n".repeat(many / 10)));
     assert_eq!(status, 0, "{}", &said[..said.len().min(2000)]);
+}
+
+#[test]
+fn what_quarrels_at_length() {
+    let many = 100_000;
     let quarrel = "allow { mount }\n".repeat(many / 2) + &"kill { mount }\n".repeat(many / 2);
     gives("a quarrel of many", check(format!("default deny\nallow {{ @default }}\n{quarrel}")), 1, "E040");
     let or = (0..many).map(|value| format!("whence == {value}")).collect::<Vec<_>>().join(" || ");
@@ -230,13 +236,18 @@ fn what_is_long() {
     assert!(status == 0 || said.contains("E05"), "{}", &said[..said.len().min(2000)]);
     let or = "whence == 1 || ".repeat(many) + "fd == 1";
     assert_eq!(check(format!("default deny\nallow {{ @default, lseek({or}) }}\n")).0, 0);
+}
+
+#[test]
+fn words_without_end() {
+    let many = 100_000;
     let name = "a".repeat(1 << 20);
     gives("a long name", check(format!("default deny\nallow {{ {name} }}\n")), 1, "E030");
     gives("a long group", check(format!("default deny\nallow {{ @{name} }}\n")), 1, "E026");
     gives("a long word", check(format!("{name} {{ read }}\n")), 1, "E005");
     gives("a long number", check(format!("const A = 0x{}\n", "f".repeat(1 << 20))), 1, "E006");
     gives("a long line", check(format!("default deny\nallow {{ {} opnat }}\n", "read, ".repeat(many))), 1, "E030");
-    let (status, said) = check("alow { read }\n".repeat(many));
+    let (status, said) = check("alow { read }\n".repeat(many / 10));
     assert!(status == 1 && said.contains("E005"));
 }
 
@@ -343,7 +354,7 @@ fn targets_that_take_nothing() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2), "a full disk: {}", String::from_utf8_lossy(&output.stderr));
     if is_root() {
-        eprintln!("SKIPPED: targets_that_take_nothing: root writes into read-only folders");
+        // Root writes into read-only folders; tests/interrupted.rs has a file system that is read-only.
     } else {
         fs::set_permissions(&out, fs::Permissions::from_mode(0o555)).unwrap();
         let answer = kpolc(dir.path(), &["build", "a.kpol", "-o", "out"]);
@@ -366,45 +377,4 @@ fn targets_that_take_nothing() {
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(fs::read(out.join("a.json")).unwrap(), b"old", "what was there is there, whole");
     assert_eq!(names(&out), ["a.json"], "and no litter");
-}
-
-#[test]
-fn an_interrupt_leaves_whole_files_and_no_litter() {
-    let count = 60;
-    let files: Vec<(String, String)> = (0..count)
-        .map(|index| (format!("{index}.kpol"), format!("{GOOD}allow {{ @file-system, lseek(whence == {index}) }}\n")))
-        .collect();
-    let list: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
-    let dir = folder(&list);
-    let built = kpolc(dir.path(), &["build", ".", "-o", "whole"]);
-    assert_eq!(built.status, 0, "{}", built.err);
-    let whole = |name: &str| fs::read(dir.path().join("whole").join(name)).unwrap();
-    // The first product tells that it is at work; then it is stopped, each time a little later.
-    for after in [1, count / 3, count - 5] {
-        let out = dir.path().join(format!("out{after}"));
-        fs::create_dir(&out).unwrap();
-        for index in 0..count {
-            fs::write(out.join(format!("{index}.json")), "old").unwrap();
-        }
-        let child = command(dir.path(), &["build", ".", "-o", out.to_str().unwrap()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let new = || (0..count).filter(|index| fs::read(out.join(format!("{index}.json"))).unwrap() != b"old").count();
-        let begin = Instant::now();
-        while new() < after && begin.elapsed() < WATCHDOG {
-            std::thread::yield_now();
-        }
-        // SAFETY: the child has not been waited for.
-        unsafe { libc::kill(child.id().cast_signed(), libc::SIGINT) };
-        let output = wait(child, "an interrupted build");
-        assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"));
-        for name in names(&out) {
-            let text = fs::read(out.join(&name)).unwrap();
-            assert!(name.ends_with(".json") && !name.starts_with('.'), "litter: {name}");
-            assert!(text == b"old" || text == whole(&name), "{name} is neither old nor new");
-        }
-        assert_eq!(names(&out).len(), count);
-    }
 }

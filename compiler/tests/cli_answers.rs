@@ -151,8 +151,68 @@ fn a_pasted_record_is_answered() {
     let answer = kpolc(dir.path(), &["why", "web.kpol", record]);
     assert!(answer.out.starts_with("mount on x86_64: deny(EPERM)\n"), "{}", answer.out);
     assert!(answer.out.contains("a filter answered kill"), "{}", answer.out);
+    // As it stands in a terminal: coloured by nobody, cut by nobody, with the word of the shell before it.
+    let dmesg = "[12345.678901] audit: type=1326 audit(1700000000.123:456): auid=1000 uid=1000 gid=1000 ses=2 \
+        subj=unconfined pid=42 comm=\"a=b c\" exe=\"/bin/x\" sig=0 arch=c00000b7 syscall=198 compat=0 ip=0x7f code=0x50000";
+    let answer = kpolc(dir.path(), &["why", "web.kpol", dmesg]);
+    assert!(answer.out.starts_with("socket on aarch64: "), "{}{}", answer.out, answer.err);
+    let answer = kpolc(dir.path(), &["why", "web.kpol", "0x40000029"]);
+    assert!(answer.out.starts_with("kill on x32: "), "{}{}", answer.out, answer.err);
     let answer = kpolc(dir.path(), &["why", "web.kpol", "type=SECCOMP arch=i386 syscall=socket"]);
     assert!(answer.out.starts_with("kill on x86: "), "{}", answer.out);
+}
+
+/// What `docs/cli.md` tells to type, typed: lines of its block about git.
+fn documented_git_setup() -> String {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md")).unwrap();
+    let block = page.split("```sh\n").find(|block| block.contains("diff.kpol.command")).unwrap();
+    block.split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn git_shows_what_a_change_means() {
+    let wide = OLD.replace("read, write,", "read, write, mount,");
+    let dir = folder(&[("base.kpol", b"allow { brk }\n"), (".keep", b"")]);
+    fs::create_dir(dir.path().join("conf")).unwrap();
+    let path = format!(
+        "{}:{}",
+        Path::new(env!("CARGO_BIN_EXE_kpolc")).parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let sh = |script: &str| {
+        let output = Command::new("sh")
+            .args(["-ec", script])
+            .current_dir(&dir)
+            .env("PATH", &path)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_PAGER", "cat")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    if Command::new("git").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: git_shows_what_a_change_means: no git");
+        return;
+    }
+    let with_include = |policy: &str| format!("include \"../base.kpol\"\n{policy}");
+    fs::write(dir.path().join("conf/web.kpol"), with_include(OLD)).unwrap();
+    sh("git init -q . && git config user.name T && git config user.email t@example.org");
+    sh(&documented_git_setup());
+    sh("kpolc build conf/web.kpol --emit json,bpf -o conf/ && git add . && git commit -qm first");
+    assert_eq!(sh("git diff"), "", "nothing has changed");
+    fs::write(dir.path().join("conf/web.kpol"), with_include(&wide)).unwrap();
+    sh("kpolc build conf/web.kpol --emit json,bpf -o conf/");
+    let policy = sh("git diff conf/web.kpol");
+    assert!(policy.contains("more permissive: 1 call\n  deny(EPERM) → allow\n    mount\n"), "{policy}");
+    // Bytes of a filter, as lines of a text.
+    let bytes = sh("git diff conf/web.bpf");
+    assert!(bytes.contains("+  mount") && bytes.contains("-  mount"), "{bytes}");
+    assert_eq!(bytes.lines().filter(|line| line.starts_with(['+', '-'])).count(), 2 + 2 * 3, "{bytes}");
+    // A version that is broken is said to be, and `git diff` goes on.
+    fs::write(dir.path().join("conf/web.kpol"), "default deny allow { opnat }").unwrap();
+    let broken = sh("git diff 2>&1");
+    assert!(broken.contains("opnat") && broken.contains("web.bpf"), "{broken}");
 }
 
 #[test]
@@ -173,6 +233,12 @@ fn nonsense_ends_with_2_and_a_word() {
         (&["why", "web.kpol", "socket) } kill { read"], "not a call"),
         (&["why", "web.kpol", "socket(1)) } allow { read(0)"], "closes nothing"),
         (&["why", "web.kpol", "socket(family == 1, family == 2)"], "contradict"),
+        (&["why", "web.kpol", "type=1326 arch=c000003e"], "does not say which call"),
+        (&["why", "web.kpol", "type=1326 arch=deadbeef syscall=1"], "arch=deadbeef"),
+        (&["show", "web.kpol", "--html", "--format", "json"], "choose one"),
+        (&["show", "random.bpf"], "is not a filter"),
+        (&["build", "web.kpol", "--call", "read"], "--emit dot"),
+        (&["build", "web.kpol", "--emit", "asm,c", "-o", "-"], "one stream"),
         (&["why", "missing.kpol", "read"], "missing.kpol"),
         (&["why", "web.kpol", "read", "--format", "sarif"], "json"),
         (&["diff", "web.kpol", "missing.json"], "missing.json"),

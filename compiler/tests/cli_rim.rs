@@ -182,7 +182,65 @@ fn install_is_all_or_none_with_mode_0644() {
     assert_eq!(fs::metadata(dir.path().join("etc/a.json")).unwrap().permissions().mode() & 0o7777, 0o644);
     let missing = kpolc(dir.path(), &["build", "a.kpol", "--install", "none"]);
     assert_eq!(missing.status, 2);
-    assert!(missing.err.contains("E070"), "{}", missing.err);
+    assert!(missing.err.contains("no folder `none`") && missing.err.contains("mkdir -p none"), "{}", missing.err);
+    let file = kpolc(dir.path(), &["build", "a.kpol", "--install=bad.kpol/x"]);
+    assert_eq!(file.status, 2);
+    assert!(file.err.contains("`bad.kpol/x` is not a folder"), "{}", file.err);
+    assert_eq!(names(dir.path()), ["a.kpol", "b.kpol", "bad.kpol", "etc", "q"], "no folder is made by a slip");
+}
+
+/// Runs `kpolc` where `/etc` is an empty folder of its own; `None` where that cannot be had.
+fn in_an_empty_etc(folder: &Path, prepare: &str, arguments: &str) -> Option<Answer> {
+    let script = format!(
+        "mount -t tmpfs none /etc && {prepare} && echo mounted >&2 && \"$0\" {arguments}; status=$?; \
+         stat -c '%a %n' /etc/* /etc/*/*; exit $status"
+    );
+    let mut command = Command::new("unshare");
+    let output =
+        command.args(["--mount", "sh", "-c", &script, env!("CARGO_BIN_EXE_kpolc")]).current_dir(folder).output();
+    let output = output.ok().filter(|output| output.stderr.starts_with(b"mounted\n"));
+    if output.is_none() {
+        eprintln!("SKIPPED: cannot mount here");
+    }
+    output.map(|output| Answer {
+        status: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    })
+}
+
+#[test]
+fn the_default_folder_is_made_where_it_is_missing() {
+    let dir = folder(&[("a.kpol", GOOD), ("bad.kpol", "default deny allow")]);
+    let Some(installed) = in_an_empty_etc(dir.path(), "umask 077", "build a.kpol --install") else { return };
+    assert_eq!(installed.status, 0, "{}", installed.err);
+    assert_eq!(installed.out, "755 /etc/seccomp\n644 /etc/seccomp/a.json\n", "for runtimes of every user");
+    let again = in_an_empty_etc(dir.path(), "umask 077", "build a.kpol bad.kpol --install").unwrap();
+    assert_eq!((again.status, again.out.as_str()), (1, ""), "nothing written, no folder either: {}", again.err);
+    // The disk has room for the folder and not for the file: the folder goes again.
+    let full = in_an_empty_etc(dir.path(), "mount -o remount,nr_inodes=2 /etc", "build a.kpol --install").unwrap();
+    assert_eq!((full.status, full.out.as_str()), (2, ""), "{}", full.err);
+    let taken = in_an_empty_etc(dir.path(), "touch /etc/seccomp", "build a.kpol --install").unwrap();
+    assert_eq!(taken.status, 2);
+    assert!(taken.err.contains("`/etc/seccomp` is not a folder"), "{}", taken.err);
+}
+
+#[test]
+fn the_shipped_examples_are_built_as_a_folder() {
+    let dir = folder(&[]);
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let answer = kpolc(dir.path(), &["build", examples.to_str().unwrap(), "-o", "out/"]);
+    assert_eq!(answer.status, 0, "{}", answer.err);
+    assert!(answer.err.ends_with("7 files written, each proven equal to its policy\n"), "{}", answer.err);
+}
+
+#[test]
+fn fmt_finds_what_is_included_by_i() {
+    let loose = "include \"lib.kpol\"\ndefault   deny\nallow{@mine}\n";
+    let dir = folder(&[("a.kpol", loose), ("other/lib.kpol", "group @mine {\n    read,\n}\n")]);
+    let listed = kpolc(dir.path(), &["fmt", "-I", "other", "a.kpol"]);
+    assert_eq!(listed.status, 0, "{}", listed.err);
+    assert_ne!(fs::read_to_string(dir.path().join("a.kpol")).unwrap(), loose);
 }
 
 #[test]
@@ -281,7 +339,13 @@ fn fmt_rewrites_shows_or_lists() {
 
 #[test]
 fn run_becomes_the_command_under_the_policy() {
-    let dir = folder(&[("good.kpol", GOOD), ("shut.kpol", "default allow\ndeny { execve }\n"), ("bad.kpol", "allow")]);
+    let dir = folder(&[
+        ("good.kpol", GOOD),
+        ("shut.kpol", "default allow\ndeny { execve }\n"),
+        ("bad.kpol", "allow"),
+        ("nothing.kpol", "default deny\n"),
+        ("endless.kpol", "default allow\ndeny { exit_group }\n"),
+    ]);
     let run = |policy: &str, command: &[&str]| kpolc(dir.path(), &[&["-q", "run", policy, "--"], command].concat());
     let echo = run("good.kpol", &["echo", "hi"]);
     if echo.err.contains("the kernel did not take the filter") {
@@ -296,7 +360,15 @@ fn run_becomes_the_command_under_the_policy() {
     assert!(!dir.path().join("made").exists());
     let shut = run("shut.kpol", &["true"]);
     assert_eq!(shut.status, 126);
-    assert!(shut.err.contains("denies `execve`"), "{}", shut.err);
+    assert!(shut.err.contains("the policy answers `execve` with `deny(EPERM)`"), "{}", shut.err);
+    // Nothing at all is allowed, not even to say so: it is said before.
+    let nothing = run("nothing.kpol", &["true"]);
+    assert_eq!(nothing.status, 126);
+    assert!(nothing.err.contains("nothing can be started"), "{}", nothing.err);
+    // Without `exit_group` there is `exit`, but a program should not have to find out.
+    let endless = kpolc(dir.path(), &["run", "endless.kpol", "--", "true"]);
+    assert_eq!(endless.status, 0, "{}", endless.err);
+    assert!(endless.err.contains("`exit_group` with `deny(EPERM)`"), "{}", endless.err);
     // What the kernel shows of the process that the command became.
     let status = run("good.kpol", &["cat", "/proc/self/status"]).out;
     assert!(status.contains("NoNewPrivs:\t1") && status.contains("Seccomp:\t2"), "{status}");
@@ -337,13 +409,25 @@ fn words_on_request_go_to_stdout() {
 }
 
 #[test]
-fn every_built_in_group_can_be_shown() {
+fn every_group_and_every_profile_of_the_library_can_be_shown() {
     let dir = folder(&[]);
-    for line in kpolc(dir.path(), &["groups"]).out.lines() {
-        let (name, doc) = line.split_once(' ').expect("a group without a word about it");
+    let list = kpolc(dir.path(), &["groups"]).out;
+    assert!(list.contains("@basic-io ") && list.contains("<profiles/runtime-base> "), "{list}");
+    for line in list.lines() {
+        let (name, doc) = line.split_once(' ').expect("a name without a word about it");
         assert!(!doc.trim().is_empty(), "{name}");
-        assert!(kpolc(dir.path(), &["groups", name]).out.contains(&format!("group {name} {{")), "{name}");
+        let shown = kpolc(dir.path(), &["groups", name]).out;
+        if name.starts_with('@') {
+            assert!(shown.contains(&format!("group {name} {{")), "{name}");
+        } else {
+            assert!(shown.starts_with(&format!("//! {}", doc.trim())), "{name}: {shown}");
+            let plain = name.trim_matches(['<', '>']);
+            assert_eq!(kpolc(dir.path(), &["groups", plain]).out, shown);
+        }
     }
+    let wrong = kpolc(dir.path(), &["groups", "go-runtme"]);
+    assert_eq!(wrong.status, 2);
+    assert!(wrong.err.contains("did you mean `profiles/go-runtime`?"), "{}", wrong.err);
 }
 
 #[test]
@@ -367,13 +451,11 @@ fn a_build_says_what_the_policy_does_and_what_is_proven() {
     let answer = kpolc(dir.path(), &["build", "a.kpol", "--emit", "json,bpf", "-o", "out/"]);
     assert_eq!(answer.status, 0, "{}", answer.err);
     let lines: Vec<&str> = answer.err.lines().collect();
-    assert_eq!(lines.len(), 3, "{}", answer.err);
+    assert_eq!(lines.len(), 2, "{}", answer.err);
     assert!(lines[0].starts_with("a.kpol: "), "{}", lines[0]);
     assert!(lines[0].ends_with(" allow, 1 kill, 1 by condition; all other calls deny(EPERM)"), "{}", lines[0]);
-    assert!(lines[1].starts_with("out/a.json: ") && lines[1].ends_with(" bytes, proven equal on x86_64 and aarch64"));
-    assert!(
-        lines[2].starts_with("out/a.bpf: ") && lines[2].ends_with(" instructions, proven equal on x86_64 and aarch64")
-    );
+    let proven = "out/a.json, out/a.bpf: proven equal to a.kpol for 2 ABIs (x86_64 and aarch64); ";
+    assert!(lines[1].starts_with(proven) && lines[1].ends_with(" instructions"), "{}", lines[1]);
     let answer = kpolc(dir.path(), &["build", "."]);
     assert!(answer.err.contains("b.kpol: all calls log\n"), "{}", answer.err);
     assert!(answer.err.ends_with("2 files written, each proven equal to its policy\n"), "{}", answer.err);

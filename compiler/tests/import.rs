@@ -1,4 +1,4 @@
-//! `kpolc import`: each `import/NAME.json` with the policy that it becomes, `import/NAME.kpol`; and the profiles of the
+//! `kpolc import`: each `import/NAME.json`, or listing of BPF `import/NAME.asm`, with the policy that it becomes, `import/NAME.kpol`; and the profiles of the
 //! corpus, whole.
 //!
 //! `UPDATE=1 cargo test -p kpol-compiler --test import` writes the policies anew: read the difference like code.
@@ -8,9 +8,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kpol_compiler::answer::first_owned;
 use kpol_compiler::answer::import::{Imported, Options, import};
+use kpol_compiler::bpf::{self, ByteOrder, Program};
 use kpol_compiler::diagram::{Function, Store};
 use kpol_compiler::driver;
+use kpol_compiler::emit::asm;
 use kpol_compiler::oci::runtime::Dialect;
 use kpol_compiler::oci::{self, prove};
 use kpol_compiler::source::Memory;
@@ -18,7 +21,17 @@ use kpol_compiler::spec::Arch;
 
 fn made(path: &Path, options: &Options) -> Imported {
     let name = path.file_name().unwrap().to_str().unwrap();
-    import(name, &fs::read(path).unwrap(), options).unwrap_or_else(|error| panic!("{name}: {error}"))
+    import(name, &bytes(path), options).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// What is in a file; of a listing, the instructions.
+fn bytes(path: &Path) -> Vec<u8> {
+    let bytes = fs::read(path).unwrap();
+    if path.extension().is_none_or(|extension| extension != "asm") {
+        return bytes;
+    }
+    let program = asm::assemble(std::str::from_utf8(&bytes).unwrap());
+    program.unwrap_or_else(|| panic!("{}: not a listing", path.display())).to_bytes(ByteOrder::Little)
 }
 
 #[test]
@@ -27,7 +40,7 @@ fn each_file_becomes_the_policy_beside_it() {
     let mut wrong = Vec::new();
     let mut count = 0;
     for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if path.extension().is_none_or(|extension| extension != "json" && extension != "jsonc") {
+        if path.extension().is_none_or(|extension| extension != "json" && extension != "jsonc" && extension != "asm") {
             continue;
         }
         count += 1;
@@ -44,6 +57,34 @@ fn each_file_becomes_the_policy_beside_it() {
     }
     assert!(count > 4);
     assert!(wrong.is_empty(), "{}\nUPDATE=1 writes them anew", wrong.join("\n"));
+}
+
+#[test]
+fn filters_of_other_makers_go_round() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import");
+    for maker in ["chromium", "kafel", "minijail", "firejail"] {
+        let path = folder.join(maker).with_extension("asm");
+        let imported = made(&path, &Options::default());
+        // By the doors that a user has: the policy built to BPF, and both programs run on symbols.
+        let loader = Memory::from([("/p/it.kpol", imported.text.as_str())]);
+        let formats = [driver::Format::Bpf];
+        let (checked, products) =
+            driver::build(&loader, Path::new("/p/it.kpol"), &driver::Options::default(), &formats);
+        assert!(!checked.has_errors(), "{maker}: {:?}", checked.diagnostics);
+        let mut store = Store::default();
+        let mut read = |bytes: &[u8]| {
+            let program = Program::from_bytes(bytes, ByteOrder::Little).unwrap();
+            bpf::read(&mut store, &program, &imported.proven).unwrap().function
+        };
+        let (theirs, ours) = (read(&bytes(&path)), read(&products[0].bytes));
+        for &arch in &imported.proven {
+            theirs.tables[&arch].zip(&ours.tables[&arch], |range, theirs, ours| {
+                // The last number is no call: a tracer leaves it where one is to be skipped.
+                let call = first_owned(arch, &range).filter(|nr| nr.0 != u32::MAX);
+                assert!(theirs == ours || call.is_none(), "{maker} on {arch}: {call:?}");
+            });
+        }
+    }
 }
 
 /// The folder of real profiles; `None`, loudly, where it is missing.

@@ -240,7 +240,7 @@ fn slip(text: &str, rule: Rule, word: &str, place: Span, before: &str, expected:
             error.help = Some("lists and sets stand in `{ }`, conditions in `( )`".to_owned());
             Some(error)
         }
-        "-" if rule == Rule::lone_pattern => hyphen(text, place, before),
+        "-" if rule != Rule::lone_condition => hyphen(text, rule, place, before),
         ")" if rule != Rule::lone_condition => Some(unexpected("this `)` closes nothing")),
         "#" => {
             let mut error = unexpected("`#` begins no comment");
@@ -282,8 +282,8 @@ fn what_quotes_hold(rule: Rule) -> &'static str {
     }
 }
 
-/// `epoll-wait`
-fn hyphen(text: &str, place: Span, before: &str) -> Option<SyntaxError> {
+/// `epoll-wait`, `x86-64`
+fn hyphen(text: &str, rule: Rule, place: Span, before: &str) -> Option<SyntaxError> {
     let bytes = text.as_bytes();
     let word = |byte: &u8| is_word(*byte) || *byte == b'-';
     let start = before.len() - before.bytes().rev().take_while(word).count();
@@ -293,8 +293,14 @@ fn hyphen(text: &str, place: Span, before: &str) -> Option<SyntaxError> {
     }
     let name = &text[start..end];
     let span = Span::new(start, end);
-    let mut error = plain(SyntaxErrorKind::BadName, span, format!("`{}` is no name of a syscall", short(name)));
     let fixed = name.replace('-', "_");
+    if rule != Rule::lone_pattern {
+        let mut error = plain(SyntaxErrorKind::BadName, span, format!("`{}` is no name", short(name)));
+        error.help = Some(format!("did you mean `{}`?", short(&fixed)));
+        error.fix = Some((format!("replace it by `{}`", short(&fixed)), span, fixed));
+        return Some(error);
+    }
+    let mut error = plain(SyntaxErrorKind::BadName, span, format!("`{}` is no name of a syscall", short(name)));
     // Which of the two is for those to say who know the names: no fix.
     error.help = Some(format!("did you mean `{}`, or the group `@{}`?", short(&fixed), short(name)));
     Some(error)

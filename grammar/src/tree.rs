@@ -54,8 +54,8 @@ impl Tree {
         let mut open: Vec<usize> = Vec::new();
         for token in pairs.tokens() {
             match token {
-                Token::Start { rule: Rule::file | Rule::EOI, .. } | Token::End { rule: Rule::file | Rule::EOI, .. } => {
-                }
+                Token::Start { rule: Rule::file | Rule::EOI | Rule::line_comment | Rule::block_comment, .. }
+                | Token::End { rule: Rule::file | Rule::EOI | Rule::line_comment | Rule::block_comment, .. } => {}
                 Token::Start { rule, pos } => {
                     open.push(self.nodes.len());
                     let start = base + pos.pos();

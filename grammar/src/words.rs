@@ -95,8 +95,9 @@ pub fn word(rule: Rule) -> Option<&'static str> {
         | Rule::lone_pattern
         | Rule::lone_element
         | Rule::lone_condition
-        | Rule::WHITESPACE
-        | Rule::COMMENT
+        | Rule::gap
+        | Rule::first_word
+        | Rule::action_word_start
         | Rule::line_comment
         | Rule::block_comment
         | Rule::arch_names

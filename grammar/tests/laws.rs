@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use kpol_grammar::tree::{NodeId, Tree};
-use kpol_grammar::{Parsed, format, parse, parse_tree, same_meaning};
+use kpol_grammar::{MAX_NESTING, Parsed, format, parse, parse_tree, same_meaning};
 use proptest::prelude::*;
 
 /// Words that the grammar knows, and some that it does not.
@@ -570,3 +570,21 @@ const MISTAKES: &[&str] = &[
     "allow { a } }",
     "allow { read write(fd == 1) }",
 ];
+
+/// Pest recurses without a guard of its own: what the scan lets through fits into the small stacks of threads.
+#[test]
+fn the_deepest_text_fits_in_a_small_stack() {
+    let deep = |open: &str, close: &str, levels: usize| [open.repeat(levels), close.repeat(levels)].concat();
+    let mut texts = Vec::new();
+    for levels in [MAX_NESTING - 2, MAX_NESTING, MAX_NESTING + 1, 10 * MAX_NESTING] {
+        texts.push(format!("allow {}", deep("{ @a except ", "}", levels)));
+        texts.push(deep("when cap CAP_CHOWN { ", "}", levels));
+        for (open, close) in [("(", ")"), ("{ 1, ", "}"), ("!", ""), ("~(", ")"), ("a in { ", "}"), ("[{(", ")}]")] {
+            texts.push(format!("allow {{ read(fd == {}) }}", deep(open, close, levels)));
+            texts.push(format!("grop @x {{ {} }}", deep(open, close, levels)));
+        }
+    }
+    let small = std::thread::Builder::new().stack_size(512 << 10);
+    let tokens = small.spawn(move || texts.iter().map(|text| parse_tree(text).tree.tokens().count()).sum::<usize>());
+    assert!(tokens.unwrap().join().unwrap() > 0);
+}

@@ -4,6 +4,9 @@
 //! jobs ─→ cpio { init = probe, jobs } ─→ qemu-system-aarch64 -kernel vmlinuz -initrd … ─→ console ─→ outcomes
 //! ```
 //!
+//! The kernel also runs programs of 32 bits: [`run_on`] with `Arch::Arm` boots the same machine with a probe that makes
+//! its calls through the EABI.
+//!
 //! One boot takes about two seconds and runs all jobs given to [`run`]. The machine powers itself off at the end, and
 //! a panic reboots it, which ends qemu too. The archive's format is
 //! `Documentation/driver-api/early-userspace/buffer-format.rst` of the kernel.
@@ -34,10 +37,18 @@ fn kernel_image() -> Result<PathBuf, Skip> {
 /// # Panics
 /// When the machine did not come to the end of its jobs.
 pub fn run(jobs: &[Job]) -> Result<Vec<Vec<Outcome>>, Skip> {
+    run_on(Arch::Aarch64, jobs)
+}
+
+/// The same for calls of either ABI of that kernel.
+///
+/// # Panics
+/// When the machine did not come to the end of its jobs.
+pub fn run_on(arch: Arch, jobs: &[Job]) -> Result<Vec<Vec<Outcome>>, Skip> {
     let qemu = program("qemu-system-aarch64")?;
     let timeout = program("timeout")?;
     let image = kernel_image()?;
-    let probe = std::fs::read(build(Arch::Aarch64)?).expect("the probe was just built");
+    let probe = std::fs::read(build(arch)?).expect("the probe was just built");
     let mut initrd = tempfile::NamedTempFile::new().expect("a temporary file");
     let archive = archive(&[("init", 0o100_755, &probe), ("jobs", 0o100_644, write_jobs(jobs).as_bytes())]);
     initrd.write_all(&archive).expect("a temporary file");

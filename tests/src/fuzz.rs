@@ -1,76 +1,26 @@
-//! What must hold for every text, however broken: the targets of the fuzzer, and how it makes its texts.
+//! What must hold for every input, however broken: the targets of the fuzzer, and how it makes its inputs.
 //!
 //! ```text
 //! corpus (cases, examples, the library) ─→ mutate: cut, join, swap, other words ─→ parser, front_end
+//! calls, profiles, filters              ─→ mutate, or bytes changed             ─→ call, json, bpf
 //! ```
 //!
 //! | target | what holds |
 //! |---|---|
 //! | [`parser`] | no panic, spans inside the text, formatting is idempotent and keeps the meaning |
 //! | [`front_end`] | no panic, places inside the text, every finding has words, an error leaves no product, every product is proven |
+//! | [`call`] | what `kpolc why` is asked: no panic, and a set of calls in words is the same set |
+//! | [`json`] | no panic; what the strict reader takes the lenient one takes; an import is in style and means the profile |
+//! | [`bpf`] | no panic; bytes come back; run on symbols is run on numbers; an import is in style and means the filter |
 //!
 //! The mutations are made of a seed alone, so that a number is all that is needed to see a failure again. They know
 //! nothing of the grammar but its words: what breaks parsers is nearly right. `fuzz/` gives the same targets to libFuzzer.
 
-use std::path::Path;
+mod corpus;
+mod targets;
 
-use kpol_compiler::driver::{Format, Options, build, check};
-use kpol_compiler::source::Memory;
-
-use crate::case::{laws, proven};
-
-/// The parser and the formatter.
-///
-/// # Panics
-/// Where something does not hold.
-pub fn parser(text: &str) {
-    let parsed = kpol_grammar::parse_tree(text);
-    for id in parsed.tree.tokens() {
-        assert!(text.get(parsed.tree.span(id).range()).is_some(), "a token outside of the text");
-    }
-    let (file, errors) = kpol_grammar::parse(text);
-    for error in &errors {
-        assert!(text.get(error.span.range()).is_some(), "outside of the text: {error:?}");
-        assert!(!error.message.is_empty() && !error.message.contains('\n'), "{error:?}");
-        if let Some((_, span, _)) = &error.fix {
-            assert!(text.get(span.range()).is_some(), "a fix outside of the text: {error:?}");
-        }
-    }
-    match kpol_grammar::format(text) {
-        None => assert!(!errors.is_empty(), "no errors, and not formatted"),
-        Some(formatted) => {
-            assert!(errors.is_empty(), "formatted in spite of {errors:?}");
-            assert_eq!(kpol_grammar::format(&formatted).as_ref(), Some(&formatted), "formatting twice is not once");
-            let (again, _) = kpol_grammar::parse(&formatted);
-            assert!(kpol_grammar::same_meaning(&file, &again), "formatting changes the meaning");
-        }
-    }
-}
-
-/// Everything from the text to its products.
-///
-/// # Panics
-/// Where something does not hold.
-pub fn front_end(text: &str) {
-    let memory = Memory::from([("main.kpol", text)]);
-    let main = Path::new("main.kpol");
-    let formats = [Format::Json, Format::Bpf];
-    let checked = check(&memory, main, &Options::default(), &formats);
-    for diagnostic in &checked.diagnostics {
-        laws(&checked.sources, diagnostic);
-        assert_ne!(diagnostic.code.as_str(), "E099", "{diagnostic:?}");
-    }
-    // Capabilities and kernel settled, so that nothing stands in the way of BPF.
-    let settled =
-        Options { caps: Some(Default::default()), kernel: Some("6.1".parse().unwrap()), ..Options::default() };
-    for format in formats {
-        let (checked, products) = build(&memory, main, &settled, &[format]);
-        checked.diagnostics.iter().for_each(|diagnostic| laws(&checked.sources, diagnostic));
-        assert!(checked.diagnostics.iter().all(|found| found.code.as_str() != "E099"), "{:?}", checked.diagnostics);
-        assert_eq!(products.is_empty(), checked.has_errors(), "a product if and only if there is no error");
-        products.iter().for_each(|product| proven(&checked, product));
-    }
-}
+pub use corpus::{calls, policies, products};
+pub use targets::{bpf, call, front_end, json, parser};
 
 /// A small generator of numbers (xorshift64*, Vigna 2016): the same seed gives the same text everywhere.
 #[derive(Debug, Clone)]
@@ -177,16 +127,105 @@ const PIECES: &[&str] = &[
     "not in {",
 ];
 
+/// Pieces of JSON profiles.
+const JSON_PIECES: &[&str] = &[
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"",
+    "null",
+    "true",
+    "0",
+    "-1",
+    "1e3",
+    "4294967296",
+    "18446744073709551615",
+    "18446744073709551616",
+    "\\u0000",
+    "// x\n",
+    "/* x */",
+    "\u{feff}",
+    "\"names\": [\"read\"],",
+    "\"name\": \"read\",",
+    "\"action\": \"SCMP_ACT_ERRNO\",",
+    "\"action\": \"SCMP_ACT_KILL\",",
+    "\"errnoRet\": 38,",
+    "\"errno\": \"ENOSYS\",",
+    "\"args\": [{\"index\": 0, \"value\": 38, \"op\": \"SCMP_CMP_NE\"}],",
+    "\"args\": [{\"index\": 1, \"value\": 7, \"valueTwo\": 2, \"op\": \"SCMP_CMP_MASKED_EQ\"}],",
+    "\"includes\": {\"caps\": [\"CAP_SYS_ADMIN\"]},",
+    "\"excludes\": {\"arches\": [\"s390x\"]},",
+    "\"minKernel\": \"4.8\",",
+    "\"architectures\": [\"SCMP_ARCH_X86\", \"SCMP_ARCH_AARCH64\"],",
+    "\"socketcall\"",
+    "\"ipc\"",
+    "\"socket\"",
+    "\"read\"",
+    "\"SCMP_CMP_GE\"",
+    "\"SCMP_CMP_LT\"",
+    "\"SCMP_ACT_ALLOW\"",
+    "\"SCMP_ACT_NOTIFY\"",
+    "\"SCMP_FILTER_FLAG_LOG\"",
+];
+
 /// A text made of the corpus.
 pub fn mutate(corpus: &[String], random: &mut Random) -> String {
+    mutate_by(corpus, PIECES, random)
+}
+
+/// A JSON profile, or nearly one.
+pub fn mutate_json(corpus: &[String], random: &mut Random) -> String {
+    mutate_by(corpus, JSON_PIECES, random)
+}
+
+/// A filter, or nearly one: whole instructions and parts of them change.
+pub fn mutate_bpf(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    // Those that the kernel takes, and one that it does not.
+    const CODES: &[u8] = &[
+        0x06, 0x05, 0x15, 0x25, 0x35, 0x45, 0x20, 0x54, 0x44, 0x74, 0x64, 0x04, 0x14, 0x84, 0x00, 0x07, 0x87, 0x02,
+        0x60, 0x61, 0x03, 0x1d, 0x5c, 0x16, 0x80, 0x30,
+    ];
+    const WORDS: &[u32] =
+        &[0, 4, 8, 12, 16, 20, 24, 60, 64, 1, 2, 41, 0x4000_0000, 0xc000_003e, 0x4000_0003, 0x7fff_0000];
+    let mut program = corpus[random.below(corpus.len())].clone();
+    for _ in 0..=random.below(8) {
+        if program.len() < 8 {
+            break;
+        }
+        let at = random.below(program.len() / 8) * 8;
+        match random.below(8) {
+            0 => program[at] = CODES[random.below(CODES.len())],
+            1 => program[at + 2] = random.below(8) as u8,
+            2 => program[at + 3] = random.below(8) as u8,
+            3 => program[at + 4..at + 8].copy_from_slice(&WORDS[random.below(WORDS.len())].to_le_bytes()),
+            4 => drop(program.drain(at..at + 8)),
+            5 => {
+                let copy = program[at..at + 8].to_vec();
+                let to = random.below(program.len() / 8) * 8;
+                program.splice(to..to, copy);
+            }
+            6 => program.truncate(at + random.below(9)),
+            _ => {
+                let byte = random.below(program.len());
+                program[byte] ^= 1 << random.below(8);
+            }
+        }
+    }
+    program
+}
+
+fn mutate_by(corpus: &[String], pieces: &[&str], random: &mut Random) -> String {
     let mut text = corpus[random.below(corpus.len())].clone();
     for _ in 0..=random.below(6) {
         let (from, to) = range(&text, random);
         match random.below(8) {
             0 => text.replace_range(from..to, ""),
             1 => text.truncate(from),
-            2 => text.insert_str(from, PIECES[random.below(PIECES.len())]),
-            3 => text.replace_range(from..to, PIECES[random.below(PIECES.len())]),
+            2 => text.insert_str(from, pieces[random.below(pieces.len())]),
+            3 => text.replace_range(from..to, pieces[random.below(pieces.len())]),
             4 => {
                 let piece = text[from..to].to_owned();
                 text.insert_str(to, &piece);

@@ -5,6 +5,7 @@
 //! filter ─┬─ cbpf        interpreted here, without a kernel; two filters compared call by call
 //!         ├─ kernel      installed on the running kernel, calls made under it
 //!         ├─ arm64       the same on an arm64 kernel in a virtual machine
+//!         ├─ audit       and what the kernel writes down of them
 //!         └─ containers  by crun's annotation
 //! JSON   ─┬─ libseccomp  what crun and runc would load, as a filter
 //!         └─ containers  by crun, runc and podman themselves
@@ -15,6 +16,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the whole crate is tests")]
 
 pub mod arm64;
+pub mod audit;
 pub mod case;
 pub mod cbpf;
 pub mod containers;

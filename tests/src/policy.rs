@@ -106,6 +106,8 @@ fn build(
         match product.format {
             Format::Json => built.json = Some(String::from_utf8(product.bytes).expect("JSON is text")),
             Format::Bpf => built.bpf = Some(Filter::from_bytes(&product.bytes).expect("an array of instructions")),
+            // Texts of the same program.
+            Format::Asm | Format::C | Format::Dot => {}
         }
     }
     Ok(built)

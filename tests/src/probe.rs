@@ -165,7 +165,7 @@ pub fn build(arch: Arch) -> Result<PathBuf, Skip> {
     let (compiler, extra) = match arch {
         _ if arch.name() == host => (program("cc"), None),
         Arch::Aarch64 => (program("aarch64-linux-gnu-gcc"), None),
-        Arch::Arm => (program("arm-linux-gnueabihf-gcc"), Some("-marm")),
+        Arch::Arm => (program("arm-linux-gnueabi-gcc").or_else(|_| program("arm-linux-gnueabihf-gcc")), Some("-marm")),
         _ => (Err(Skip(format!("no probe for {arch}"))), None),
     };
     let compiler = compiler?;

@@ -213,6 +213,26 @@ fn the_running_kernel_enforces_them_for_the_other_abis_too() {
     }
 }
 
+/// The kernel tells the calls behind `ipc` apart by the lower half of its first argument.
+#[test]
+fn a_version_in_ipc_leads_past_no_rule() {
+    let Some(Arch::X86_64) = or_skip(kernel::native()) else { return };
+    // A queue that nobody has made: ENOENT from msgget's own code.
+    let calls = [13, 0x1_000d, 0xffff_000d].map(|number| call(Arch::X86, "ipc", &[number, 0x7e57_ab1e, 0]).unwrap());
+    let Some(free) = or_skip(kernel::run(&[Job::new(&always(Action::Allow), &calls)])) else { return };
+    if free[0] != [Outcome::Errno(2); 3] {
+        or_skip::<()>(Err(Skip(format!("no ipc by int 0x80 in this kernel: {free:?}"))));
+        return;
+    }
+    let built = text("arch x86_64, x86\ndefault allow\ndeny(4094) { msgget }", &[Json, Bpf]).unwrap();
+    let jobs = [Job::new(built.bpf(), &calls)];
+    assert_eq!(or_skip(kernel::run(&jobs)), Some(vec![vec![Outcome::Errno(4094); 3]]));
+    if let Some(theirs) = or_skip(json_to_bpf(built.json(), Arch::X86_64)) {
+        let jobs = [Job::new(&theirs.unwrap(), &calls)];
+        assert_eq!(or_skip(kernel::run(&jobs)), Some(vec![vec![Outcome::Errno(4094); 3]]));
+    }
+}
+
 fn narrow(arch: Arch, args: [u64; 6]) -> [u64; 6] {
     if arch.bits() == 32 { args.map(|arg| arg & 0xffff_ffff) } else { args }
 }
@@ -305,4 +325,32 @@ fn an_arm64_kernel_enforces_them_too() {
             assert!(seen.is_of(*action, Watch::Nobody, *free), "{name}: {call:x?} is {action:?}, but {seen:?}");
         }
     }
+}
+
+/// The 32-bit ABI of the arm64 kernel, under our filters: its own numbers, its own token, registers of 32 bits.
+#[test]
+fn an_arm64_kernel_enforces_them_for_32_bit_programs_too() {
+    let arch = Arch::Arm;
+    let calls: Vec<Call> = calls(arch).into_iter().map(|call| Call { args: narrow(arch, call.args), ..call }).collect();
+    let mut jobs = vec![Job::new(&always(Action::Allow), &calls)];
+    let built = everything();
+    jobs.extend(built.iter().map(|(_, built)| Job::new(built.bpf(), &calls)));
+    let Some(outcomes) = or_skip(arm64::run_on(arch, &jobs)) else { return };
+    let (mut listed, mut foreign) = (0, 0);
+    for ((name, built), seen) in built.iter().zip(&outcomes[1..]) {
+        let is_listed = built.compiled.policy.archs.contains(&arch);
+        if is_listed {
+            listed += 1
+        } else {
+            foreign += 1
+        }
+        for ((call, seen), free) in calls.iter().zip(seen).zip(&outcomes[0]) {
+            let action = built.action(call);
+            assert!(is_listed || action == Action::KillProcess, "{name}: {call:x?}");
+            assert!(seen.is_of(action, Watch::Nobody, *free), "{name}: {call:x?} is {action:?}, but {seen:?}");
+        }
+    }
+    // `close(-1)` is what it is without a filter: the probe's way in works.
+    assert_eq!(outcomes[0][0], Outcome::Errno(9));
+    assert!(listed > 0 && foreign > 0, "policies with and without the ABI");
 }

@@ -69,6 +69,24 @@ fn on_every_example_both_outputs_say_the_same() {
     }
 }
 
+/// Conditions of many kinds, whose tests look alike here and there: the library makes one of those, and must not mix
+/// them up.
+#[test]
+fn many_conditions_beside_each_other_come_out_right() {
+    let policy = "default kill
+        allow { read(fd == -1), openat(dfd == AT_FDCWD, flags & O_ACCMODE == O_RDONLY), lseek(offset < 0),
+            mmap(prot & PROT_EXEC == 0 || flags & MAP_ANONYMOUS), kill(sig in {0, SIGTERM..SIGSTOP}), execve, exit_group,
+            ioctl(cmd not in {TIOCSTI, TIOCLINUX}), clone(clone_flags & CLONE_NEWUSER == 0 && !(flags & CLONE_NEWNS)),
+            personality(persona in {0, 8, 0x20000, 0x20008, 0xffffffff}), prctl(option == PR_SET_NAME),
+            futex(op & 0x7f in {FUTEX_WAIT, FUTEX_WAKE}) }
+        deny(ENOSYS) { clone3 }";
+    for arch in ["x86_64", "aarch64", "riscv64"] {
+        let built = text(&format!("arch {arch}\n{policy}"), &[Json, Bpf]).unwrap();
+        let Some(found) = or_skip(differing(&built, Options { optimize: false })) else { return };
+        assert_eq!(found, [], "{arch}");
+    }
+}
+
 const DENY: Action = Action::Errno(1);
 
 fn both(policy: &str, host: Arch) -> Option<(Built, Filter)> {
@@ -94,6 +112,78 @@ fn both_outputs_open_the_multiplexer_together_or_there_is_none() {
     let built = text(policy, &[Bpf]).unwrap();
     let socketcall = call(Arch::X86, "socketcall", &[1]).unwrap();
     assert_eq!(built.bpf().action(&socketcall), Ok(DENY));
+}
+
+/// The upper half of what `ipc` is given is a version, at which the kernel does not look to tell the calls apart.
+#[test]
+fn a_call_behind_ipc_is_found_under_any_version() {
+    let rules = ["default allow\ndeny { msgget, semop }", "default deny\nallow { read, msgget, semop }"];
+    for (archs, versioned) in
+        [("x86_64, x86", true), ("ppc64le", true), ("mipsel64, mipsel", true), ("s390x, s390", false)]
+    {
+        for (rules, [ruled, other]) in rules.into_iter().zip([[DENY, Action::Allow], [Action::Allow, DENY]]) {
+            let built = text(&format!("arch {archs}\n{rules}"), &[Json, Bpf]).unwrap();
+            let policy = &built.compiled.policy;
+            let host = policy.archs[0].native();
+            // The other byte order is read by nobody here.
+            let Some(theirs) = or_skip(json_to_bpf(built.json(), host)) else { return };
+            let theirs = (!host.is_big_endian()).then(|| theirs.unwrap());
+            for &arch in policy.archs.iter().filter(|&&arch| call(arch, "ipc", &[]).is_some()) {
+                // s390 refuses a version.
+                let versioned = if versioned { ruled } else { other };
+                let mut calls = vec![(13, ruled), (1, ruled), (2, other), (0, other), (0xd_0000, other)];
+                calls.extend([(0x1_000d, versioned), (0xffff_0001, versioned)]);
+                if arch.bits() == 64 {
+                    calls.extend([(7 << 32 | 13, ruled), (7 << 32 | 2, other)]);
+                }
+                for (number, action) in calls {
+                    let call = call(arch, "ipc", &[number]).unwrap();
+                    assert_eq!(built.action(&call), action, "{archs}: {rules}: {call:x?}");
+                    if let Some(theirs) = &theirs {
+                        let answers = [built.bpf().action(&call), theirs.action(&call)];
+                        assert_eq!(answers, [Ok(action), Ok(action)], "{archs}: {rules}: {call:x?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What libseccomp refuses kpolc does not write; what it takes kpolc does.
+#[test]
+fn errnos_and_actions_are_refused_where_libseccomp_refuses_them() {
+    let words = ["kill", "kill_thread", "trap", "log", "allow", "notify"].map(str::to_owned);
+    let numbers = [0, 1, 4094, 4095].into_iter().map(|errno| format!("deny({errno})"));
+    let numbers = numbers.chain([0, 1, 4094, 4095, 65535].map(|message| format!("trace({message})")));
+    for action in words.into_iter().chain(numbers) {
+        for as_default in [true, false] {
+            if as_default && action == "notify" {
+                continue;
+            }
+            let other = if action.starts_with("deny") { "allow" } else { "deny(7)" };
+            let (default, rule) = if as_default { (action.as_str(), other) } else { (other, action.as_str()) };
+            let policy = format!("arch x86_64\nlistener \"/run/a.sock\"\ndefault {default}\n{rule} {{ getpid }}");
+            assert!(text(&policy, &[Bpf]).is_ok(), "{policy}");
+            let (word, number) = action.split_once('(').unwrap_or((action.as_str(), ""));
+            let number = number.trim_end_matches(')');
+            let said = match word {
+                "deny" => format!("SCMP_ACT_ERRNO\", \"X\": {number}, \"Y\": \""),
+                "trace" => format!("SCMP_ACT_TRACE\", \"X\": {number}, \"Y\": \""),
+                "kill" => "SCMP_ACT_KILL_PROCESS".to_owned(),
+                word => format!("SCMP_ACT_{}", word.to_uppercase()),
+            };
+            let other = if other == "allow" { "SCMP_ACT_ALLOW" } else { "SCMP_ACT_ERRNO" };
+            let (default, rule) = if as_default { (said.as_str(), other) } else { (other, said.as_str()) };
+            let json = format!(
+                r#"{{"defaultAction": "{}", "syscalls": [{{"names": ["getpid"], "action": "{}"}}]}}"#,
+                default.replace('X', "defaultErrnoRet"),
+                rule.replace('X', "errnoRet"),
+            );
+            let Some(theirs) = or_skip(json_to_bpf(&json, Arch::X86_64)) else { return };
+            let ours = text(&policy, &[Json]).map(|_| ()).map_err(|found| found[0].0);
+            assert_eq!(ours, if theirs.is_ok() { Ok(()) } else { Err(Code::E055) }, "{policy}{json}: {theirs:?}");
+        }
+    }
 }
 
 /// Runtimes pass over entries equal to the default, so no meaning may hang on one.

@@ -8,9 +8,12 @@ use kpol_compiler::answer::import::{Options, import};
 use kpol_compiler::diagram::{Leaf, Store};
 use kpol_compiler::driver;
 use kpol_compiler::source::Memory;
-use kpol_compiler::spec::{Arch, Call, Environment, Nr};
-use kpol_tests::cbpf::{edges, numbers};
+use kpol_compiler::spec::{Action, Arch, Call, Environment, Nr};
+use kpol_tests::cbpf::{Filter, assemble::always, edges, numbers};
+use kpol_tests::kernel;
 use kpol_tests::libseccomp::{self, profile_to_bpf};
+use kpol_tests::policy;
+use kpol_tests::probe::Outcome;
 use kpol_tests::profile::Node;
 use kpol_tests::skip::{or_skip, shared_dir};
 
@@ -57,5 +60,49 @@ fn what_libseccomp_makes_of_the_corpus_comes_back() {
             }
         }
         assert!(calls >= values.len(), "{name}: {calls}");
+    }
+}
+
+/// Docker's rule on `socket` compares 64 bits of what the kernel takes as 32. `import` says so with a call that gets through,
+/// and offers a rule by name: this makes the call, under the one and under the other.
+#[test]
+fn what_walks_around_dockers_rule_does_not_walk_around_the_one_that_is_offered() {
+    const EPERM: u16 = 1;
+    const AF_VSOCK: u64 = 40;
+    let Some(shared) = or_skip(shared_dir()) else { return };
+    let Some(native) = or_skip(kernel::native()) else { return };
+    let profile = std::fs::read_to_string(shared.join("corpus/moby-default.json")).unwrap();
+    let node = Node::new(native);
+    let Some(theirs) = or_skip(profile_to_bpf(&profile, &node, libseccomp::Options { optimize: false })) else {
+        return;
+    };
+
+    let imported = import("moby-default.json", profile.as_bytes(), &Options::default()).unwrap().text;
+    let (kept, offered) = ("socket(arg0 not in {AF_ALG, AF_VSOCK})", "socket(family not in {AF_ALG, AF_VSOCK})");
+    assert!(imported.contains("`socket(0x100000028, …)`, which is `socket(AF_VSOCK, …)` to the kernel"), "{imported}");
+    assert!(imported.contains(&format!("`allow {{ {offered} }}`")), "{imported}");
+    let mended = imported.replace(&format!("allow {{ {kept} }}"), &format!("allow {{ {offered} }}"));
+    assert_ne!(mended, imported);
+    let options = driver::Options {
+        archs: Some(vec![native]),
+        caps: Some(policy::capabilities(&[])),
+        kernel: Some(policy::KERNEL),
+        ..driver::Options::default()
+    };
+    let built = policy::with_options(&mended, &options, &[driver::Format::Bpf]).unwrap();
+    let example = policy::example("docker-default", Some(&[]), &[driver::Format::Bpf]);
+
+    let call = |family: u64| policy::call(native, "socket", &[family, 1, 0]).unwrap();
+    let calls = [call(AF_VSOCK), call(0x1_0000_0000 | AF_VSOCK)];
+    let under = |filter: &Filter| kernel::run_under_filter(&filter.to_bytes(), 0, &calls);
+    let Some(free) = or_skip(under(&always(Action::Allow))) else { return };
+    let docker = or_skip(under(&theirs.unwrap())).unwrap();
+    assert_eq!(docker[0], Outcome::Errno(EPERM), "what is written plainly is refused");
+    // A socket, or EAFNOSUPPORT where the kernel has none; in any case the kernel's own answer.
+    assert_ne!(docker[1], Outcome::Errno(EPERM), "and what has a bit above it is not");
+    assert_eq!(matches!(docker[1], Outcome::Returned(_)), matches!(free[0], Outcome::Returned(_)));
+    for ours in [built.bpf(), example.bpf()] {
+        let seen = or_skip(under(ours)).unwrap();
+        assert_eq!(seen, [Outcome::Errno(EPERM), Outcome::Errno(EPERM)]);
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use kpol_compiler::spec::{Action, Arch, Call, Nr, arch::X32_BIT};
+use kpol_compiler::tables;
 use kpol_tests::cbpf::Filter;
 use kpol_tests::kernel;
 use kpol_tests::libseccomp::{Options, json_to_bpf, knows, profile_to_bpf, version};
@@ -222,4 +223,21 @@ fn the_running_kernel_answers_as_the_interpreter() {
     let Some(outcomes) = or_skip(kernel::run(&[Job::new(&filter, &calls)])) else { return };
     assert_eq!(outcomes[0][0], Outcome::Errno(4000));
     assert_eq!(outcomes[0][3], Outcome::ThreadKilled, "an ABI that is not listed");
+}
+
+/// W009 is as good as our table of which release knows which name: the library here has exactly the names of one release,
+/// at least those of its own number (distributions add to that).
+#[test]
+fn the_library_has_the_names_of_a_release_as_our_table_has_them() {
+    let Some((major, minor, patch)) = or_skip(version()) else { return };
+    let own = (major as u8, minor as u8, patch as u8);
+    let known: Vec<_> = tables::Syscall::all().filter(|call| knows(call.name()).unwrap()).collect();
+    let newest = known.iter().filter_map(|call| call.libseccomp_release()).max().unwrap();
+    assert!(newest >= own.min(tables::latest_libseccomp()), "{newest:?} in a library of {own:?}");
+    for call in tables::Syscall::all() {
+        let listed = call.libseccomp_release().is_some_and(|release| release <= newest);
+        let has = known.iter().any(|other| other.name() == call.name());
+        assert!(has || !listed, "`{}` is of {:?}, and {newest:?} lacks it", call.name(), call.libseccomp_release());
+        assert!(listed || !has || newest == tables::latest_libseccomp(), "`{}` is known, and not listed", call.name());
+    }
 }

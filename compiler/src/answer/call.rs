@@ -56,6 +56,9 @@ pub fn parse(text: &str) -> Result<Question, String> {
     let subject = match number(name) {
         Some(number) => Subject::Number(u32::try_from(number).map_err(|_| format!("{name} is no syscall's number"))?),
         None if is_name(name) => Subject::Name(name.to_owned()),
+        None if field(text, "type").is_some() => {
+            return Err("this record does not say which call it was: there is no `syscall=…` in it".to_owned());
+        }
         None => return Err(format!("`{text}` is not a call: write `socket(AF_ALG, _, 0)`, or paste an audit record")),
     };
     let mut given = Vec::new();
@@ -172,6 +175,8 @@ pub struct Pattern {
     pub nr: Nr,
     /// A policy that allows just these calls.
     pub policy: String,
+    /// Whether these are all calls of the number. Then nothing need be compiled: some numbers are too large to be declared.
+    pub all: bool,
 }
 
 impl Question {
@@ -213,7 +218,8 @@ impl Question {
             None => (format!("syscall asked_about = {:#x} on {arch}\n", nr.0), "asked_about".to_owned()),
         };
         let tests = tests.join(", ");
-        Some(Pattern { nr, policy: format!("arch {arch}\ndefault kill\n{declaration}allow {{ {name}({tests}) }}\n") })
+        let policy = format!("arch {arch}\ndefault kill\n{declaration}allow {{ {name}({tests}) }}\n");
+        Some(Pattern { nr, policy, all: tests.is_empty() })
     }
 
     /// The nearest name, where no ABI has the one that was asked about.

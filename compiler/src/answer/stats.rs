@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use super::call_name;
-use crate::bpf::{Insn, Program, SeccompData, Weights, always_allowed, op, run};
+use crate::bpf::{Program, SeccompData, Weights, always_allowed, run, walk};
 use crate::diagram::{Function, Leaf};
 use crate::spec::{Action, Arch, Call, Nr};
 use crate::tables;
@@ -59,7 +59,7 @@ pub fn calls(function: &Function, archs: &[Arch], declared: &BTreeMap<(Arch, Nr)
     archs.iter().map(|&arch| of(arch)).collect()
 }
 
-fn numbers(arch: Arch, declared: &BTreeMap<(Arch, Nr), String>) -> Vec<Nr> {
+pub(super) fn numbers(arch: Arch, declared: &BTreeMap<(Arch, Nr), String>) -> Vec<Nr> {
     let own = declared.keys().filter(|(of, _)| *of == arch).map(|(_, nr)| *nr);
     let mut all: Vec<Nr> = tables::Syscall::all_of(arch).filter_map(|call| call.nr(arch)).chain(own).collect();
     all.sort_unstable();
@@ -75,7 +75,7 @@ pub fn costs(program: &Program, archs: &[Arch], declared: &BTreeMap<(Arch, Nr), 
             let Some(name) = call_name(declared, arch, nr) else { continue };
             let data = SeccompData::new(&Call { arch, nr, args: [0; 6] });
             let Ok(ran) = run(program, &data) else { continue };
-            let most = walk(program, nr.0, arch.audit_token());
+            let most = walk(program, nr.0, arch.audit_token()).most;
             let bitmap = always_allowed(program, arch, nr);
             costs.push(Cost { arch, name: name.to_owned(), plain: ran.steps, most, bitmap });
         }
@@ -94,56 +94,4 @@ pub fn expected(program: &Program, arch: Arch, weights: &Weights) -> Option<f64>
         total += frequent.weight;
     }
     (total > 0.0).then(|| sum / total)
-}
-
-/// The longest way from each instruction, last instruction first: jumps lead forward only. Tests of the architecture
-/// and the number go the one way that they go; the accumulator is known while nothing but these were loaded.
-fn walk(program: &Program, nr: u32, token: u32) -> usize {
-    let insns = &program.0;
-    // Forward: which accumulator values reach an instruction (`None` is unknown). One known value or none is kept.
-    let mut reached: Vec<Option<Option<u32>>> = vec![None; insns.len()];
-    let mut longest = vec![0usize; insns.len()];
-    let mut most = 0;
-    if let Some(first) = reached.first_mut() {
-        *first = Some(Some(0));
-    }
-    for at in 0..insns.len() {
-        let Some(a) = reached[at] else { continue };
-        let Insn { code, jt, jf, k } = insns[at];
-        let steps = longest[at] + 1;
-        let mut go = |to: usize, a: Option<u32>| {
-            let Some(slot) = reached.get_mut(to) else { return };
-            *slot = match *slot {
-                None => Some(a),
-                Some(before) if before == a => Some(a),
-                Some(_) => Some(None),
-            };
-            longest[to] = longest[to].max(steps);
-        };
-        let by = |jump: u32| (at + 1).saturating_add(jump as usize);
-        match insns[at].class() {
-            op::RET => most = most.max(steps),
-            op::JMP if code & 0xf0 == op::JA => go(by(k), a),
-            op::JMP => match (a, code & op::X == 0) {
-                (Some(a), true) => {
-                    let holds = match code & 0xf0 {
-                        op::JEQ => a == k,
-                        op::JGT => a > k,
-                        op::JGE => a >= k,
-                        _ => a & k != 0,
-                    };
-                    go(by(u32::from(if holds { jt } else { jf })), Some(a));
-                }
-                _ => {
-                    go(by(u32::from(jt)), a);
-                    go(by(u32::from(jf)), a);
-                }
-            },
-            op::LD if code & !op::CLASS_MASK == op::ABS && k < 8 => go(at + 1, Some(if k == 0 { nr } else { token })),
-            op::ALU if code & 0xf0 == op::AND && code & op::X == 0 => go(at + 1, a.map(|a| a & k)),
-            op::LDX | op::ST | op::STX => go(at + 1, a),
-            _ => go(at + 1, None),
-        }
-    }
-    most
 }

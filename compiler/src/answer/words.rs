@@ -86,6 +86,63 @@ pub fn cases(store: &mut Store, arch: Arch, name: Option<&str>, set: Node) -> Ca
     Cases { cases, complete }
 }
 
+/// The first question of a function, and where each answer leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What is asked about: `family`, `cap CAP_SYS_ADMIN`, `kernel`.
+    pub subject: String,
+    /// Each answer with what is left of the function; disjoint.
+    pub ways: Vec<(String, Node)>,
+    /// Whether these are all.
+    pub complete: bool,
+}
+
+/// What a function asks about first, a whole argument at a time; `None` for one that asks nothing.
+pub fn step(store: &mut Store, arch: Arch, name: Option<&str>, node: Node) -> Option<Step> {
+    let (var, lo, hi) = store.split(node)?;
+    let mut writer = Writer { store, arch, name, cases: Vec::new(), complete: true };
+    let (subject, ways) = match var.place() {
+        Place::Cap(number) => {
+            let name = tables::capability_name(number).map_or_else(|| format!("{number}"), str::to_owned);
+            (format!("cap {name}"), vec![("held".to_owned(), hi), ("not held".to_owned(), lo)])
+        }
+        Place::Kernel(_) => {
+            let parts = writer.releases(node)?;
+            let ways = parts
+                .into_iter()
+                .map(|(tests, rest)| (tests.join(", ").replace("not kernel >=", "<").replace("kernel ", ""), rest));
+            ("kernel".to_owned(), ways.collect())
+        }
+        Place::Arg { arg, .. } => {
+            let (mut subject, ways) = writer.ways(arg, node);
+            // `type & SOCK_TYPE_MASK == …` everywhere is a question about `type & SOCK_TYPE_MASK`.
+            let masked = |test: &Option<String>| {
+                let rest = test.as_ref()?.strip_prefix(&format!("{subject} & "))?;
+                let end = if rest.starts_with('(') { rest.find(')')? + 1 } else { rest.find(' ')? };
+                Some(rest[..end].to_owned())
+            };
+            let masks: Vec<Option<String>> = ways.iter().map(|(test, _)| masked(test)).collect();
+            if let Some(Some(mask)) = masks.first()
+                && masks.iter().all(|other| other.as_ref() == Some(mask))
+            {
+                subject = format!("{subject} & {mask}");
+            }
+            let bare = |test: String| test.strip_prefix(&format!("{subject} ")).map_or(test.clone(), str::to_owned);
+            let ways = ways.into_iter().map(|(test, rest)| (test.map_or("any".to_owned(), bare), rest)).collect();
+            (subject, ways)
+        }
+    };
+    Some(Step { subject, ways, complete: writer.complete })
+}
+
+/// A value of a parameter as a person would write it; of flags, each by its name.
+pub fn value(call: &str, param: &'static str, arch: Arch, value: u64, flags: bool) -> String {
+    let known = tables::syscall(call).and_then(|call| call.params(arch)?.iter().find(|known| known.name == param));
+    let bits = known.map_or(64, |known| known.bits).min(arch.bits());
+    let word = Word { arg: 0, bits, signed: false, label: String::new(), param: Some((call, param)), arch };
+    if flags { word.flags(value) } else { word.value(i128::from(value)) }
+}
+
 struct Writer<'a> {
     store: &'a mut Store,
     arch: Arch,
@@ -141,30 +198,53 @@ impl<'a> Writer<'a> {
     }
 
     fn kernel(&mut self, set: Node, case: &mut Case) {
-        let bit_of = |place| match place {
-            Place::Kernel(bit) => Some(bit),
-            _ => None,
-        };
-        let all: Vec<u8> = (0..16).rev().collect();
-        let Some(parts) = partition(self.store, set, &all, false, &bit_of) else {
+        let Some(parts) = self.releases(set) else {
             self.complete = false;
             return;
         };
-        let version = |number: i128| KernelVersion { major: (number >> 8) as u8, minor: (number & 0xff) as u8 };
-        for (from, to, rest) in parts {
+        for (tests, rest) in parts {
             let before = case.when.len();
-            if from > 0 {
-                case.when.push(format!("kernel >= {}", version(from)));
-            }
-            if to < 0xffff {
-                case.when.push(format!("not kernel >= {}", version(to + 1)));
-            }
+            case.when.extend(tests);
             self.node(rest, case);
             case.when.truncate(before);
         }
     }
 
+    /// Ranges of releases as conditions, with what is left of the function in each; `None` if they are too many.
+    fn releases(&self, set: Node) -> Option<Vec<(Vec<String>, Node)>> {
+        let bit_of = |place| match place {
+            Place::Kernel(bit) => Some(bit),
+            _ => None,
+        };
+        let all: Vec<u8> = (0..16).rev().collect();
+        let parts = partition(self.store, set, &all, false, &bit_of)?;
+        let version = |number: i128| KernelVersion { major: (number >> 8) as u8, minor: (number & 0xff) as u8 };
+        let parts = parts.into_iter().map(|(from, to, rest)| {
+            let mut tests = Vec::new();
+            if from > 0 {
+                tests.push(format!("kernel >= {}", version(from)));
+            }
+            if to < 0xffff {
+                tests.push(format!("not kernel >= {}", version(to + 1)));
+            }
+            (tests, rest)
+        });
+        Some(parts.collect())
+    }
+
     fn argument(&mut self, arg: u8, set: Node, case: &mut Case) {
+        let (_, ways) = self.ways(arg, set);
+        for (test, rest) in ways {
+            let before = case.tests.len();
+            case.tests.extend(test);
+            self.node(rest, case);
+            case.tests.truncate(before);
+        }
+    }
+
+    /// What an argument's values lead to: each test with what is left of the function where it holds, and how the
+    /// argument is called in them.
+    fn ways(&mut self, arg: u8, set: Node) -> (String, Vec<(Option<String>, Node)>) {
         let asked = asked(self.store, arg, set);
         let word = self.word(arg, asked);
         let bit_of = |place| match place {
@@ -182,13 +262,14 @@ impl<'a> Writer<'a> {
             }
         }
         if ranges.is_none() && masked.is_none() {
-            if asked >> 32 != 0 && asked & 0xffff_ffff != 0 {
-                self.halves(arg, set, case);
+            let ways = if asked >> 32 != 0 && asked & 0xffff_ffff != 0 {
+                self.halves(arg, set)
             } else {
-                self.bits(&word, set, case);
-            }
-            return;
+                self.bits(&word, set)
+            };
+            return (word.label, ways);
         }
+        let mut ways = Vec::with_capacity(exits.len());
         for exit in exits {
             let plain = ranges.as_ref().map(|parts| word.ranges(parts, exit));
             let under = masked.as_ref().and_then(|parts| word.masked(parts, exit, &some, asked));
@@ -201,15 +282,14 @@ impl<'a> Writer<'a> {
                     continue;
                 }
             };
-            case.tests.push(best);
-            self.node(exit, case);
-            case.tests.pop();
+            ways.push((Some(best), exit));
         }
+        (word.label, ways)
     }
 
     /// The upper half of a register as ranges, the lower as what it is then: many filters compare 64 bits of what the
     /// kernel takes as 32.
-    fn halves(&mut self, arg: u8, set: Node, case: &mut Case) {
+    fn halves(&mut self, arg: u8, set: Node) -> Vec<(Option<String>, Node)> {
         // A node that asks about the lower half is where the upper one ends.
         let bit_of = |place| match place {
             Place::Arg { arg: of, bit } if of == arg && bit >= 32 => Some(bit),
@@ -218,10 +298,9 @@ impl<'a> Writer<'a> {
         let upper: Vec<u8> = (32..64).rev().collect();
         let Some(parts) = partition(self.store, set, &upper, false, &bit_of) else {
             let word = self.word(arg, u64::MAX);
-            self.bits(&word, set, case);
-            return;
+            return self.bits(&word, set);
         };
-        for (from, to, rest) in parts {
+        let parts = parts.into_iter().map(|(from, to, rest)| {
             let (low, high) = (from << 32, (to << 32) + 0xffff_ffff);
             let test = match (low == 0, high == u64::MAX.into()) {
                 (true, true) => None,
@@ -229,15 +308,13 @@ impl<'a> Writer<'a> {
                 (false, true) => Some(format!("arg{arg} >= {}", number(low))),
                 (false, false) => Some(format!("arg{arg} in {{{}..{}}}", number(low), number(high))),
             };
-            let before = case.tests.len();
-            case.tests.extend(test);
-            self.node(rest, case);
-            case.tests.truncate(before);
-        }
+            (test, rest)
+        });
+        parts.collect()
     }
 
     /// Path by path: what is neither few ranges nor few values under a mask.
-    fn bits(&mut self, word: &Word<'_>, set: Node, case: &mut Case) {
+    fn bits(&mut self, word: &Word<'_>, set: Node) -> Vec<(Option<String>, Node)> {
         let mut found: Vec<(u64, u64, Node)> = Vec::new();
         let mut stack = vec![(set, 0u64, 0u64)];
         while let Some((node, mask, value)) = stack.pop() {
@@ -257,15 +334,15 @@ impl<'a> Writer<'a> {
                 _ => found.push((mask, value, node)),
             }
         }
-        for (mask, value, rest) in found {
-            case.tests.push(if mask.count_ones() == u32::from(word.bits) {
+        let ways = found.into_iter().map(|(mask, value, rest)| {
+            let test = if mask.count_ones() == u32::from(word.bits) {
                 format!("{} == {}", word.label, word.value(value.into()))
             } else {
                 format!("{} & {} == {}", word.label, word.flags(mask), word.flags(value))
-            });
-            self.node(rest, case);
-            case.tests.pop();
-        }
+            };
+            (Some(test), rest)
+        });
+        ways.collect()
     }
 
     /// The parameter, where the policy looks at no more of the register than the kernel does; else the register.
@@ -370,7 +447,9 @@ impl Word<'_> {
             && from != to
         {
             if from == first && to != last && outside.iter().any(|&(from, to)| from != to) {
-                return (1, format!("{label} <= {}", self.value(to)));
+                // Nobody says `fd <= -1`.
+                let test = if to == -1 { format!("{label} < 0") } else { format!("{label} <= {}", self.value(to)) };
+                return (1, test);
             }
             if to == last && from != first && outside.iter().any(|&(from, to)| from != to) {
                 return (1, format!("{label} >= {}", self.value(from)));

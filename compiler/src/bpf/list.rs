@@ -14,17 +14,22 @@ use std::fmt::Write as _;
 use super::insn::{Insn, Program, op};
 use crate::spec::{Action, Arch};
 
+/// One instruction in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// `l1`, where a jump leads here.
+    pub label: Option<String>,
+    /// `jeq  #0xc000003e, l1, l2`
+    pub words: String,
+    /// What its numbers mean.
+    pub comment: Option<String>,
+}
+
 /// The listing. Instructions that make no sense are shown as their numbers.
 pub fn list(program: &Program) -> String {
-    let mut labels: BTreeMap<usize, usize> =
-        program.0.iter().enumerate().flat_map(|(at, &insn)| targets(at, insn)).map(|target| (target, 0)).collect();
-    for (number, label) in labels.values_mut().enumerate() {
-        *label = number + 1;
-    }
     let mut text = String::new();
-    for (at, &insn) in program.0.iter().enumerate() {
-        let label = labels.get(&at).map_or(String::new(), |label| format!("l{label}:"));
-        let (words, comment) = words(at, insn, &labels);
+    for Line { label, words, comment } in lines(program) {
+        let label = label.map_or(String::new(), |label| format!("{label}:"));
         // Writing to a String cannot fail.
         let _ = match comment {
             Some(comment) => writeln!(text, "{label:<8}{words:<32}; {comment}"),
@@ -32,6 +37,20 @@ pub fn list(program: &Program) -> String {
         };
     }
     text
+}
+
+/// The same, an instruction each.
+pub fn lines(program: &Program) -> Vec<Line> {
+    let mut labels: BTreeMap<usize, usize> =
+        program.0.iter().enumerate().flat_map(|(at, &insn)| targets(at, insn)).map(|target| (target, 0)).collect();
+    for (number, label) in labels.values_mut().enumerate() {
+        *label = number + 1;
+    }
+    let line = |(at, &insn): (usize, &Insn)| {
+        let (words, comment) = words(at, insn, &labels);
+        Line { label: labels.get(&at).map(|label| format!("l{label}")), words, comment }
+    };
+    program.0.iter().enumerate().map(line).collect()
 }
 
 fn targets(at: usize, insn: Insn) -> Vec<usize> {

@@ -35,6 +35,7 @@
 //! | `interpret` | a program and a call | the answer: the oracle of the tests |
 //! | `word`, `symbolic` | a program | the function that it is |
 //! | `prove` | a policy and a program | equal, or a call where they are not |
+//! | `walk` | a program and a number | the ways that its calls can take |
 //! | `list` | a program | a text |
 //!
 //! INVARIANT: what [`write`](self::write()) returns passes [`check`](self::check()), and [`read`] of it gives the very nodes
@@ -53,6 +54,7 @@ mod list;
 mod prove;
 mod symbolic;
 mod test;
+mod walk;
 mod weights;
 mod word;
 mod write;
@@ -62,9 +64,10 @@ pub use bitmap::always_allowed;
 pub use check::{CheckError, check};
 pub use insn::{ByteOrder, DecodeError, Insn, MAX_LEN, Program, op};
 pub use interpret::{Run, SeccompData, run};
-pub use list::list;
+pub use list::{Line, lines, list};
 pub use prove::{Disproof, prove};
 pub use symbolic::{Foreign, ReadError, Reading, read};
+pub use walk::{Walk, walk};
 pub use weights::{Frequent, Weights, WeightsError, WeightsErrorKind};
 pub use write::{Heavy, WriteError, write};
 

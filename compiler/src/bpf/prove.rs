@@ -11,7 +11,7 @@ use super::insn::Program;
 use super::symbolic::{self, ReadError};
 use super::test::Tests;
 use crate::diagram::{Function, Leaf, Node, Store};
-use crate::policy::Policy;
+use crate::policy::{Policy, witness};
 use crate::spec::{Arch, Call, Nr};
 
 /// Where a program is not its policy.
@@ -25,6 +25,8 @@ pub enum Disproof {
     Call {
         /// The call.
         call: Call,
+        /// The same in words.
+        text: String,
         /// What the policy says.
         expected: Leaf,
         /// What the program answers.
@@ -34,6 +36,10 @@ pub enum Disproof {
     Foreign {
         /// The tokens.
         tokens: RangeInclusive<u32>,
+        /// Number of a call that comes through.
+        nr: Nr,
+        /// Its arguments.
+        args: [u64; 6],
     },
 }
 
@@ -42,12 +48,11 @@ impl fmt::Display for Disproof {
         match self {
             Self::Unreadable(error) => write!(f, "the program cannot be read back: {error}"),
             Self::Overflow => f.write_str("the program is too large to be read back"),
-            Self::Call { call, expected, found } => {
-                write!(f, "number {} on {} with arguments {:#x?}: ", call.nr.0, call.arch, call.args)?;
-                write!(f, "the policy says {expected:?}, the program {found:?}")
-            }
-            Self::Foreign { tokens } => {
-                write!(f, "architecture {:#010x} is not in the policy and does not end the process", tokens.start())
+            Self::Call { text, expected, found, .. } => write!(f, "{text} should get {expected}, and gets {found}"),
+            Self::Foreign { tokens, nr, args } => {
+                let token = tokens.start();
+                write!(f, "number {} with the arguments {args:x?} of architecture {token:#010x}, ", nr.0)?;
+                f.write_str("which the policy does not list, should end the process, and does not")
             }
         }
     }
@@ -71,7 +76,7 @@ pub fn prove(store: &mut Store, policy: &Policy, program: &Program) -> Result<()
             let Some(nr) = first_owned(arch, &range) else { continue };
             let expected = Tests::narrow(store, arch, expected);
             if expected != found {
-                return Err(witness(store, arch, nr, expected, found));
+                return Err(disproof(store, policy, (arch, nr), expected, found));
             }
         }
     }
@@ -79,12 +84,14 @@ pub fn prove(store: &mut Store, policy: &Policy, program: &Program) -> Result<()
     for foreign in &reading.foreign {
         for (range, node) in foreign.table.intervals() {
             let asked = match foreign.arch {
-                Some(arch) => first_owned(arch, &range).is_some(),
-                None => true,
+                Some(arch) => first_owned(arch, &range),
+                None => Some(Nr(*range.start())),
             };
-            if asked && node != Node::action(Function::FOREIGN) {
-                return Err(Disproof::Foreign { tokens: foreign.tokens.clone() });
-            }
+            let Some(nr) = asked.filter(|_| node != Node::action(Function::FOREIGN)) else { continue };
+            let lives = store.where_action(node, &|action| action != Function::FOREIGN);
+            let Some((cube, _)) = store.witness(lives, &|leaf| leaf == Leaf::True) else { continue };
+            let args = cube.args.map(|bits| bits.value);
+            return Err(Disproof::Foreign { tokens: foreign.tokens.clone(), nr, args });
         }
     }
     if store.overflowed() { Err(Disproof::Overflow) } else { Ok(()) }
@@ -99,16 +106,16 @@ fn first_owned(arch: Arch, range: &RangeInclusive<u32>) -> Option<Nr> {
         .find(|&nr| arch.owns(nr))
 }
 
-fn witness(store: &mut Store, arch: Arch, nr: Nr, expected: Node, found: Node) -> Disproof {
+fn disproof(store: &mut Store, policy: &Policy, (arch, nr): (Arch, Nr), expected: Node, found: Node) -> Disproof {
     let differ = store.differ(expected, found);
     match store.witness(differ, &|leaf| leaf == Leaf::True) {
         Some((cube, _)) if !store.overflowed() => {
-            let args = cube.args.map(|bits| bits.value);
-            let environment = crate::spec::Environment::default();
+            let (call, environment) = witness::call(arch, nr, &cube);
             Disproof::Call {
-                call: Call { arch, nr, args },
-                expected: store.at(expected, &environment, &args),
-                found: store.at(found, &environment, &args),
+                call,
+                text: witness::describe(arch, nr, policy.call_name(arch, nr), &cube),
+                expected: store.at(expected, &environment, &call.args),
+                found: store.at(found, &environment, &call.args),
             }
         }
         _ => Disproof::Overflow,

@@ -115,6 +115,7 @@ codes! {
     W016 "empty braces"
     W017 "override without effect"
     W018 "unknown code in a silencer"
+    W019 "exception without effect"
 }
 
 impl Code {

@@ -37,6 +37,9 @@ pub struct Operand {
 impl Store {
     /// The set of calls where `operand` compares so with `value`, whose low `operand.bits` bits count.
     pub fn compare(&mut self, operand: Operand, comparison: Comparison, value: u64) -> Node {
+        if let Some(&known) = self.compared.get(&(operand, comparison, value)) {
+            return known;
+        }
         let mut node = Node::TRUE;
         for bit in 0..operand.bits {
             let wanted = value >> bit & 1 == 1;
@@ -52,6 +55,7 @@ impl Store {
             let (lo, hi) = if sign { (on_one, on_zero) } else { (on_zero, on_one) };
             node = if operand.mask >> bit & 1 == 1 { self.make(Var::arg(operand.arg, bit), lo, hi) } else { lo };
         }
+        self.compared.insert((operand, comparison, value), node);
         node
     }
 

@@ -26,9 +26,11 @@ mod cube;
 mod function;
 mod node;
 mod store;
+mod union;
 
 pub use compare::{Comparison, Operand};
 pub use cube::{Bits, Cube};
 pub use function::{Function, Table};
 pub use node::{Leaf, Node, Place, Var};
 pub use store::Store;
+pub use union::Cover;

@@ -1,5 +1,7 @@
 //! Names of things in a diagram: nodes, leaves, variables.
 
+use std::fmt;
+
 use crate::spec::Action;
 
 /// A function of environment and arguments, in the [`Store`](super::Store) that made it.
@@ -15,6 +17,16 @@ pub enum Leaf {
     True,
     /// In a policy: what happens.
     Act(Action),
+}
+
+impl fmt::Display for Leaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::False => f.write_str("nothing"),
+            Self::True => f.write_str("something"),
+            Self::Act(action) => write!(f, "`{action}`"),
+        }
+    }
 }
 
 /// Set in leaves, so that a leaf needs no place in the store.

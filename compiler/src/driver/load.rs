@@ -49,6 +49,10 @@ pub struct Filter {
     pub function: Function,
     /// ABIs through which a process may live under it; calls of all others end it.
     pub archs: Vec<Arch>,
+    /// Those of them whose calls it tells apart: what there is to show.
+    pub spoken: Vec<Arch>,
+    /// What calls of ABIs get that are not among these, each with whom it means.
+    pub others: Vec<(String, Action)>,
     /// Names of calls that it declares itself.
     pub declared: BTreeMap<(Arch, Nr), String>,
     /// Facts about the file that its reader must know to trust the answer.
@@ -127,6 +131,8 @@ fn kpol(loader: &dyn Loader, path: &Path, name: String, options: &Options, store
         form: Form::Kpol,
         function: settle(policy.function.clone(), options, store),
         archs: policy.archs.clone(),
+        spoken: policy.archs.clone(),
+        others: vec![(EVERY_OTHER.to_owned(), Function::FOREIGN)],
         declared: policy.declared.clone(),
         remarks: Vec::new(),
         rules: Some(Rules { policy, resolved, graph }),
@@ -177,6 +183,9 @@ fn json(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Resul
         form: Form::Json,
         function: Function::default(),
         archs: Vec::new(),
+        spoken: Vec::new(),
+        // libseccomp's own answer, unless a profile says otherwise, which none of these can.
+        others: vec![(EVERY_OTHER.to_owned(), Action::KillThread)],
         declared: BTreeMap::new(),
         remarks: Vec::new(),
         rules: None,
@@ -200,8 +209,9 @@ fn json(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Resul
         filter.remarks.push(format!("`{name}` has `minKernel`, so it is read as Docker reads it"));
     }
     if !unknown.is_empty() {
-        let names: Vec<String> = unknown.iter().map(|name| format!("`{name}`")).collect();
-        filter.remarks.push(format!("names that libseccomp does not know do nothing: {}", names.join(", ")));
+        let names: Vec<String> = unknown.iter().take(20).map(|name| format!("`{name}`")).collect();
+        let more = if unknown.len() > 20 { format!(" and {} more", unknown.len() - 20) } else { String::new() };
+        filter.remarks.push(format!("names that libseccomp does not know do nothing: {}{more}", names.join(", ")));
     }
     for (call, archs) in unclear {
         let archs: Vec<&str> = archs.into_iter().map(Arch::name).collect();
@@ -212,6 +222,7 @@ fn json(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Resul
     }
     filter.function = settle(filter.function, options, store);
     filter.archs = filter.function.tables.keys().copied().collect();
+    filter.spoken.clone_from(&filter.archs);
     Ok(filter)
 }
 
@@ -232,18 +243,47 @@ fn raw(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Result
         .collect();
     let reading = bpf::read(store, &program, &archs).map_err(|error| wrong(&error))?;
     let function = settle(reading.function, options, store);
-    let archs =
+    let archs: Vec<Arch> =
         function.tables.iter().filter(|(arch, table)| !ends_all(**arch, table)).map(|(&arch, _)| arch).collect();
+    let (spoken, others) = told_apart(&function, &archs, &reading.foreign);
     Ok(Filter {
         name: name.to_owned(),
         form: Form::Bpf,
         function,
         archs,
+        spoken,
+        others,
         declared: BTreeMap::new(),
         remarks: Vec::new(),
         rules: None,
         program: Some(program),
     })
+}
+
+const EVERY_OTHER: &str = "every other ABI";
+
+/// ABIs whose calls get different answers, and what those of the others get. A filter with one answer for everything
+/// speaks of all.
+fn told_apart(function: &Function, archs: &[Arch], foreign: &[bpf::Foreign]) -> (Vec<Arch>, Vec<(String, Action)>) {
+    let alike = |arch: &Arch| function.tables.get(arch).and_then(|table| answer::constant(*arch, table));
+    let spoken: Vec<Arch> = archs.iter().copied().filter(|arch| alike(arch).is_none()).collect();
+    let mut rest = foreign.iter().filter(|part| part.arch.is_none()).map(|part| {
+        let mut intervals = part.table.intervals();
+        intervals.next().filter(|_| intervals.next().is_none()).and_then(|(_, node)| node.as_action())
+    });
+    let first = rest.next().flatten();
+    let rest = first.filter(|_| rest.all(|action| action == first));
+    if spoken.is_empty() {
+        return (archs.to_vec(), rest.map(|action| (EVERY_OTHER.to_owned(), action)).into_iter().collect());
+    }
+    let mut others: BTreeMap<Action, Vec<&str>> = BTreeMap::new();
+    for (arch, action) in function.tables.keys().filter_map(|arch| Some((arch, alike(arch)?))) {
+        if Some(action) != rest {
+            others.entry(action).or_default().push(arch.name());
+        }
+    }
+    let others = others.into_iter().map(|(action, names)| (names.join(", "), action));
+    (spoken, others.chain(rest.map(|action| (EVERY_OTHER.to_owned(), action))).collect())
 }
 
 /// Whether no call of the ABI leaves the thread alive.

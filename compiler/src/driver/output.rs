@@ -4,37 +4,125 @@
 //! oci::WriteError::OpensMultiplexer { name: "socket", … }   →   E054 at the pattern that filters `socket`
 //! ```
 
-use kpol_grammar::ast::{self, StatementKind};
+use std::path::Path;
 
-use super::{Compiled, Format, Options, Product};
-use crate::bpf;
+use kpol_grammar::ast::{self, StatementKind};
+use kpol_grammar::did_you_mean;
+
+use super::{Compiled, Format, Options, Product, Writer};
+use crate::bpf::{self, Aim, Program};
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
+use crate::emit;
 use crate::oci;
+use crate::source::Sources;
 use crate::spec::{Action, Arch, Nr};
 use crate::tables;
 
-/// A product with what was found while it was made.
-pub(super) struct Output {
-    /// The file; `None` where there is an error.
-    pub product: Option<Product>,
+/// Products with what was found while they were made.
+#[derive(Default)]
+pub(super) struct Outputs {
+    /// The files; those without an error.
+    pub products: Vec<Product>,
     /// Errors and warnings.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Makes and proves one output.
-pub(super) fn make(compiled: &mut Compiled, format: Format, options: &Options) -> Output {
-    match format {
-        Format::Json => json(compiled, options),
-        Format::Bpf => bpf(compiled, &options.aim),
+/// One product, or none where there is an error, and warnings.
+struct Output {
+    product: Option<Product>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Makes and proves each output. The program that several of them hold is made once.
+pub(super) fn make(
+    writer: &dyn Writer,
+    compiled: &mut Compiled,
+    formats: &[Format],
+    options: &Options,
+    path: &Path,
+    sources: &Sources,
+) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut program: Option<Option<Program>> = None;
+    for &format in formats {
+        let output = match format {
+            Format::Json => json(writer, compiled, options),
+            Format::Dot => dot(compiled, options, path),
+            Format::Bpf | Format::Asm | Format::C => {
+                let made = program.get_or_insert_with(|| match bpf(writer, compiled, &options.aim) {
+                    Ok(program) => Some(program),
+                    Err(diagnostic) => {
+                        outputs.diagnostics.push(*diagnostic);
+                        None
+                    }
+                });
+                let Some(program) = made else { continue };
+                text(compiled, format, program, path, sources)
+            }
+        };
+        outputs.products.extend(output.product);
+        outputs.diagnostics.extend(output.diagnostics);
+    }
+    outputs
+}
+
+/// A text of the program, read back.
+fn text(compiled: &mut Compiled, format: Format, program: &Program, path: &Path, sources: &Sources) -> Output {
+    let name = path.display().to_string();
+    let Compiled { store, policy, resolved, .. } = compiled;
+    let built = emit::Built { file: &name, policy, resolved, sources, program };
+    let (bytes, read) = match format {
+        Format::Asm => {
+            let text = emit::asm::write(&built, store);
+            (text.clone().into_bytes(), emit::asm::assemble(&text))
+        }
+        Format::C => {
+            let text = emit::c::write(&built, store);
+            (text.clone().into_bytes(), emit::c::read(&text))
+        }
+        _ => {
+            let order = byte_order(compiled);
+            let bytes = program.to_bytes(order);
+            let read = Program::from_bytes(&bytes, order).ok();
+            (bytes, read)
+        }
+    };
+    if read.as_ref() != Some(program) {
+        let message = "internal error: the text does not say the filter that it was made of";
+        let diagnostic = Diagnostic::new(Code::E099, file_start(compiled), message);
+        return Output { product: None, diagnostics: vec![diagnostic] };
+    }
+    let proven = compiled.policy.archs.clone();
+    Output { product: Some(Product { format, bytes, proven }), diagnostics: Vec::new() }
+}
+
+fn dot(compiled: &mut Compiled, options: &Options, path: &Path) -> Output {
+    let name = path.display().to_string();
+    match emit::dot::write(&name, &compiled.policy, &options.calls, &mut compiled.store) {
+        Ok(text) => {
+            let product = Product { format: Format::Dot, bytes: text.into_bytes(), proven: Vec::new() };
+            Output { product: Some(product), diagnostics: Vec::new() }
+        }
+        Err(name) => {
+            let near = did_you_mean(&name, tables::Syscall::all().map(tables::Syscall::name));
+            let message = format!("no syscall `{name}` to draw: none of the policy's architectures has it");
+            let diagnostic = Diagnostic::new(Code::E030, file_start(compiled), message);
+            let diagnostic = match near.filter(|near| *near != name) {
+                Some(near) => diagnostic.help(format!("did you mean `--call {near}`?")),
+                None => diagnostic,
+            };
+            Output { product: None, diagnostics: vec![diagnostic] }
+        }
     }
 }
 
-fn json(compiled: &mut Compiled, options: &Options) -> Output {
+fn json(writer: &dyn Writer, compiled: &mut Compiled, options: &Options) -> Output {
     if let Some(diagnostic) = defaults_differ(compiled) {
         return Output { product: None, diagnostics: vec![diagnostic] };
     }
     let target = oci::Target { libseccomp: options.libseccomp, ..oci::Target::default() };
-    match oci::write(&mut compiled.store, &compiled.policy, &target) {
+    let (store, policy) = (&mut compiled.store, &compiled.policy);
+    match writer.json(store, policy, &target).and_then(|draft| draft.prove(store, policy, &target)) {
         Ok(written) => Output {
             diagnostics: written.warnings.iter().filter_map(|warning| json_warning(compiled, warning)).collect(),
             product: Some(Product { format: Format::Json, bytes: written.json.into_bytes(), proven: written.proven }),
@@ -85,11 +173,14 @@ fn json_warning(compiled: &Compiled, warning: &oci::Warning) -> Option<Diagnosti
 
 fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
     use oci::WriteError as E;
+    if let E::Internal { what, .. } = error {
+        return disproved(compiled, "JSON", what);
+    }
     let text = error.to_string();
     // What comes before the semicolon says what is wrong, what comes behind it what to do.
     let (message, help) = text.split_once("; ").map_or((text.as_str(), None), |(what, how)| (what, Some(how)));
     let (code, place) = match error {
-        E::TrapData { name, .. } | E::NotifyRefused { name } => {
+        E::TrapData { name, .. } | E::NotifyRefused { name } | E::ActionRefused { name, .. } => {
             (Code::E055, name.as_ref().map_or_else(|| default_place(compiled), |name| place_of_name(compiled, name)))
         }
         E::NotifyWithoutListener => (Code::E049, notify_place(compiled)),
@@ -98,9 +189,9 @@ fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
         E::Differs { name, .. } => (Code::E051, place_of_name(compiled, name)),
         E::OpensMultiplexer { name, .. } => (Code::E054, place_of_name(compiled, name)),
         E::TooManyEntries { name, .. } => (Code::E053, place_of_name(compiled, name)),
-        E::Miscompiled(oci::Fault::Shared { name, .. } | oci::Fault::Unloaded { name, .. }) => {
-            (Code::E051, place_of_name(compiled, name))
-        }
+        E::Miscompiled(
+            oci::Fault::Shared { name, .. } | oci::Fault::Unloaded { name, .. } | oci::Fault::Wrong { name, .. },
+        ) => (Code::E051, place_of_name(compiled, name)),
         E::NativeMissing { .. } | E::MixedByteOrder { .. } => (Code::E055, arch_place(compiled)),
         E::TooLarge => (Code::E050, file_start(compiled)),
         E::Internal { .. } => (Code::E099, file_start(compiled)),
@@ -112,29 +203,29 @@ fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
     }
 }
 
-fn bpf(compiled: &mut Compiled, aim: &bpf::Aim) -> Output {
-    let failed = |diagnostic| Output { product: None, diagnostics: vec![diagnostic] };
+/// The program, proven.
+fn bpf(writer: &dyn Writer, compiled: &mut Compiled, aim: &Aim) -> Result<Program, Box<Diagnostic>> {
     let of_order = |big| compiled.policy.archs.iter().find(|arch| arch.is_big_endian() == big);
     if let (Some(little), Some(big)) = (of_order(false), of_order(true)) {
         let message = format!("no kernel loads a filter for both {little} and {big}: their bytes are in another order");
-        return failed(Diagnostic::new(Code::E055, arch_place(compiled), message).help("build a file for each"));
+        return Err(Box::new(Diagnostic::new(Code::E055, arch_place(compiled), message).help("build a file for each")));
     }
-    let program = match bpf::write(&mut compiled.store, &compiled.policy, aim) {
+    let program = match writer.bpf(&mut compiled.store, &compiled.policy, aim) {
         Ok(program) => program,
-        Err(error) => return failed(bpf_error(compiled, &error)),
+        Err(error) => return Err(Box::new(bpf_error(compiled, &error))),
     };
     if let Err(disproof) = bpf::prove(&mut compiled.store, &compiled.policy, &program) {
-        let message = format!("internal error: the filter does not mean the policy: {disproof}");
-        return failed(Diagnostic::new(Code::E099, file_start(compiled), message));
+        return Err(Box::new(disproved(compiled, "filter", &disproof.to_string())));
     }
-    Output {
-        product: Some(Product {
-            format: Format::Bpf,
-            bytes: program.to_bytes(byte_order(compiled)),
-            proven: compiled.policy.archs.clone(),
-        }),
-        diagnostics: Vec::new(),
-    }
+    Ok(program)
+}
+
+/// Our own mistake, found before it could do harm.
+fn disproved(compiled: &Compiled, product: &str, why: &str) -> Diagnostic {
+    let message = format!("internal error: the {product} does not mean the policy; nothing is written");
+    Diagnostic::new(Code::E099, file_start(compiled), message)
+        .note(why)
+        .help("a mistake in kpolc, not in the policy: please report it, with these lines")
 }
 
 /// Instructions are read in the byte order of the kernel that loads them.

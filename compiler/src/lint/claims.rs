@@ -11,6 +11,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::Context;
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::diagram::Node;
@@ -27,8 +29,17 @@ struct Place<'a> {
     before: Node,
 }
 
+/// Patterns with all their claims, in the order of the text.
+type Patterns<'a> = BTreeMap<Span, Vec<Place<'a>>>;
+
+/// What each kind of claim covers.
+type Unions = BTreeMap<Kind, Node>;
+
 pub(super) fn lint(context: &mut Context<'_>) {
-    let (patterns, steady, all) = gather(context);
+    let has_overrides = context.resolved.rules.iter().any(|rule| rule.priority > 0);
+    // What options have settled may be otherwise on another host: it makes nothing superfluous.
+    let steady = if has_overrides { unions(context, true) } else { Unions::new() };
+    let patterns = gather(context, &steady);
     let dead = dead(context, &patterns, &steady);
     for (&span, &other) in &dead {
         context.push(
@@ -38,42 +49,116 @@ pub(super) fn lint(context: &mut Context<'_>) {
         );
     }
     duplicates(context, &patterns, &dead);
-    idle_overrides(context, &all);
+    if has_overrides {
+        let all = unions(context, false);
+        idle_overrides(context, &all);
+    }
 }
 
-/// What each kind of claim covers.
-type Unions = BTreeMap<Kind, Node>;
+fn kind_of(arch: Arch, nr: Nr, claim: &Claim) -> Kind {
+    (arch, nr, claim.member.via.file(), claim.priority, claim.action)
+}
 
-/// Every pattern with its claims, in the order of the text; what each kind of claim covers on every host; and what on
-/// this one. What options have settled may be otherwise on another host: it makes nothing superfluous.
-fn gather<'a>(context: &mut Context<'a>) -> (BTreeMap<Span, Vec<Place<'a>>>, Unions, Unions) {
+/// What each kind of claim covers, of calls that overrides speak of; if `steady`, on every host.
+fn unions(context: &mut Context<'_>, steady: bool) -> Unions {
     let resolved = context.resolved;
-    let mut patterns: BTreeMap<Span, Vec<Place<'a>>> = BTreeMap::new();
-    let (mut steady, mut all) = (Unions::new(), Unions::new());
+    let mut all = Unions::new();
+    let mut sets: BTreeMap<Kind, Vec<Node>> = BTreeMap::new();
+    for (&arch, calls) in &resolved.claims {
+        // Only what overrides may win over, or be won over by.
+        for (&nr, claims) in calls.iter().filter(|(_, claims)| claims.iter().any(|claim| claim.priority > 0)) {
+            for claim in claims {
+                if !steady || !resolved.settled.contains(&claim.member.via.pattern) {
+                    sets.entry(kind_of(arch, nr, claim)).or_default().push(claim.member.set);
+                }
+            }
+            all.extend(std::mem::take(&mut sets).into_iter().map(|(kind, sets)| (kind, context.store.union(sets))));
+        }
+    }
+    all
+}
+
+/// The patterns that may be superfluous: those that share calls with others of their kind, and those of files with
+/// overrides. Of most policies, with thousands of claims that have nothing to do with each other, that is none.
+fn gather<'a>(context: &mut Context<'a>, steady: &Unions) -> Patterns<'a> {
+    let resolved = context.resolved;
+    let overriding: HashSet<FileId> = steady.keys().filter(|kind| kind.3 > 0).map(|kind| kind.2).collect();
+    let mut shared: FxHashMap<Kind, Node> = FxHashMap::default();
+    let mut found: FxHashSet<Span> = FxHashSet::default();
     for (&arch, calls) in &resolved.claims {
         for (&nr, claims) in calls {
-            for claim in claims {
-                let file = claim.member.via.file();
-                let kind = (arch, nr, file, claim.priority, claim.action);
-                let union = all.entry(kind).or_insert(Node::FALSE);
-                *union = context.store.or(*union, claim.member.set);
-                if resolved.settled.contains(&claim.member.via.pattern) {
+            if claims.len() < 2 && overriding.is_empty() {
+                continue;
+            }
+            for (kind, claims) in by_kind(context, arch, nr, claims) {
+                if overriding.contains(&kind.2) {
+                    found.extend(claims.iter().map(|claim| claim.member.via.pattern));
+                }
+                if claims.len() < 2 {
                     continue;
                 }
-                let union = steady.entry(kind).or_insert(Node::FALSE);
-                let before = *union;
-                *union = context.store.or(before, claim.member.set);
-                if !context.is_builtin(file) {
-                    patterns.entry(claim.member.via.pattern).or_default().push(Place { kind, claim, before });
+                let twice = context.store.cover(claims.iter().map(|claim| claim.member.set).collect()).twice;
+                if twice == Node::FALSE {
+                    continue;
+                }
+                shared.insert(kind, twice);
+                let sharing = claims.iter().filter(|claim| context.store.and(claim.member.set, twice) != Node::FALSE);
+                found.extend(sharing.map(|claim| claim.member.via.pattern));
+            }
+        }
+    }
+    let mut patterns = Patterns::new();
+    if found.is_empty() {
+        return patterns;
+    }
+    for (&arch, calls) in &resolved.claims {
+        for (&nr, claims) in calls {
+            for (kind, claims) in by_kind(context, arch, nr, claims) {
+                let twice = shared.get(&kind).copied().unwrap_or(Node::FALSE);
+                let mut union = Node::FALSE;
+                for claim in claims {
+                    let (set, pattern, before) = (claim.member.set, claim.member.via.pattern, union);
+                    // Whoever shares no call with others makes none of them superfluous.
+                    if context.store.and(set, twice) != Node::FALSE {
+                        union = context.store.or(union, set);
+                    }
+                    if found.contains(&pattern) {
+                        patterns.entry(pattern).or_default().push(Place { kind, claim, before });
+                    }
                 }
             }
         }
     }
-    (patterns, steady, all)
+    patterns
+}
+
+/// Claims on a number that are not kpolc's own and hold on every host, by kind.
+fn by_kind<'a>(context: &Context<'_>, arch: Arch, nr: Nr, claims: &'a [Claim]) -> Vec<(Kind, Vec<&'a Claim>)> {
+    let mut kinds: Vec<(Kind, Vec<&Claim>)> = Vec::new();
+    let mut place_of: FxHashMap<Kind, usize> = FxHashMap::default();
+    for claim in claims {
+        let pattern = claim.member.via.pattern;
+        if context.is_builtin(pattern.file) || context.resolved.settled.contains(&pattern) {
+            continue;
+        }
+        let kind = kind_of(arch, nr, claim);
+        match kinds.last_mut() {
+            // Mostly the same as that of the claim before.
+            Some((last, list)) if *last == kind => list.push(claim),
+            _ => match place_of.get(&kind) {
+                Some(&place) => kinds[place].1.push(claim),
+                None => {
+                    place_of.insert(kind, kinds.len());
+                    kinds.push((kind, vec![claim]));
+                }
+            },
+        }
+    }
+    kinds
 }
 
 /// Patterns over all of which overrides of the same file win, each with one of them.
-fn dead(context: &mut Context<'_>, patterns: &BTreeMap<Span, Vec<Place<'_>>>, unions: &Unions) -> BTreeMap<Span, Span> {
+fn dead(context: &mut Context<'_>, patterns: &Patterns<'_>, unions: &Unions) -> BTreeMap<Span, Span> {
     let mut above: HashMap<(Arch, Nr, FileId), Vec<(Kind, Node)>> = HashMap::new();
     for (&kind, &union) in unions.iter().filter(|(kind, _)| kind.3 > 0) {
         above.entry((kind.0, kind.1, kind.2)).or_default().push((kind, union));
@@ -107,9 +192,9 @@ fn dead(context: &mut Context<'_>, patterns: &BTreeMap<Span, Vec<Place<'_>>>, un
 
 /// Patterns that others of their kind say already. Of two that say the same, the later one is too much: so the last
 /// pattern is looked at first, and whatever is found no longer counts for those before it.
-fn duplicates(context: &mut Context<'_>, patterns: &BTreeMap<Span, Vec<Place<'_>>>, dead: &BTreeMap<Span, Span>) {
-    let mut behind: HashMap<Kind, Node> = HashMap::new();
-    let mut gone: HashSet<Span> = HashSet::new();
+fn duplicates(context: &mut Context<'_>, patterns: &Patterns<'_>, dead: &BTreeMap<Span, Span>) {
+    let mut behind: FxHashMap<Kind, Node> = FxHashMap::default();
+    let mut gone: FxHashSet<Span> = FxHashSet::default();
     for (&span, places) in patterns.iter().rev() {
         let said = !dead.contains_key(&span)
             && places.iter().all(|place| {

@@ -14,6 +14,9 @@ mod sibling;
 mod start;
 mod unused;
 
+pub use sibling::siblings;
+use std::collections::BTreeSet;
+
 use crate::diagnostic::{Diagnostic, FileId, Span};
 use crate::diagram::{Leaf, Node, Store};
 use crate::driver::Options;
@@ -21,7 +24,7 @@ use crate::policy::{Policy, build::decided_at, witness};
 use crate::resolve::{Claim, Resolved, Sink};
 use crate::source::graph::Graph;
 use crate::spec::{Action, Arch, Nr};
-use crate::tables;
+use crate::tables::{self, Syscall};
 
 /// Everything that a lint may look at.
 struct Context<'a> {
@@ -75,11 +78,14 @@ impl Context<'_> {
         Some((nr, policy.function.at(arch, nr)))
     }
 
-    /// Every claim that a pattern naming the call itself makes, outside of kpolc's own files.
-    fn direct_claims(&self) -> Vec<(Arch, Nr, Claim)> {
+    /// Every claim that a pattern naming the call itself makes on one of those calls, outside of kpolc's own files.
+    fn direct_claims<'n>(&self, names: impl Iterator<Item = &'n str>) -> Vec<(Arch, Nr, Claim)> {
+        let wanted: Vec<Syscall> = names.filter_map(tables::syscall).collect();
         let mut all = Vec::new();
         for (&arch, calls) in &self.resolved.claims {
-            for (&nr, claims) in calls {
+            let numbers: BTreeSet<Nr> = wanted.iter().filter_map(|call| call.nr(arch)).collect();
+            for nr in numbers {
+                let Some(claims) = calls.get(&nr) else { continue };
                 let direct = claims
                     .iter()
                     .filter(|claim| claim.member.via.group.is_none() && !self.is_builtin(claim.member.via.file()));

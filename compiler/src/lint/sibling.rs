@@ -73,6 +73,19 @@ const FAMILIES: &[&[&str]] = &[
     &["unlink", "unlinkat"],
 ];
 
+/// Calls that do the work of `name` on other ABIs, or can do it in its place.
+pub fn siblings(name: &str) -> Vec<&'static str> {
+    let mut all: Vec<&'static str> = SUCCESSORS
+        .iter()
+        .filter_map(|&(old, new)| if old == name { Some(new) } else { (new == name).then_some(old) })
+        .chain(FAMILIES.iter().filter(|family| family.contains(&name)).flat_map(|family| family.iter().copied()))
+        .filter(|other| *other != name)
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 pub(super) fn lint(context: &mut Context<'_>, policy: &Policy) {
     missing_successor(context, policy);
     open_sibling(context, policy);
@@ -80,7 +93,7 @@ pub(super) fn lint(context: &mut Context<'_>, policy: &Policy) {
 
 fn missing_successor(context: &mut Context<'_>, policy: &Policy) {
     let mut found: BTreeMap<Span, (&str, &str, Vec<Arch>)> = BTreeMap::new();
-    for (on, nr, claim) in context.direct_claims() {
+    for (on, nr, claim) in context.direct_claims(SUCCESSORS.iter().map(|pair| pair.0)) {
         let Some(call) = tables::syscall_at(on, nr) else { continue };
         let Ok(index) = SUCCESSORS.binary_search_by_key(&call.name(), |pair| pair.0) else { continue };
         let (old, new) = SUCCESSORS[index];
@@ -110,7 +123,7 @@ fn missing_successor(context: &mut Context<'_>, policy: &Policy) {
 }
 
 fn open_sibling(context: &mut Context<'_>, policy: &Policy) {
-    for (arch, nr, claim) in context.direct_claims() {
+    for (arch, nr, claim) in context.direct_claims(FAMILIES.iter().copied().flatten().copied()) {
         let Some(call) = tables::syscall_at(arch, nr) else { continue };
         let Some(family) = FAMILIES.iter().find(|family| family.contains(&call.name())) else { continue };
         if may_run(claim.action) || claim.member.set != Node::TRUE {

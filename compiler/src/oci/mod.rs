@@ -16,22 +16,25 @@
 //! host: the diagram of what crun or runc, containers/common and libseccomp would install there. `write` does
 //! all three and hands nothing out unless the last equals what it began with.
 
+mod error;
 mod lenient;
-pub mod multiplex;
+pub mod libseccomp;
 pub mod paths;
 pub mod profile;
 pub mod prove;
 pub mod read;
 pub mod runtime;
 pub mod sharing;
+pub mod trial;
 pub mod write;
 
 #[cfg(test)]
 mod tests;
 
+pub use error::WriteError;
 pub use lenient::{Remark, read_lenient};
 pub use profile::Profile;
 pub use read::{ReadError, read};
 pub use runtime::{Loaded, Release};
 pub use sharing::Fault;
-pub use write::{Target, Warning, WriteError, Written, write};
+pub use write::{Draft, Target, Warning, Written, draft, write};

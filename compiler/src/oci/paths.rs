@@ -135,11 +135,16 @@ pub fn entries(store: &mut Store, node: Node, default: Action, bits: u8, may_ord
     let mut best: Option<(u64, bool, Node, [u8; 6])> = None;
     for order in orders(&used) {
         let permuted = permute(store, node, &order);
-        for ordering in [true, false] {
+        for ordering in if may_order { &[true, false][..] } else { &[false] } {
+            let ordering = *ordering;
             let cost = Levels { store, default, bits, ordering, known: FxHashMap::default() }.cost(permuted);
-            if (may_order && cost <= 1 || !ordering) && best.is_none_or(|(least, ..)| cost < least) {
+            if (!ordering || cost <= 1) && best.is_none_or(|(least, ..)| cost < least) {
                 best = Some((cost, ordering, permuted, order));
             }
+        }
+        // No order has fewer.
+        if best.is_some_and(|(cost, ..)| cost <= 1) {
+            break;
         }
     }
     let Some((cost, ordering, permuted, order)) = best else { return Ok(Vec::new()) };
@@ -184,10 +189,11 @@ fn orders(used: &[u8]) -> Vec<[u8; 6]> {
         }
         order
     };
-    let mut sequences = vec![used.to_vec()];
+    let mut sequences = Vec::new();
     if used.len() <= 4 {
         permutations(&mut used.to_vec(), 0, &mut sequences);
     } else {
+        sequences.push(used.to_vec());
         for &front in &used[1..] {
             sequences.push(std::iter::once(front).chain(used.iter().copied().filter(|&arg| arg != front)).collect());
         }

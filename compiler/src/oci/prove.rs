@@ -4,11 +4,12 @@
 //! policy ─write→ text ─read→ profile ─load on each host→ diagram  =  the policy's, node by node
 //! ```
 
+use super::error::WriteError;
 use super::read::read;
 use super::runtime::{self, Loaded};
-use super::write::{Target, WriteError};
+use super::write::Target;
 use crate::diagram::{Leaf, Node, Store, Table};
-use crate::policy::Policy;
+use crate::policy::{Policy, witness};
 use crate::spec::arch::X32_BIT;
 use crate::spec::{Arch, Call, Nr};
 use crate::tables;
@@ -41,11 +42,8 @@ pub fn prove(store: &mut Store, policy: &Policy, target: &Target, json: &str) ->
             return Err(internal(format!("{arch} is open")));
         }
         for &arch in policy.archs.iter().filter(|arch| arch.native() == host) {
-            if let Some(call) = difference(store, policy, target, &loaded, arch) {
-                return Err(WriteError::Internal {
-                    call: Some(call),
-                    what: "it answers a call differently".to_owned(),
-                });
+            if let Some((call, what)) = difference(store, policy, target, &loaded, arch) {
+                return Err(WriteError::Internal { call: Some(call), what });
             }
             proven.push(arch);
         }
@@ -57,11 +55,18 @@ pub fn prove(store: &mut Store, policy: &Policy, target: &Target, json: &str) ->
     Ok(proven)
 }
 
-/// A call on which the filter and the policy differ, other than by names that the target's libseccomp does not know.
-fn difference(store: &mut Store, policy: &Policy, target: &Target, loaded: &Loaded, arch: Arch) -> Option<Call> {
+/// A call on which the filter and the policy differ, other than by names that the target's libseccomp does not know, and
+/// both answers in words.
+fn difference(
+    store: &mut Store,
+    policy: &Policy,
+    target: &Target,
+    loaded: &Loaded,
+    arch: Arch,
+) -> Option<(Call, String)> {
     let default = Node::action(policy.default);
     let (Some(wanted), Some(given)) = (policy.function.tables.get(&arch), loaded.function.tables.get(&arch)) else {
-        return Some(Call { arch, nr: Nr(0), args: [0; 6] });
+        return Some((Call { arch, nr: Nr(0), args: [0; 6] }, format!("it is not for {arch}")));
     };
     let mut different = Vec::new();
     wanted.zip(given, |range, wanted, given| {
@@ -76,17 +81,18 @@ fn difference(store: &mut Store, policy: &Policy, target: &Target, loaded: &Load
                 continue;
             }
             let differs = store.differ(wanted, given);
-            let args = store
-                .witness(differs, &|leaf| leaf == Leaf::True)
-                .map_or([0; 6], |(cube, _)| cube.args.map(|bits| bits.value));
-            return Some(Call { arch, nr, args });
+            let (cube, _) = store.witness(differs, &|leaf| leaf == Leaf::True)?;
+            let (call, environment) = witness::call(arch, nr, &cube);
+            let [wanted, given] = [wanted, given].map(|node| store.at(node, &environment, &call.args));
+            let text = witness::describe(arch, nr, policy.call_name(arch, nr), &cube);
+            return Some((call, format!("{text} should get {wanted}, and gets {given}")));
         }
     }
     None
 }
 
 /// Numbers of an interval that are the ABI's own; of a long run of others one.
-fn owned(arch: Arch, start: u32, end: u32) -> impl Iterator<Item = Nr> {
+pub(super) fn owned(arch: Arch, start: u32, end: u32) -> impl Iterator<Item = Nr> {
     let skip = if arch == Arch::X32 { start.max(X32_BIT) } else { start };
     let last = if arch == Arch::X86_64 { end.min(X32_BIT - 1) } else { end };
     let no_call = (arch == Arch::X86_64 && end == u32::MAX).then_some(Nr(u32::MAX));

@@ -11,7 +11,15 @@
 //!   `profiles/seccomp/seccomp_linux.go` for `minKernel`, which the former does not read;
 //! - rules: containers/crun `src/libcrun/seccomp.c` (`libcrun_generate_seccomp`), opencontainers/runc
 //!   `libcontainer/seccomp/seccomp_linux.go` (`matchCall`);
-//! - what a rule matches: seccomp/libseccomp `src/db.c` (`db_rule_add`, `_db_rule_gen_32`, `_db_rule_gen_64`).
+//! - what a rule matches: seccomp/libseccomp `src/db.c` (`db_rule_add`, `_db_rule_gen_32`, `_db_rule_gen_64`);
+//! - `socketcall` and `ipc`: `abi_rule_add` and `_abi_syscall_munge`, `src/syscalls.c` (`x86_rule_add`, `src/arch-x86.c`,
+//!   up to 2.5.0). Where an ABI has the multiplexer, a rule on a call behind it is added for it too, with the call's number
+//!   in place of whatever was asked of arg0, all else unchanged, although the other registers mean something else there:
+//!
+//! ```text
+//! { "names": ["socket"], args: [arg2 EQ 0] }   for x86   →   socket (359): arg2 == 0
+//!                                                            socketcall (102): arg0 == 1 and arg2 == 0
+//! ```
 //!
 //! Where an ABI lacks a name, libseccomp adds the rule for a negative number of its own (`__PNR_…`): no kernel has a
 //! call there, so that nothing comes of it and nothing is shown here.
@@ -19,13 +27,16 @@
 //! An ABI that is not in the filter ends the *thread* (`SCMP_FLTATR_ACT_BADARCH`), where a function here says process:
 //! the one difference that is not shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::multiplex;
-use super::profile::{Arg, Entry, Op, Profile};
+use super::libseccomp::{self, Failure, Filter, Number};
+use super::profile::{Arg, Entry, Op, Profile, ValueTwo};
 use super::sharing::{self, Fault};
+use super::trial;
+use crate::bpf::Program;
 use crate::diagram::{Comparison, Cube, Function, Leaf, Node, Operand, Store, Table};
+use crate::spec::multiplex::{self, Multiplexer};
 use crate::spec::{Action, Arch, Nr};
 use crate::tables;
 
@@ -45,7 +56,9 @@ pub enum Dialect {
 /// What came of a profile on one host.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// The filter, with capabilities and kernel open; tables of the ABIs that can meet on the host.
+    /// The filter, with capabilities and kernel open; tables of the ABIs that can meet on the host. What entries say, if
+    /// nothing speaks against it; what libseccomp's program does, if something did and the program could be made
+    /// ([`super::trial`]); then nothing below is left in doubt.
     pub function: Function,
     /// Where two entries claim a call and libseccomp's answer hangs on their order.
     pub undetermined: Vec<Undetermined>,
@@ -53,10 +66,14 @@ pub struct Loaded {
     /// say; libseccomp merges tests of upper halves there (`_db_tree_add`, `src/db.c`) and answers some values
     /// near the bounds otherwise.
     pub merged: Vec<(Arch, Nr)>,
-    /// Ways in which libseccomp's program would not do what its rules say; the function has what they say.
+    /// Ways in which libseccomp's program does not do what its rules say, or may not.
     pub faults: Vec<Fault>,
     /// Names that the release does not know; entries on them do nothing.
     pub unknown: Vec<String>,
+    /// What the library is given.
+    pub handed: Handed,
+    /// Whether something was in doubt, and the program has settled it.
+    pub settled: bool,
 }
 
 /// A place where the answer hangs on the order of entries. The function has the earlier entry's.
@@ -83,6 +100,8 @@ pub enum LoadError {
     OtherByteOrder(Arch),
     /// A number beside an action that takes none; the index is the entry's, `None` for the default.
     ErrnoBesideOther(Option<usize>),
+    /// An action that libseccomp does not take; the index is the entry's, `None` for the default.
+    ActionRefused(Option<usize>, Refusal),
     /// The host is not a kernel's own ABI.
     NotAHost(Arch),
     /// The diagram has grown past its bound.
@@ -100,6 +119,8 @@ impl fmt::Display for LoadError {
             Self::ErrnoBesideOther(Some(index)) => {
                 write!(f, "syscalls[{index}]: `errnoRet` beside an action that takes no number")
             }
+            Self::ActionRefused(None, refusal) => write!(f, "the default: {refusal}"),
+            Self::ActionRefused(Some(index), refusal) => write!(f, "syscalls[{index}]: {refusal}"),
             Self::NotAHost(arch) => write!(f, "no kernel is `{arch}` only"),
             Self::TooLarge => f.write_str("the profile is too large to be understood within bounds"),
         }
@@ -107,6 +128,41 @@ impl fmt::Display for LoadError {
 }
 
 impl std::error::Error for LoadError {}
+
+/// An action that libseccomp refuses, as default (`seccomp_init`) and for a rule (`seccomp_rule_add`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// An errno past [`MAX_ERRNO`].
+    Errno(u16),
+    /// An action that came with a later release.
+    TooNew(Action, Release),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Errno(errno) => write!(f, "libseccomp refuses errno {errno}; it takes 0 to {MAX_ERRNO}"),
+            Self::TooNew(action, (major, minor, _)) => {
+                write!(f, "libseccomp has no `{}` before {major}.{minor}", action.word())
+            }
+        }
+    }
+}
+
+/// The largest errno that libseccomp takes (`sys_chk_seccomp_action`, `src/system.c`): one less than the kernel's own.
+pub const MAX_ERRNO: u16 = Action::MAX_ERRNO - 1;
+
+/// Whether a release (`None`: the newest) refuses an action. Of those that a release knows it also asks the running kernel
+/// whether it has them: 4.14 for `log` and `kill`, 5.0 for `notify`.
+pub fn refuses(action: Action, release: Option<Release>) -> Option<Refusal> {
+    let since = match action {
+        Action::Errno(errno) if errno > MAX_ERRNO => return Some(Refusal::Errno(errno)),
+        Action::KillProcess | Action::Log => (2, 4, 0),
+        Action::Notify => (2, 5, 0),
+        _ => return None,
+    };
+    release.is_some_and(|release| release < since).then_some(Refusal::TooNew(action, since))
+}
 
 /// A rule as the runtime hands it to libseccomp for one number.
 #[derive(Debug, Clone)]
@@ -119,6 +175,38 @@ pub struct Rule {
     pub action: Action,
 }
 
+/// The rules of one ABI by number, each number with a name that led to it.
+#[derive(Debug)]
+pub struct Calls<'a> {
+    /// Sorted; a number stands once for each of its rules.
+    keys: Vec<(Nr, &'a str)>,
+    rules: Vec<Rule>,
+}
+
+impl<'a> Calls<'a> {
+    /// The rules of a number stay in their order.
+    fn new(mut rules: Vec<(Nr, &'a str, Rule)>) -> Self {
+        rules.sort_by_key(|&(nr, ..)| nr);
+        let (keys, rules) = rules.into_iter().map(|(nr, name, rule)| ((nr, name), rule)).unzip();
+        Self { keys, rules }
+    }
+
+    /// Each number, its first name and its rules.
+    pub fn iter(&self) -> impl Iterator<Item = (Nr, &'a str, &[Rule])> {
+        let mut end = 0;
+        self.keys.chunk_by(|(one, _), (other, _)| one == other).map(move |keys| {
+            let start = end;
+            end += keys.len();
+            (keys[0].0, keys[0].1, &self.rules[start..end])
+        })
+    }
+
+    /// The rules of all numbers.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+}
+
 /// What the rules of one number come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Combined {
@@ -126,6 +214,42 @@ pub struct Combined {
     pub node: Node,
     /// Where it hangs on the order of rules (a set).
     pub undetermined: Node,
+}
+
+/// What a runtime hands to libseccomp, in its order.
+#[derive(Debug, Clone)]
+pub struct Handed {
+    /// The ABIs, also those of other hosts.
+    pub archs: Vec<Arch>,
+    /// What is left to no rule.
+    pub default: Action,
+    /// The calls by name and their rules.
+    pub rules: Vec<(tables::Syscall, Rule)>,
+}
+
+impl Handed {
+    /// The library's program of those rules that are given, one by one.
+    pub fn program(&self, given: &[bool]) -> Result<Program, Failure> {
+        let mut filters: Vec<Filter> = self.archs.iter().map(|&arch| Filter::new(arch)).collect();
+        for ((call, rule), _) in self.rules.iter().zip(given).filter(|(_, given)| **given) {
+            for filter in &mut filters {
+                let arch = filter.arch();
+                for (nr, rule) in on_arch(*call, arch, rule) {
+                    filter.add(Number::Real(nr.0), &rule.args, rule.action)?;
+                }
+                // `abi_rule_add` (`src/syscalls.c`) drops names that the ABI lacks, unless a multiplexer reaches them; ABIs
+                // without one keep them all.
+                let kept = || {
+                    Multiplexer::ALL.iter().all(|multiplexer| multiplexer.nr(arch).is_none())
+                        || multiplex::other_way(*call).is_some_and(|(multiplexer, _)| multiplexer.nr(arch).is_some())
+                };
+                if call.nr(arch).is_none() && kept() {
+                    filter.add(Number::Pseudo(call.name()), &rule.args, rule.action)?;
+                }
+            }
+        }
+        libseccomp::program(&filters, self.default)
+    }
 }
 
 /// Loads a profile as a runtime on `host` would, `host` being a kernel's own ABI.
@@ -139,12 +263,18 @@ pub fn load(
     if host.native() != host {
         return Err(LoadError::NotAHost(host));
     }
-    let archs = architectures(profile, host)?;
+    let listed = architectures(profile, host)?;
+    let mut archs = listed.clone();
+    archs.sort_unstable();
     if profile.default_errno_ret.is_some() && !profile.default_action.takes_errno() {
         return Err(LoadError::ErrnoBesideOther(None));
     }
     let default = profile.default_action.with(profile.default_errno_ret);
-    let mut calls: BTreeMap<Arch, BTreeMap<Nr, (&str, Vec<Rule>)>> = BTreeMap::new();
+    let mut handed = Handed { archs: listed, default, rules: Vec::new() };
+    if let Some(refusal) = refuses(default, release) {
+        return Err(LoadError::ActionRefused(None, refusal));
+    }
+    let mut calls: BTreeMap<Arch, Vec<(Nr, &str, Rule)>> = archs.iter().map(|&arch| (arch, Vec::new())).collect();
     let mut unknown = Vec::new();
     let mut numberless: BTreeMap<Arch, &str> = BTreeMap::new();
     for (index, entry) in profile.syscalls.iter().enumerate() {
@@ -161,50 +291,84 @@ pub fn load(
                 unknown.push(name.clone());
                 continue;
             };
+            if let Some(refusal) = refuses(action, release) {
+                return Err(LoadError::ActionRefused(Some(index), refusal));
+            }
             for args in split(&entry.args) {
-                for &arch in archs.iter().filter(|arch| arch.native() == host) {
-                    if syscall.nr(arch).is_none() {
+                handed.rules.push((syscall, Rule { when, args: args.clone(), action }));
+                for (&arch, calls) in &mut calls {
+                    if arch.native() == host && syscall.nr(arch).is_none() {
                         numberless.entry(arch).or_insert(name);
                     }
                     let rule = Rule { when, args: args.clone(), action };
-                    for (nr, rule) in on_arch(syscall, arch, rule) {
-                        calls.entry(arch).or_default().entry(nr).or_insert((name, Vec::new())).1.push(rule);
-                    }
+                    calls.extend(on_arch(syscall, arch, &rule).map(|(nr, rule)| (nr, name.as_str(), rule)));
                 }
             }
         }
     }
+    let calls: BTreeMap<Arch, Calls<'_>> = calls.into_iter().map(|(arch, rules)| (arch, Calls::new(rules))).collect();
     let mut faults: Vec<Fault> = sharing::shared(&calls).into_iter().collect();
     faults.extend(sharing::unloaded(&calls, &numberless, archs.contains(&Arch::X32)));
     let mut function = Function::default();
     let mut undetermined = Vec::new();
     let mut merged = Vec::new();
-    for &arch in archs.iter().filter(|arch| arch.native() == host) {
-        let mut nodes = BTreeMap::new();
-        for (nr, (name, rules)) in calls.remove(&arch).unwrap_or_default() {
-            let combined = combine(store, arch, default, &rules, release);
+    for (&arch, calls) in calls.iter().filter(|(arch, _)| arch.native() == host) {
+        let other = Node::action(default);
+        let mut intervals = vec![(0, other)];
+        for (nr, name, rules) in calls.iter() {
+            let combined = combine(store, arch, default, rules, release);
             let by_order = |arg: &Arg| !matches!(arg.op, Op::Eq | Op::MaskedEq);
             if rules.len() > 1 && rules.iter().any(|rule| rule.args.iter().any(by_order)) {
                 merged.push((arch, nr));
             }
-            nodes.insert(nr, combined.node);
+            intervals.pop_if(|(start, _)| *start == nr.0);
+            intervals.push((nr.0, combined.node));
+            intervals.extend(nr.0.checked_add(1).map(|next| (next, other)));
+            if combined.undetermined == Node::FALSE {
+                continue;
+            }
             if let Some((cube, _)) = store.witness(combined.undetermined, &|leaf| leaf == Leaf::True) {
                 let (name, calls) = (name.to_owned(), combined.undetermined);
                 undetermined.push(Undetermined { arch, nr, name, cube, calls });
             }
         }
-        function.tables.insert(arch, Table::new(Node::action(default), &nodes));
+        function.tables.insert(arch, Table::from_intervals(intervals));
     }
     unknown.sort_unstable();
     unknown.dedup();
-    if store.overflowed() {
-        Err(LoadError::TooLarge)
-    } else {
-        Ok(Loaded { function, undetermined, merged, faults, unknown })
+    let mut loaded = Loaded { function, undetermined, merged, faults, unknown, handed, settled: false };
+    loaded.settle(store, release);
+    if store.overflowed() { Err(LoadError::TooLarge) } else { Ok(loaded) }
+}
+
+impl Loaded {
+    /// Where something is in doubt, the program decides.
+    fn settle(&mut self, store: &mut Store, release: Option<Release>) {
+        if self.faults.is_empty() && self.undetermined.is_empty() && self.merged.is_empty() {
+            return;
+        }
+        let archs: Vec<Arch> = self.function.tables.keys().copied().collect();
+        // What a later release makes of LE is not known, and no program tells.
+        let le = self.handed.archs.iter().any(|&arch| compared_bits(arch) == 32)
+            && self.handed.rules.iter().any(|(_, rule)| rule.args.iter().any(|arg| arg.op == Op::Le));
+        if le && release.is_none_or(|release| release > LE_IS_SOUND) {
+            return;
+        }
+        let Some(done) = trial::run(store, &self.handed, &archs) else { return };
+        let open = |arch, nr| {
+            self.merged.contains(&(arch, nr))
+                || self.undetermined.iter().any(|place| (place.arch, place.nr) == (arch, nr))
+        };
+        self.faults = trial::wrong(store, &self.function, &done, &open).into_iter().collect();
+        self.function.tables = done;
+        self.settled = true;
+        self.undetermined.clear();
+        self.merged.clear();
     }
 }
 
-/// The ABIs of the filter: the host's own always (`seccomp_init`), then those that the profile names.
+/// The ABIs of the filter, in libseccomp's order: the host's own always (`seccomp_init`), then those that the profile
+/// names.
 fn architectures(profile: &Profile, host: Arch) -> Result<Vec<Arch>, LoadError> {
     if !profile.architectures.is_empty() && !profile.arch_map.is_empty() {
         return Err(LoadError::BothArchLists);
@@ -213,8 +377,8 @@ fn architectures(profile: &Profile, host: Arch) -> Result<Vec<Arch>, LoadError> 
     archs.extend(&profile.architectures);
     // Only the first row of the host's own counts.
     archs.extend(profile.arch_map.iter().find(|row| row.arch == host).into_iter().flat_map(|row| &row.sub));
-    archs.sort_unstable();
-    archs.dedup();
+    let mut seen = BTreeSet::new();
+    archs.retain(|&arch| seen.insert(arch));
     // `db_col_db_add`: -EDOM.
     match archs.iter().find(|arch| arch.is_big_endian() != host.is_big_endian()) {
         Some(&arch) => Err(LoadError::OtherByteOrder(arch)),
@@ -291,24 +455,27 @@ fn split(args: &[Arg]) -> Vec<Vec<Arg>> {
 }
 
 /// Numbers and rules that come of a rule on a name for one ABI.
-pub fn on_arch(call: tables::Syscall, arch: Arch, rule: Rule) -> Vec<(Nr, Rule)> {
-    let mut rules = Vec::new();
-    if let Some((multiplexer, number)) = multiplex::other_way(call.name(), arch)
-        && let Some(nr) = tables::syscall(multiplexer.name()).and_then(|call| call.nr(arch))
-    {
+pub fn on_arch(call: tables::Syscall, arch: Arch, rule: &Rule) -> impl Iterator<Item = (Nr, Rule)> + use<> {
+    let through = multiplex::other_way(call).and_then(|(multiplexer, number)| {
+        let nr = multiplexer.nr(arch)?;
         let mut args: Vec<Arg> = rule.args.iter().copied().filter(|arg| arg.index != 0).collect();
-        args.push(Arg { index: 0, value: number, value_two: Default::default(), op: Op::Eq });
-        rules.push((nr, Rule { args, ..rule.clone() }));
-    }
-    if let Some(nr) = call.nr(arch) {
-        rules.push((nr, rule));
-    }
-    rules
+        args.push(Arg { index: 0, value: u64::from(number), value_two: ValueTwo::default(), op: Op::Eq });
+        Some((nr, Rule { args, ..rule.clone() }))
+    });
+    through.into_iter().chain(call.nr(arch).map(|nr| (nr, rule.clone())))
 }
 
 /// What the rules of one number come to. A rule without conditions beats those with conditions, the first such rule
 /// those behind it (`db_rule_add`); rules with conditions are tried one after the other, in an order of libseccomp's.
 pub fn combine(store: &mut Store, arch: Arch, default: Action, rules: &[Rule], release: Option<Release>) -> Combined {
+    if let [rule] = rules
+        && rule.args.is_empty()
+        && rule.when == Node::TRUE
+    {
+        return Combined { node: Node::action(rule.action), undetermined: Node::FALSE };
+    }
+    // Neighbours that say the same are one claim: most rules of a call have one action.
+    let mut claims: Vec<(bool, Action, Node)> = Vec::new();
     let mut always = Node::FALSE;
     let mut sometimes = Node::FALSE;
     let mut disputed_always = Node::FALSE;
@@ -317,17 +484,23 @@ pub fn combine(store: &mut Store, arch: Arch, default: Action, rules: &[Rule], r
         let matched = matches(store, arch, &rule.args, release);
         let calls = store.and(rule.when, matched.calls);
         let doubtful = store.and(rule.when, matched.doubtful);
-        let claim = store.ite(calls, Node::action(rule.action), Node::FALSE);
-        let (claimed, disputed) = if matched.unconditional {
-            (&mut always, &mut disputed_always)
-        } else {
-            (&mut sometimes, &mut disputed_sometimes)
-        };
+        let disputed = if matched.unconditional { &mut disputed_always } else { &mut disputed_sometimes };
+        *disputed = store.or(*disputed, doubtful);
+        match claims.last_mut() {
+            Some((unconditional, action, all)) if (*unconditional, *action) == (matched.unconditional, rule.action) => {
+                *all = store.or(*all, calls);
+            }
+            _ => claims.push((matched.unconditional, rule.action, calls)),
+        }
+    }
+    for (unconditional, action, calls) in claims {
+        let claim = store.ite(calls, Node::action(action), Node::FALSE);
+        let (claimed, disputed) =
+            if unconditional { (&mut always, &mut disputed_always) } else { (&mut sometimes, &mut disputed_sometimes) };
         // Where both claim and say something else.
         let joined = store.over(*claimed, claim);
         let turned = store.over(claim, *claimed);
         let differs = store.differ(joined, turned);
-        let differs = store.or(differs, doubtful);
         *disputed = store.or(*disputed, differs);
         *claimed = joined;
     }

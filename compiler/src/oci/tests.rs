@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::error::WriteError;
 use super::read::{self, ReadError, read};
 use super::runtime::{self, Dialect, Loaded};
-use super::write::{Target, Warning, WriteError, Written, write};
+use super::write::{Target, Warning, Written, write};
 use crate::diagram::{Comparison, Function, Leaf, Node, Operand, Store, Table};
 use crate::policy::{Listener, Policy};
 use crate::spec::{Action, Arch, Environment, Nr};

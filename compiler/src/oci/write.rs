@@ -7,22 +7,22 @@
 //! For each name: which entries give each ABI its function? The entries of one ABI's function are tried on the
 //! others, since one list is read for all of them (32-bit ABIs drop the upper halves). Where hosts need
 //! different ones, `includes.arches` keeps them apart; where ABIs of one host do, JSON can't say it. `socketcall`
-//! and `ipc` come last, because runtimes open them by the entries of others ([`super::multiplex`]).
+//! and `ipc` come last, because runtimes open them by the entries of others ([`super::runtime::on_arch`]).
 //!
 //! Nothing is handed out that does not read back as the same function ([`super::prove`]).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use super::multiplex::{self, Multiplexer};
+use super::error::WriteError;
 use super::paths::{self, Circumstance, MOST_ENTRIES};
 use super::profile::{ActionName, Arg, Entry, Filter, Profile};
 use super::prove;
 use super::runtime::{self, Dialect, Release, Rule};
-use super::sharing::{self, Fault};
+use super::sharing;
 use crate::diagram::{Node, Store};
 use crate::policy::Policy;
-use crate::spec::{Action, Arch, Call, Nr};
+use crate::spec::multiplex::{self, Multiplexer};
+use crate::spec::{Action, Arch, Nr};
 use crate::tables::{self, Syscall};
 
 /// For whom the JSON is.
@@ -32,6 +32,23 @@ pub struct Target {
     pub libseccomp: Option<Release>,
     /// Their dialect.
     pub dialect: Dialect,
+}
+
+/// A text of which nobody knows yet what it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The text.
+    pub json: String,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+}
+
+impl Draft {
+    /// Reads the text as a runtime does, and hands it out only if that is the policy.
+    pub fn prove(self, store: &mut Store, policy: &Policy, target: &Target) -> Result<Written, Vec<WriteError>> {
+        let proven = prove::prove(store, policy, target, &self.json).map_err(|error| vec![error])?;
+        Ok(Written { json: self.json, warnings: self.warnings, proven })
+    }
 }
 
 /// What `write` hands out.
@@ -67,200 +84,31 @@ pub enum Warning {
 /// Entries of one call past which [`Warning::ManyEntries`] is given: the limit that KEP-6061 sets.
 pub const MANY_ENTRIES: usize = 128;
 
-/// Why there is no JSON that means the policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WriteError {
-    /// `trap(n)`: no field for n.
-    TrapData {
-        /// The call; `None` for the default.
-        name: Option<String>,
-        /// The number.
-        data: u16,
-    },
-    /// `notify` without `listener`.
-    NotifyWithoutListener,
-    /// `notify` for `write` or as the default, which runtimes refuse: they need the call to hand the listener over.
-    NotifyRefused {
-        /// The call; `None` for the default.
-        name: Option<String>,
-    },
-    /// A condition on the kernel is open, and the dialect has no such condition.
-    OpenKernel {
-        /// The call.
-        name: String,
-    },
-    /// A call without a name that libseccomp knows.
-    UnknownToRuntime {
-        /// Its name in the policy, if it has one.
-        name: Option<String>,
-        /// ABI.
-        arch: Arch,
-        /// Number.
-        nr: Nr,
-    },
-    /// ABIs that can meet on one host need different entries.
-    Differs {
-        /// The call.
-        name: String,
-        /// The ABIs.
-        archs: Vec<Arch>,
-    },
-    /// The JSON would open `socketcall` or `ipc` where the policy does not.
-    OpensMultiplexer {
-        /// The call whose entries do.
-        name: String,
-        /// Which is opened.
-        multiplexer: &'static str,
-        /// On which ABI.
-        arch: Arch,
-    },
-    /// More entries than any filter has room for.
-    TooManyEntries {
-        /// The call.
-        name: String,
-        /// How many, at least.
-        entries: u64,
-    },
-    /// libseccomp would make a program of the entries that does something else.
-    Miscompiled(Fault),
-    /// A host's own ABI is always in the filter, and the policy does not list it.
-    NativeMissing {
-        /// An ABI of the policy.
-        arch: Arch,
-        /// The host's own.
-        native: Arch,
-    },
-    /// ABIs of both byte orders, which no host loads.
-    MixedByteOrder {
-        /// A little-endian one.
-        little: Arch,
-        /// A big-endian one.
-        big: Arch,
-    },
-    /// The diagram has grown past its bound.
-    TooLarge,
-    /// What was written does not mean the policy: our own mistake.
-    Internal {
-        /// A call on which they differ, if one was found.
-        call: Option<Call>,
-        /// What happened.
-        what: String,
-    },
-}
-
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let of = |name: &Option<String>| name.as_ref().map_or("the default".to_owned(), |name| format!("`{name}`"));
-        match self {
-            Self::TrapData { name, data } => {
-                write!(f, "JSON has no place for the {data} of `trap({data})`, which {} gets; use `trap`", of(name))
-            }
-            Self::NotifyWithoutListener => f.write_str(
-                "`notify` needs a `listener \"/path/of.sock\"` in JSON: runtimes ask no one else; \
-                    say where the agent listens",
-            ),
-            Self::NotifyRefused { name } => {
-                write!(
-                    f,
-                    "runtimes refuse `notify` for {}: they need `write` to hand the listener over; \
-                    give it another action",
-                    of(name)
-                )
-            }
-            Self::OpenKernel { name } => write!(
-                f,
-                "what `{name}` gets depends on the kernel's version, and JSON can't ask for it; \
-                 settle it when building, by `--kernel X.Y`"
-            ),
-            Self::UnknownToRuntime { name, arch, nr } => {
-                let name = name.as_ref().map_or(String::new(), |name| format!("`{name}`, "));
-                write!(
-                    f,
-                    "{name}number {} on {arch} has no name that libseccomp knows, and JSON has no numbers; \
-                    build raw BPF, or give such calls the default",
-                    nr.0
-                )
-            }
-            Self::Differs { name, archs } => {
-                let archs: Vec<_> = archs.iter().map(|arch| arch.name()).collect();
-                write!(
-                    f,
-                    "one JSON file can't give `{name}` what the policy says on each of {}; build a file for each",
-                    archs.join(", ")
-                )
-            }
-            Self::OpensMultiplexer { name, multiplexer, arch } => write!(
-                f,
-                "from the JSON a runtime would open `{multiplexer}` on {arch} because of the rule on `{name}`, and its \
-                 arguments would not be looked at there; make the rule unconditional, leave {arch} out, or use BPF"
-            ),
-            Self::TooManyEntries { name, entries } => write!(
-                f,
-                "`{name}` would take {entries} JSON entries or more, too many for runtimes to load; \
-                 `in {{ … }}` takes one for each value, excluding a value one for each bit"
-            ),
-            Self::Miscompiled(Fault::Shared { name, arch, other, other_arch }) => {
-                write!(f, "libseccomp may mix up the conditions of `{name}` on {arch} with those of ")?;
-                if name == other { write!(f, "{other_arch}") } else { write!(f, "`{other}` on {other_arch}") }?;
-                f.write_str(", and answer calls wrongly")?;
-                let way =
-                    if arch == other_arch { "; use BPF" } else { "; build a file for each ABI (`--arch`), or use BPF" };
-                f.write_str(way)
-            }
-            Self::Miscompiled(Fault::Unloaded { arch, name }) => write!(
-                f,
-                "because {arch} lacks `{name}`, and the policy has no rule without conditions on a call of {arch}, libseccomp \
-                 would give every call there the default; build a file for each ABI (`--arch`), or use BPF"
-            ),
-            Self::NativeMissing { arch, native } => write!(
-                f,
-                "on the hosts that run {arch} programs a filter made from JSON covers {native} too; \
-                 add `{native}` to the policy's `arch`, or use BPF"
-            ),
-            Self::MixedByteOrder { little, big } => {
-                write!(f, "no host loads a file that names both {little} and {big}; build a file for each")
-            }
-            Self::TooLarge => f.write_str("the policy is too large to be written within bounds"),
-            Self::Internal { call, what } => {
-                write!(f, "internal error: the JSON does not mean the policy: {what}")?;
-                match call {
-                    Some(call) => write!(f, " ({}, number {}, arguments {:#x?})", call.arch, call.nr.0, call.args),
-                    None => Ok(()),
-                }
-            }
-        }
-    }
-}
-
-impl std::error::Error for WriteError {}
-
 /// Writes the policy's JSON and proves it. All that is wrong is in `Err`, sorted by call.
 pub fn write(store: &mut Store, policy: &Policy, target: &Target) -> Result<Written, Vec<WriteError>> {
+    draft(store, policy, target)?.prove(store, policy, target)
+}
+
+/// Writes the policy's JSON. All that is wrong is in `Err`, sorted by call.
+pub fn draft(store: &mut Store, policy: &Policy, target: &Target) -> Result<Draft, Vec<WriteError>> {
     let writer = Writer::new(policy, target);
     let mut errors = writer.refuse();
     if !errors.is_empty() {
         return Err(errors);
     }
-    let (mut plans, mut warnings) = (BTreeMap::new(), Vec::new());
-    for call in Syscall::all() {
-        if Multiplexer::ALL.iter().any(|multiplexer| multiplexer.name() == call.name()) {
-            continue;
-        }
-        match writer.plan(store, call, &plans) {
+    let (mut plans, mut warnings) = (Plans::new(), Vec::new());
+    let multiplexers = Multiplexer::ALL.map(Multiplexer::call);
+    for call in Syscall::all().filter(|call| !multiplexers.contains(call)).chain(multiplexers) {
+        let plan = match writer.simple(call) {
+            Some(plan) => Ok(plan),
+            None => writer.plan(store, call, &plans),
+        };
+        match plan {
+            Ok(plan) if plan.is_empty() => {}
             Ok(plan) => {
-                plans.insert(call.name(), plan);
+                plans.insert(call, plan);
             }
             Err(error) => errors.push(error),
-        }
-    }
-    for multiplexer in Multiplexer::ALL {
-        if let Some(call) = tables::syscall(multiplexer.name()) {
-            match writer.plan(store, call, &plans) {
-                Ok(plan) => {
-                    plans.insert(call.name(), plan);
-                }
-                Err(error) => errors.push(error),
-            }
         }
     }
     if store.overflowed() {
@@ -269,13 +117,11 @@ pub fn write(store: &mut Store, policy: &Policy, target: &Target) -> Result<Writ
     if !errors.is_empty() {
         return Err(errors);
     }
-    plans.retain(|_, plan| !plan.is_empty());
     writer.keep_apart(&mut plans);
-    for (&name, plan) in &plans {
-        let call = tables::syscall(name);
-        if call.is_some_and(|call| !runtime::is_known(call, target.libseccomp)) {
-            let needs = call.and_then(Syscall::libseccomp);
-            warnings.push(Warning::NewerThanRuntime { name: name.to_owned(), needs });
+    for (call, plan) in &plans {
+        let name = call.name();
+        if !runtime::is_known(*call, target.libseccomp) {
+            warnings.push(Warning::NewerThanRuntime { name: name.to_owned(), needs: call.libseccomp() });
         }
         let most = writer.hosts.keys().map(|&host| plan.iter().filter(|part| part.is_for(host)).count()).max();
         if let Some(entries) = most.filter(|&entries| entries > MANY_ENTRIES) {
@@ -286,8 +132,7 @@ pub fn write(store: &mut Store, policy: &Policy, target: &Target) -> Result<Writ
     let mut json = serde_json::to_string_pretty(&profile)
         .map_err(|error| vec![WriteError::Internal { call: None, what: error.to_string() }])?;
     json.push('\n');
-    let proven = prove::prove(store, policy, target, &json).map_err(|error| vec![error])?;
-    Ok(Written { json, warnings, proven })
+    Ok(Draft { json, warnings })
 }
 
 /// One rule of a name, as it will stand in the file.
@@ -312,6 +157,9 @@ impl Part {
 }
 
 type Plan = Vec<Part>;
+
+/// What each call takes; those that take nothing are left out.
+type Plans = BTreeMap<Syscall, Plan>;
 
 struct Writer<'a> {
     policy: &'a Policy,
@@ -345,6 +193,9 @@ impl<'a> Writer<'a> {
             && data != 0
         {
             errors.push(WriteError::TrapData { name: None, data });
+        }
+        if let Some(refusal) = runtime::refuses(policy.default, self.target.libseccomp) {
+            errors.push(WriteError::ActionRefused { name: None, refusal });
         }
         if policy.default == Action::Notify {
             errors.push(WriteError::NotifyRefused { name: None });
@@ -388,8 +239,30 @@ impl<'a> Writer<'a> {
         archs.iter().filter_map(|&arch| call.nr(arch).map(|nr| (arch, nr, self.policy.function.at(arch, nr)))).collect()
     }
 
+    /// The entries of a name that gets one action everywhere, whatever the arguments: most names. [`Writer::plan`] would find
+    /// the same.
+    fn simple(&self, call: Syscall) -> Option<Plan> {
+        if Multiplexer::of(call).is_some() {
+            return None;
+        }
+        let mut answers =
+            self.policy.function.tables.iter().filter_map(|(&arch, table)| Some(table.at(call.nr(arch)?)));
+        let Some(answer) = answers.next() else { return Some(Plan::new()) };
+        if answers.any(|other| other != answer) {
+            return None;
+        }
+        let action = answer.as_action()?;
+        if action == self.policy.default {
+            return Some(Plan::new());
+        }
+        let circumstance = Circumstance { caps: BTreeMap::new(), kernels: (0, u16::MAX) };
+        let plain = !matches!(action, Action::Trap(_) | Action::Notify)
+            && runtime::refuses(action, self.target.libseccomp).is_none();
+        plain.then(|| vec![Part { hosts: None, circumstance, args: Vec::new(), action }])
+    }
+
     /// The entries of a name.
-    fn plan(&self, store: &mut Store, call: Syscall, others: &BTreeMap<&str, Plan>) -> Result<Plan, WriteError> {
+    fn plan(&self, store: &mut Store, call: Syscall, others: &Plans) -> Result<Plan, WriteError> {
         let mut candidates: Vec<Plan> = Vec::new();
         let mut failed: Option<WriteError> = None;
         let mut by_host: Vec<(Arch, Vec<usize>)> = Vec::new();
@@ -452,8 +325,9 @@ impl<'a> Writer<'a> {
             return Err(WriteError::TooManyEntries { name, entries: MOST_CIRCUMSTANCES as u64 });
         };
         // Entries on calls that are reached through a multiplexer come together there.
-        let multiplexed = self.policy.archs.iter().any(|&arch| multiplex::other_way(call.name(), arch).is_some())
-            || Multiplexer::ALL.iter().any(|multiplexer| multiplexer.name() == call.name());
+        let other_way = multiplex::other_way(call);
+        let multiplexed = Multiplexer::of(call).is_some()
+            || other_way.is_some_and(|(through, _)| self.policy.archs.iter().any(|&arch| through.nr(arch).is_some()));
         for (circumstance, below) in circumstances {
             let asks_kernel = circumstance.from_kernel().is_some() || circumstance.until_kernel().is_some();
             if asks_kernel && self.target.dialect != Dialect::Moby {
@@ -462,6 +336,9 @@ impl<'a> Writer<'a> {
             let entries = paths::entries(store, below, self.policy.default, bits, !multiplexed)
                 .map_err(|entries| WriteError::TooManyEntries { name: name.clone(), entries })?;
             for (args, action) in entries {
+                if let Some(refusal) = runtime::refuses(action, self.target.libseccomp) {
+                    return Err(WriteError::ActionRefused { name: Some(name), refusal });
+                }
                 match action {
                     Action::Trap(data) if data != 0 => return Err(WriteError::TrapData { name: Some(name), data }),
                     Action::Notify if self.policy.listener.is_none() => return Err(WriteError::NotifyWithoutListener),
@@ -478,21 +355,20 @@ impl<'a> Writer<'a> {
         Ok(plan)
     }
 
-    /// Keeps names that a host has on no ABI from it, where they would come first ([`Fault::Unloaded`]).
-    fn keep_apart(&self, plans: &mut BTreeMap<&str, Plan>) {
-        let has = |name: &str, arch| tables::syscall(name).is_some_and(|call| call.nr(arch).is_some());
+    /// Keeps names that a host has on no ABI from it, where they would come first ([`sharing::Fault::Unloaded`]).
+    fn keep_apart(&self, plans: &mut Plans) {
         for (&host, archs) in &self.hosts {
             let settled = archs.iter().all(|&arch| {
                 arch == Arch::X86_64 && !archs.contains(&Arch::X32)
-                    || plans.iter().any(|(name, plan)| {
-                        has(name, arch) && plan.iter().any(|part| part.is_for(host) && part.is_certain())
+                    || plans.iter().any(|(call, plan)| {
+                        call.nr(arch).is_some() && plan.iter().any(|part| part.is_for(host) && part.is_certain())
                     })
             });
             if settled {
                 continue;
             }
-            for (name, plan) in plans.iter_mut() {
-                if archs.iter().any(|&arch| has(name, arch)) {
+            for (call, plan) in plans.iter_mut() {
+                if archs.iter().any(|&arch| call.nr(arch).is_some()) {
                     continue;
                 }
                 for part in plan {
@@ -509,9 +385,7 @@ impl<'a> Writer<'a> {
         for part in plan.iter().filter(|part| part.is_for(host)) {
             let when = circumstance_set(store, &part.circumstance);
             let rule = Rule { when, args: part.args.clone(), action: part.action };
-            rules.extend(
-                runtime::on_arch(call, arch, rule).into_iter().filter(|&(to, _)| to == nr).map(|(_, rule)| rule),
-            );
+            rules.extend(runtime::on_arch(call, arch, &rule).filter(|&(to, _)| to == nr).map(|(_, rule)| rule));
         }
         rules
     }
@@ -522,17 +396,13 @@ impl<'a> Writer<'a> {
         store: &mut Store,
         call: Syscall,
         (host, arch, nr): (Arch, Arch, Nr),
-        others: &BTreeMap<&str, Plan>,
+        others: &Plans,
     ) -> Vec<(&'static str, Rule)> {
         let mut rules = Vec::new();
-        for multiplexer in Multiplexer::ALL.into_iter().filter(|multiplexer| multiplexer.name() == call.name()) {
-            for name in multiplex::reached_by(multiplexer) {
-                if let (Some(call), Some(plan)) = (tables::syscall(name), others.get(name))
-                    && runtime::is_known(call, self.target.libseccomp)
-                {
-                    let brought = self.rules(store, call, plan, host, arch, nr);
-                    rules.extend(brought.into_iter().map(|rule| (name, rule)));
-                }
+        for (call, _) in Multiplexer::of(call).into_iter().flat_map(Multiplexer::routes) {
+            if let Some(plan) = others.get(&call).filter(|_| runtime::is_known(call, self.target.libseccomp)) {
+                let brought = self.rules(store, call, plan, host, arch, nr);
+                rules.extend(brought.into_iter().map(|rule| (call.name(), rule)));
             }
         }
         rules
@@ -546,7 +416,7 @@ impl<'a> Writer<'a> {
         plan: &Plan,
         functions: &[(Arch, Nr, Node)],
         host: Arch,
-        others: &BTreeMap<&str, Plan>,
+        others: &Plans,
     ) -> bool {
         functions.iter().all(|&(arch, nr, node)| {
             let mut rules = self.rules(store, call, plan, host, arch, nr);
@@ -562,7 +432,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Why no entries do.
-    fn why(&self, store: &mut Store, call: Syscall, host: Arch, others: &BTreeMap<&str, Plan>) -> WriteError {
+    fn why(&self, store: &mut Store, call: Syscall, host: Arch, others: &Plans) -> WriteError {
         let functions = self.functions(call, host);
         for &(arch, nr, node) in &functions {
             for (name, rule) in self.opened(store, call, (host, arch, nr), others) {
@@ -570,10 +440,7 @@ impl<'a> Writer<'a> {
                 let wanted = store.where_action(node, &|action| action == rule.action);
                 let claimed = store.where_action(opened, &|action| action == rule.action);
                 if store.minus(claimed, wanted) != Node::FALSE {
-                    let multiplexer =
-                        Multiplexer::ALL.into_iter().find(|multiplexer| multiplexer.name() == call.name());
-                    let multiplexer = multiplexer.map_or("socketcall", Multiplexer::name);
-                    return WriteError::OpensMultiplexer { name: name.to_owned(), multiplexer, arch };
+                    return WriteError::OpensMultiplexer { name: name.to_owned(), multiplexer: call.name(), arch };
                 }
             }
         }
@@ -582,7 +449,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The file.
-    fn profile(&self, plans: &BTreeMap<&str, Plan>) -> Result<Profile, Vec<WriteError>> {
+    fn profile(&self, plans: &Plans) -> Result<Profile, Vec<WriteError>> {
         let policy = self.policy;
         let unsayable =
             |action| vec![WriteError::Internal { call: None, what: format!("`{action}` has no name in JSON") }];
@@ -591,7 +458,8 @@ impl<'a> Writer<'a> {
         // Unconditional: by action (the least strict first) and surroundings, the names of one kind together.
         let mut always: BTreeMap<(std::cmp::Reverse<Action>, Filter, Filter), Vec<String>> = BTreeMap::new();
         let mut sometimes = Vec::new();
-        for (&name, plan) in plans {
+        for (call, plan) in plans {
+            let name = call.name();
             for part in plan {
                 let (includes, excludes) = filters(part);
                 if part.args.is_empty() {

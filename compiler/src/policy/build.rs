@@ -118,41 +118,66 @@ fn layers(
     }
     let mut node = Node::FALSE;
     for level in by_level.into_values().rev() {
+        // In the order in which the actions are first said, which settles a conflict for the time being.
+        let mut sets: Vec<(Action, Vec<Node>)> = Vec::new();
+        for claim in &level {
+            match sets.iter_mut().find(|(action, _)| *action == claim.action) {
+                Some((_, sets)) => sets.push(claim.member.set),
+                None => sets.push((claim.action, vec![claim.member.set])),
+            }
+        }
+        let unions: Vec<(Action, Node)> = sets.into_iter().map(|(action, sets)| (action, store.union(sets))).collect();
         let mut layer = Node::FALSE;
-        let mut unions: Vec<(Action, Node)> = Vec::new();
-        for (index, claim) in level.iter().enumerate() {
-            for &(action, union) in &unions {
-                if action == claim.action || store.and(union, claim.member.set) == Node::FALSE {
-                    continue;
-                }
-                for before in level[..index].iter().filter(|before| before.action == action) {
-                    if conflicts.budget == 0 || conflicts.found.len() >= Conflicts::MOST {
-                        break;
-                    }
-                    conflicts.budget -= 1;
-                    let both = store.and(before.member.set, claim.member.set);
-                    let Some((cube, _)) = store.witness(both, &|leaf| leaf == Leaf::True) else { continue };
-                    let conflict = conflicts.found.entry((before.rule, claim.rule)).or_insert_with(|| Conflict {
-                        first: **before,
-                        second: **claim,
-                        arch,
-                        nr,
-                        witness: witness::describe(arch, nr, name(resolved, arch, nr), &cube),
-                        calls: BTreeSet::new(),
-                    });
-                    conflict.calls.insert(call_name(resolved, arch, nr));
-                }
-            }
-            match unions.iter_mut().find(|(action, _)| *action == claim.action) {
-                Some((_, union)) => *union = store.or(*union, claim.member.set),
-                None => unions.push((claim.action, claim.member.set)),
-            }
-            let claimed = store.ite(claim.member.set, Node::action(claim.action), Node::FALSE);
-            layer = store.over(layer, claimed);
+        let mut claimed = Node::FALSE;
+        let mut agreed = true;
+        for &(action, union) in &unions {
+            agreed &= store.and(claimed, union) == Node::FALSE;
+            claimed = store.or(claimed, union);
+            let acts = store.ite(union, Node::action(action), Node::FALSE);
+            layer = store.over(layer, acts);
+        }
+        if !agreed {
+            quarrels(resolved, arch, nr, &level, &unions, store, conflicts);
         }
         node = store.over(node, layer);
     }
     node
+}
+
+/// Finds the claims of one level that disagree, each with those before it.
+fn quarrels(
+    resolved: &Resolved,
+    arch: Arch,
+    nr: Nr,
+    level: &[&Claim],
+    unions: &[(Action, Node)],
+    store: &mut Store,
+    conflicts: &mut Conflicts,
+) {
+    for (index, claim) in level.iter().enumerate() {
+        for &(action, union) in unions {
+            if action == claim.action || store.and(union, claim.member.set) == Node::FALSE {
+                continue;
+            }
+            for before in level[..index].iter().filter(|before| before.action == action) {
+                if conflicts.budget == 0 || conflicts.found.len() >= Conflicts::MOST {
+                    return;
+                }
+                conflicts.budget -= 1;
+                let both = store.and(before.member.set, claim.member.set);
+                let Some((cube, _)) = store.witness(both, &|leaf| leaf == Leaf::True) else { continue };
+                let conflict = conflicts.found.entry((before.rule, claim.rule)).or_insert_with(|| Conflict {
+                    first: **before,
+                    second: **claim,
+                    arch,
+                    nr,
+                    witness: witness::describe(arch, nr, name(resolved, arch, nr), &cube),
+                    calls: BTreeSet::new(),
+                });
+                conflict.calls.insert(call_name(resolved, arch, nr));
+            }
+        }
+    }
 }
 
 /// The name of a call.

@@ -8,12 +8,15 @@
 //! Width and sign are the kernel's, not the register's: it drops the upper half of an `int` before it looks, so a
 //! filter that compares all 64 bits can be walked around (CVE-2019-7303, CVE-2019-10063).
 
-use kpol_grammar::ast::{BinaryOp, CompareOp, Expr, ExprKind, UnaryOp};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use kpol_grammar::ast::{self, BinaryOp, CompareOp, Expr, ExprKind, UnaryOp};
 use kpol_grammar::did_you_mean;
 
 use super::value::Value;
 use super::{Resolver, declare::Shape};
-use crate::diagnostic::{Code, Diagnostic, FileId, Span};
+use crate::diagnostic::{Code, Diagnostic, FileId, Severity, Span};
 use crate::diagram::{Comparison, Node, Operand};
 use crate::source::graph::with_near;
 use crate::spec::Arch;
@@ -52,8 +55,11 @@ struct Tested {
     mask: u64,
 }
 
+/// What is known of a call's parameters, if anything.
+pub(super) type KnownParams = Option<Rc<Params>>;
+
 /// What the kernel knows about the parameters of a call.
-struct Params {
+pub(super) struct Params {
     list: Vec<(String, Shape)>,
     /// From here on, names have no fixed register on this ABI.
     split_at: Option<usize>,
@@ -115,7 +121,7 @@ impl<'a> Resolver<'a> {
         )));
     }
 
-    fn parameter_list(&self, at: At<'_>) -> String {
+    fn parameter_list(&self, at: At<'a>) -> String {
         match self.params(at.call, at.arch) {
             Some(params) if !params.list.is_empty() => {
                 params.list.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
@@ -328,7 +334,7 @@ impl<'a> Resolver<'a> {
         None
     }
 
-    fn mentions_parameter(&self, expr: &Expr, at: At<'_>) -> bool {
+    fn mentions_parameter(&self, expr: &Expr, at: At<'a>) -> bool {
         match &expr.kind {
             ExprKind::Name(name) => self.is_parameter(name, at),
             ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => self.mentions_parameter(inner, at),
@@ -359,7 +365,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn unknown_parameter(&mut self, name: &str, span: Span, at: At<'_>) {
+    fn unknown_parameter(&mut self, name: &str, span: Span, at: At<'a>) {
         let Some(params) = self.params(at.call, at.arch) else {
             self.error(
                 Diagnostic::new(Code::E031, span, format!("the parameters of `{}` are not known", at.call))
@@ -388,7 +394,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Whether the call has such a parameter on another ABI of the policy.
-    fn named_elsewhere(&self, name: &str, at: At<'_>) -> bool {
+    fn named_elsewhere(&self, name: &str, at: At<'a>) -> bool {
         self.result
             .archs
             .iter()
@@ -396,13 +402,22 @@ impl<'a> Resolver<'a> {
             .any(|&arch| self.is_parameter(name, At { arch, ..at }))
     }
 
-    fn params(&self, call: &str, arch: Arch) -> Option<Params> {
+    fn params(&self, call: &'a str, arch: Arch) -> Option<Rc<Params>> {
+        if let Some(known) = self.known_params.borrow().get(&(call, arch)) {
+            return known.clone();
+        }
+        let params = self.read_params(call, arch).map(Rc::new);
+        self.known_params.borrow_mut().insert((call, arch), params.clone());
+        params
+    }
+
+    fn read_params(&self, call: &str, arch: Arch) -> Option<Params> {
         if let Some(declared) = self.calls.get(call) {
             let list: Vec<_> = declared.params.iter().map(|param| (param.name.clone(), param.shape)).collect();
             let split_at = declared.params.iter().position(|param| arch.bits() == 32 && param.split);
             return (!list.is_empty()).then_some(Params { list, split_at });
         }
-        let syscall = tables::syscall(call)?;
+        let syscall = self.syscall(call)?;
         let params = syscall.params(arch)?;
         let list: Vec<_> = params
             .iter()
@@ -416,17 +431,17 @@ impl<'a> Resolver<'a> {
         Some(Params { list, split_at })
     }
 
-    fn is_parameter(&self, name: &str, at: At<'_>) -> bool {
+    fn is_parameter(&self, name: &str, at: At<'a>) -> bool {
         raw_index(name).is_some()
             || self.params(at.call, at.arch).is_some_and(|params| self.index(&params, name, at.call).is_some())
     }
 
     fn index(&self, params: &Params, name: &str, call: &str) -> Option<usize> {
         let position = |name: &str| params.list.iter().position(|(known, _)| known == name);
-        position(name).or_else(|| position(tables::syscall(call)?.alias(name)?))
+        position(name).or_else(|| position(self.syscall(call)?.alias(name)?))
     }
 
-    fn slot(&mut self, name: &str, span: Span, at: At<'_>) -> Option<Slot> {
+    fn slot(&mut self, name: &str, span: Span, at: At<'a>) -> Option<Slot> {
         let params = self.params(at.call, at.arch);
         if let Some(index) = raw_index(name) {
             let named = params.as_ref().filter(|params| params.split_at.is_none_or(|split| index < split));
@@ -480,18 +495,18 @@ impl<'a> Resolver<'a> {
         // A condition that is constant explains all that is around it: smaller places first.
         let mut found: Vec<(Span, Constancy)> =
             self.constancy.iter().filter(|(_, known)| known.always || known.never).map(|(&s, &k)| (s, k)).collect();
-        found.sort_by_key(|(span, _)| (span.file, span.bytes.end - span.bytes.start));
-        let mistakes: Vec<Span> =
-            self.sink.diagnostics.iter().filter_map(|known| Some(known.primary.as_ref()?.span)).collect();
-        let mut reported: Vec<Span> = Vec::new();
+        found.sort_unstable_by_key(|&(span, _)| (span.file, span.bytes.end - span.bytes.start, span));
+        // So does a mistake in it. A warning there (a pointer compared, a raw register) says another thing.
+        let errors = self.sink.diagnostics.iter().filter(|known| known.severity == Severity::Error);
+        let mut explained: BTreeSet<Span> = errors.filter_map(|known| Some(known.primary.as_ref()?.span)).collect();
         for (span, known) in found {
-            let inside = |other: &Span| {
-                other.file == span.file && span.bytes.start <= other.bytes.start && other.bytes.end <= span.bytes.end
-            };
-            if reported.iter().any(inside) || mistakes.iter().any(inside) {
+            // Places of one text lie inside each other or apart: the first that begins in here ends in here.
+            let start = Span { file: span.file, bytes: ast::Span { start: span.bytes.start, end: 0 } };
+            let here = |other: &&Span| other.file == span.file && other.bytes.start <= span.bytes.end;
+            if explained.range(start..).take_while(here).any(|other| other.bytes.end <= span.bytes.end) {
                 continue;
             }
-            reported.push(span);
+            explained.insert(span);
             let (code, what, help) = if known.never {
                 (Code::W006, "this is never true", "the rule claims nothing here: mend the condition, or remove it")
             } else {

@@ -117,7 +117,13 @@ impl<'a> Resolver<'a> {
             (Some(arch), _) => Some(arch.name()),
             (None, "i386" | "i686" | "ia32") => Some("x86"),
             (None, "armhf" | "armv7") => Some("arm"),
-            _ => did_you_mean(&name.text, Arch::all().map(Arch::name)),
+            _ => {
+                // `X86-64` is written so elsewhere: another case or another dash is no other name.
+                let usual = name.text.to_ascii_lowercase().replace('-', "_");
+                Arch::from_name(&usual)
+                    .map(Arch::name)
+                    .or_else(|| did_you_mean(&name.text, Arch::all().map(Arch::name)))
+            }
         };
         let all: Vec<&str> = Arch::all().map(Arch::name).collect();
         let span = Span { file, bytes: name.span };
@@ -307,23 +313,22 @@ impl<'a> Resolver<'a> {
 
     /// Numbers of the ABIs on which a name is a syscall; `None` if it is one nowhere.
     pub(super) fn knows_call(&self, name: &str) -> bool {
-        self.calls.contains_key(name) || tables::syscall(name).is_some()
+        self.calls.contains_key(name) || self.syscall(name).is_some()
     }
 
     /// The number of a syscall on an ABI.
     pub(super) fn call_number(&self, name: &str, arch: Arch) -> Option<Nr> {
         let declared = self.calls.get(name).and_then(|call| call.numbers.iter().find(|(on, _)| *on == arch));
-        declared.map(|&(_, nr)| nr).or_else(|| tables::syscall(name)?.nr(arch))
+        declared.map(|&(_, nr)| nr).or_else(|| self.syscall(name)?.nr(arch))
     }
 
     /// Whether a name is a syscall on one of the policy's ABIs within `archs`; without conditions, the call that carries
     /// it (`ipc`, `socketcall`) is enough.
     pub(super) fn call_exists(&self, name: &str, unconditional: bool, archs: ArchSet) -> bool {
         let unsound = self.calls.get(name).is_some_and(|call| call.unsound);
-        let through = multiplex::through(name).filter(|_| unconditional).map(|(through, _)| through);
-        let here = |name: &str, arch| self.call_number(name, arch).is_some();
-        let mut on = self.stated.iter().chain(&self.result.archs).filter(|arch| archs.has(**arch));
-        unsound || on.any(|&arch| here(name, arch) || through.is_some_and(|through| here(through, arch)))
+        let on = || self.stated.iter().chain(&self.result.archs).filter(|arch| archs.has(**arch));
+        let here = |name: &str| on().any(|&arch| self.call_number(name, arch).is_some());
+        unsound || here(name) || unconditional && multiplex::through(name).is_some_and(|(through, _)| here(through))
     }
 }
 

@@ -17,10 +17,12 @@ mod pattern;
 mod statement;
 mod value;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use kpol_grammar::ast;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::diagram::{Node, Store};
@@ -28,6 +30,7 @@ use crate::driver::Options;
 use crate::policy::{Flag, Listener};
 use crate::source::graph::Graph;
 use crate::spec::{Action, Arch, Nr};
+use crate::tables::{self, Syscall};
 
 pub use declare::{DeclaredCall, GroupId};
 pub use guard::{ArchSet, Guard};
@@ -148,16 +151,18 @@ pub struct Resolved {
     pub declared: BTreeMap<(Arch, Nr), String>,
     /// Names and places of groups, for messages.
     pub groups: Vec<GroupInfo>,
+    /// Constants of the policy, with what they come to.
+    pub consts: Vec<ConstInfo>,
     /// Members of each group on each ABI.
-    pub group_sets: HashMap<(GroupId, Arch), Rc<CallSet>>,
+    pub group_sets: FxHashMap<(GroupId, Arch), Rc<CallSet>>,
     /// Groups and constants of the first file that nothing uses.
     pub unused: Vec<(String, Span)>,
     /// Patterns of rules under `when arch`: the author has thought of the other ABIs.
-    pub guarded: HashSet<Span>,
+    pub guarded: FxHashSet<Span>,
     /// Patterns of rules under guards that options have settled: on another host they may say something else.
-    pub settled: HashSet<Span>,
+    pub settled: FxHashSet<Span>,
     /// What rules say of calls on other hosts, where options have settled that they say nothing here.
-    pub elsewhere: HashSet<(Arch, Nr, Action)>,
+    pub elsewhere: FxHashSet<(Arch, Nr, Action)>,
     /// Whether conditions could not all be read: then what follows from the rules means little.
     pub incomplete: bool,
 }
@@ -171,6 +176,17 @@ pub struct GroupInfo {
     pub span: Span,
     /// Part of kpolc itself.
     pub builtin: bool,
+}
+
+/// What a constant of the policy comes to.
+#[derive(Debug, Clone)]
+pub struct ConstInfo {
+    /// Its name.
+    pub name: String,
+    /// Place of the name where it is defined.
+    pub span: Span,
+    /// Its ranges by ABI, both ends inside; one number is a range of one. ABIs on which it has no value are not there.
+    pub values: BTreeMap<Arch, Vec<(i128, i128)>>,
 }
 
 impl Resolved {
@@ -198,7 +214,7 @@ impl Resolved {
 pub struct Sink {
     /// In the order of their making.
     pub diagnostics: Vec<Diagnostic>,
-    seen: HashSet<(Code, Option<Span>)>,
+    seen: FxHashSet<(Code, Option<Span>)>,
 }
 
 impl Sink {
@@ -225,16 +241,21 @@ struct Resolver<'a> {
     store: &'a mut Store,
     sink: &'a mut Sink,
     consts: Vec<declare::ConstDef<'a>>,
-    const_names: HashMap<&'a str, Vec<usize>>,
-    const_values: HashMap<(usize, Arch), value::Progress>,
+    const_names: FxHashMap<&'a str, Vec<usize>>,
+    const_values: FxHashMap<(usize, Arch), value::Progress>,
     groups: Vec<declare::GroupDef<'a>>,
-    group_names: HashMap<&'a str, Vec<GroupId>>,
+    group_names: FxHashMap<&'a str, Vec<GroupId>>,
     group_progress: HashSet<(GroupId, Arch)>,
     calls: HashMap<&'a str, DeclaredCall>,
+    /// Syscalls that were named, and parameters of those with conditions: most are named often.
+    known_calls: RefCell<FxHashMap<&'static str, Syscall>>,
+    known_params: RefCell<FxHashMap<(&'a str, Arch), condition::KnownParams>>,
     /// ABIs of the policy's own `arch`, also where an option asks for others: what it says is judged by them.
     stated: Vec<Arch>,
     /// For each condition: whether it held always, and never, on every ABI so far.
-    constancy: BTreeMap<Span, condition::Constancy>,
+    constancy: FxHashMap<Span, condition::Constancy>,
+    /// For each exception: whether it took something away on some ABI.
+    exceptions: BTreeMap<Span, bool>,
     result: Resolved,
 }
 
@@ -246,20 +267,33 @@ impl<'a> Resolver<'a> {
             store,
             sink,
             consts: Vec::new(),
-            const_names: HashMap::new(),
-            const_values: HashMap::new(),
+            const_names: FxHashMap::default(),
+            const_values: FxHashMap::default(),
             groups: Vec::new(),
-            group_names: HashMap::new(),
+            group_names: FxHashMap::default(),
             group_progress: HashSet::new(),
             calls: HashMap::new(),
+            known_calls: RefCell::default(),
+            known_params: RefCell::default(),
             stated: Vec::new(),
-            constancy: BTreeMap::new(),
+            constancy: FxHashMap::default(),
+            exceptions: BTreeMap::new(),
             result: Resolved::default(),
         }
     }
 
     fn is_builtin(&self, file: FileId) -> bool {
         self.graph.get(file).is_some_and(|file| file.builtin)
+    }
+
+    /// The syscall of the tables with that name.
+    fn syscall(&self, name: &str) -> Option<Syscall> {
+        if let Some(&known) = self.known_calls.borrow().get(name) {
+            return Some(known);
+        }
+        let call = tables::syscall(name)?;
+        self.known_calls.borrow_mut().insert(call.name(), call);
+        Some(call)
     }
 
     /// Whether a name may be defined by a statement that could not be read: then that one is the mistake.
@@ -276,6 +310,7 @@ impl<'a> Resolver<'a> {
 
     fn finish(mut self) -> Resolved {
         self.report_constancy();
+        self.report_exceptions();
         self.report_unused();
         self.result.groups = self
             .groups
@@ -286,7 +321,24 @@ impl<'a> Resolver<'a> {
                 builtin: self.is_builtin(group.file),
             })
             .collect();
+        self.result.consts = (0..self.consts.len()).map(|index| self.const_info(index)).collect();
         self.result
+    }
+
+    fn const_info(&self, index: usize) -> ConstInfo {
+        let found = &self.consts[index];
+        let values = self.result.archs.iter().filter_map(|&arch| {
+            let Some(value::Progress::Done(Some(value))) = self.const_values.get(&(index, arch)) else { return None };
+            Some((
+                arch,
+                match value {
+                    value::Value::Number(number) => vec![(*number, *number)],
+                    value::Value::Set(ranges) => ranges.iter().map(|&(low, high, _)| (low, high)).collect(),
+                },
+            ))
+        });
+        let span = Span { file: found.file, bytes: found.name.span };
+        ConstInfo { name: found.name.text.clone(), span, values: values.collect() }
     }
 
     fn report_unused(&mut self) {

@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use kpol_grammar::ast::{Pattern, PatternKind};
+use kpol_grammar::ast::{Expr, Pattern, PatternKind};
 use kpol_grammar::did_you_mean;
 
 use super::condition::At;
@@ -95,55 +95,86 @@ impl<'a> Resolver<'a> {
     pub(super) fn patterns_set(&mut self, patterns: &'a [Pattern], file: FileId, arch: Arch, depth: usize) -> CallSet {
         let mut all = CallSet::new();
         for pattern in patterns {
-            for (nr, member) in self.pattern_set(pattern, file, arch, depth) {
-                self.add(&mut all, nr, member);
-            }
+            self.collect(pattern, file, arch, depth, &mut all);
         }
         all
     }
 
     /// What one pattern matches on `arch`. Recursion is bounded by the parser's nesting and, through groups, by `depth`.
     pub(super) fn pattern_set(&mut self, pattern: &'a Pattern, file: FileId, arch: Arch, depth: usize) -> CallSet {
-        let span = Span { file, bytes: pattern.span };
-        let mut set = match &pattern.kind {
+        let mut set = CallSet::new();
+        self.collect(pattern, file, arch, depth, &mut set);
+        set
+    }
+
+    /// Adds what one pattern matches to `all`.
+    fn collect(&mut self, pattern: &'a Pattern, file: FileId, arch: Arch, depth: usize, all: &mut CallSet) {
+        if pattern.except.is_empty() {
+            return self.collect_named(pattern, file, arch, depth, all);
+        }
+        let mut set = CallSet::new();
+        self.collect_named(pattern, file, arch, depth, &mut set);
+        for except in &pattern.except {
+            let gone = self.pattern_set(except, file, arch, depth);
+            let mut took = false;
+            let looked = !gone.is_empty();
+            for (nr, gone) in gone {
+                let Some(member) = set.get_mut(&nr) else { continue };
+                let left = self.store.minus(member.set, gone.set);
+                took |= left != member.set;
+                member.set = left;
+                if left == Node::FALSE {
+                    set.remove(&nr);
+                }
+            }
+            if looked && !self.names_builtin(pattern) {
+                *self.exceptions.entry(Span { file, bytes: except.span }).or_default() |= took;
+            }
+        }
+        for (nr, member) in set {
+            self.add(all, nr, member);
+        }
+    }
+
+    /// Whether a pattern is a group of kpolc's. Those grow with the kernel: what is none of their calls today may be one
+    /// tomorrow, and whoever excepts it then meant that.
+    fn names_builtin(&self, pattern: &Pattern) -> bool {
+        let PatternKind::Group(name) = &pattern.kind else { return false };
+        let ids = self.group_names.get(name.text.as_str()).into_iter().flatten();
+        ids.copied().any(|id| self.is_builtin(self.groups[id.0 as usize].file))
+    }
+
+    /// The same without its exceptions.
+    fn collect_named(&mut self, pattern: &'a Pattern, file: FileId, arch: Arch, depth: usize, all: &mut CallSet) {
+        match &pattern.kind {
             PatternKind::Call { name, conditions } => {
-                let via = Via { pattern: span, group: None };
-                self.call_set(&name.text, conditions, At { call: &name.text, file, arch }, via)
+                let via = Via { pattern: Span { file, bytes: pattern.span }, group: None };
+                self.call(&name.text, conditions, At { call: &name.text, file, arch }, via, all);
             }
             PatternKind::Group(name) => {
                 let span = Span { file, bytes: name.span };
                 let ids = self.group_names.get(name.text.as_str()).cloned().unwrap_or_default();
-                let mut all = CallSet::new();
                 for id in ids {
                     let members = self.group_set(id, arch, span, depth);
                     for (&nr, member) in members.iter() {
                         let via = Via { pattern: span, group: Some(id) };
-                        self.add(&mut all, nr, Member { set: member.set, via });
-                    }
-                }
-                all
-            }
-        };
-        for except in &pattern.except {
-            for (nr, gone) in self.pattern_set(except, file, arch, depth) {
-                if let Some(member) = set.get_mut(&nr) {
-                    member.set = self.store.minus(member.set, gone.set);
-                    if member.set == Node::FALSE {
-                        set.remove(&nr);
+                        self.add(all, nr, Member { set: member.set, via });
                     }
                 }
             }
         }
-        set
     }
 
-    fn call_set(&mut self, name: &'a str, conditions: &'a [kpol_grammar::ast::Expr], at: At<'a>, via: Via) -> CallSet {
-        let mut set = CallSet::new();
+    fn call(&mut self, name: &'a str, conditions: &'a [Expr], at: At<'a>, via: Via, all: &mut CallSet) {
+        if self.store.overflowed() {
+            // Whatever it is, it means nothing any more.
+            return;
+        }
         if conditions.is_empty() {
             // Even where there is no other way in: x86 has no `semop`, and `ipc` reaches it all the same.
-            self.add_multiplexed(&mut set, name, at.arch, via);
+            self.add_multiplexed(all, name, at.arch, via);
         }
-        let Some(nr) = self.call_number(name, at.arch) else { return set };
+        let Some(nr) = self.call_number(name, at.arch) else { return };
         let mut node = Node::TRUE;
         for condition in conditions {
             let one = self.condition(condition, at);
@@ -153,18 +184,32 @@ impl<'a> Resolver<'a> {
             self.note_constancy_at(via.pattern, node);
         }
         if node != Node::FALSE {
-            set.insert(nr, Member { set: node, via });
+            self.add(all, nr, Member { set: node, via });
         }
-        set
     }
 
     /// An unconditional pattern covers the other way into the same code as well.
     fn add_multiplexed(&mut self, set: &mut CallSet, name: &str, arch: Arch, via: Via) {
-        let Some((through, number)) = multiplex::through(name) else { return };
-        let Some(nr) = tables::syscall(through).and_then(|call| call.nr(arch)) else { return };
-        let operand = Operand { arg: 0, bits: 32, mask: u64::from(u32::MAX), signed: false };
+        let Some((through, number)) = self.syscall(name).and_then(multiplex::other_way) else { return };
+        let Some(nr) = through.nr(arch) else { return };
+        let operand = Operand { arg: 0, bits: 32, mask: u64::from(through.mask(arch)), signed: false };
         let node = self.store.compare(operand, Comparison::Eq, u64::from(number));
         self.add(set, nr, Member { set: node, via });
+    }
+
+    /// Exceptions that took nothing away wherever there was something to take.
+    pub(super) fn report_exceptions(&mut self) {
+        if self.result.incomplete || self.store.overflowed() {
+            return;
+        }
+        let idle = self.exceptions.iter().filter(|(span, took)| !**took && !self.is_builtin(span.file));
+        for span in idle.map(|(&span, _)| span).collect::<Vec<_>>() {
+            self.sink.push(
+                Diagnostic::new(Code::W019, span, "this exception takes nothing away")
+                    .note("what stands before `except` has no such call")
+                    .help("remove it, or mend the name"),
+            );
+        }
     }
 
     /// Members of a group on an ABI; `used` is where it is named.

@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use kpol_grammar::ast::{self, PatternKind, Statement, StatementKind};
 use kpol_grammar::did_you_mean;
-use kpol_grammar::parse::{SyntaxError, SyntaxErrorKind, parse};
+use kpol_grammar::parse::{SyntaxError, SyntaxErrorKind};
+use rustc_hash::FxHashMap;
 
-use super::{LoadError, Loader, SourceFile, Sources};
+use super::{LoadError, Loader, SourceFile, Sources, plain};
 use crate::diagnostic::{Code, Diagnostic, Edit, FileId, Fix, Label, Severity, Span};
 use crate::library;
 
@@ -35,7 +36,7 @@ pub struct GraphFile {
     /// Its place in [`Sources`].
     pub id: FileId,
     /// The tree; statements that could not be read are `Broken`.
-    pub tree: ast::File,
+    pub tree: Arc<ast::File>,
     /// Files that it includes, and where it says so.
     pub includes: Vec<(FileId, Span)>,
     /// 1 + the highest level among its includes.
@@ -52,7 +53,7 @@ pub struct Graph {
     /// In the order in which they were first named; built-in groups last.
     pub files: Vec<GraphFile>,
     /// Index into `files`.
-    index: HashMap<FileId, usize>,
+    index: FxHashMap<FileId, usize>,
 }
 
 impl Graph {
@@ -147,31 +148,35 @@ impl<'a> Reader<'a> {
     /// Parses one file, adds it, then those it includes. Recursion is as deep as includes nest: [`MAX_DEPTH`].
     fn add(&mut self, graph: &mut Graph, walk: &mut Walk, name: String, path: PathBuf, text: Text) -> FileId {
         let builtin = matches!(text, Text::Library(_));
-        let (text, decode_error) = match text {
-            Text::Library(text) => (Arc::from(text), None),
-            Text::Bytes(bytes) => decode(bytes),
+        let (text, plain, decode_error) = match text {
+            Text::Library(text) => (Arc::from(text), plain::read(text), None),
+            Text::Bytes(bytes) => {
+                let (text, error) = decode(bytes);
+                (text, None, error)
+            }
         };
         let id = self.sources.add(SourceFile { name, path: path.clone(), text: Arc::clone(&text) });
-        walk.by_path.insert(path, id);
+        walk.by_path.insert(path.clone(), id);
         let index = graph.files.len();
         graph.index.insert(id, index);
         let tree = if let Some((offset, what)) = decode_error {
             self.diagnostics.push(not_a_text(Span { file: id, bytes: ast::Span::new(offset, offset) }, what));
-            ast::File::default()
+            Arc::default()
+        } else if let Some(tree) = plain {
+            Arc::new(tree)
         } else {
-            let (tree, errors) = parse(&text);
-            self.diagnostics.extend(errors.into_iter().map(|error| syntax_diagnostic(id, error)));
-            tree
+            let tree = self.loader.parse(&path, &text);
+            self.diagnostics.extend(tree.errors.iter().cloned().map(|error| syntax_diagnostic(id, error)));
+            tree.file
         };
         let mut lost = HashSet::new();
         lost_names(&text, &tree.statements, &mut lost);
-        graph.files.push(GraphFile { id, tree, includes: Vec::new(), level: 1, builtin, lost });
+        graph.files.push(GraphFile { id, tree: Arc::clone(&tree), includes: Vec::new(), level: 1, builtin, lost });
 
         walk.stack.push(id);
-        let statements = std::mem::take(&mut graph.files[index].tree.statements);
         let mut includes = Vec::new();
         let mut level = 1;
-        for statement in &statements {
+        for statement in &tree.statements {
             let StatementKind::Include(include) = &statement.kind else { continue };
             let span = Span { file: id, bytes: include.path.span };
             if let Some(target) = self.include(graph, walk, include, span, builtin) {
@@ -181,7 +186,6 @@ impl<'a> Reader<'a> {
         }
         walk.stack.pop();
         let file = &mut graph.files[index];
-        file.tree.statements = statements;
         file.includes = includes;
         file.level = level;
         id

@@ -3,13 +3,17 @@
 pub mod disk;
 pub mod graph;
 pub mod memory;
+mod plain;
 pub mod project;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::diagnostic::FileId;
+use kpol_grammar::ast;
+use kpol_grammar::parse::SyntaxError;
+
+use crate::diagnostic::{FileId, Span};
 
 pub use disk::Disk;
 pub use memory::Memory;
@@ -44,6 +48,12 @@ impl Sources {
         &self.files[id.0 as usize]
     }
 
+    /// The line, from 1, in which a place begins.
+    pub fn line(&self, span: Span) -> usize {
+        let before = self.get(span.file).text.get(..span.bytes.start as usize);
+        before.map_or(1, |before| before.bytes().filter(|&byte| byte == b'\n').count() + 1)
+    }
+
     /// All files with their ids.
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
         (0u32..).map(FileId).zip(&self.files)
@@ -63,6 +73,22 @@ pub trait Loader: Sync {
     /// # Errors
     /// What the operating system says.
     fn canonical(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// The tree of a file that was read. One who reads the same text again and again keeps it.
+    fn parse(&self, path: &Path, text: &str) -> Tree {
+        let _ = path;
+        let (file, errors) = kpol_grammar::parse(text);
+        Tree { file: Arc::new(file), errors: errors.into() }
+    }
+}
+
+/// A text as statements, and what is wrong with it. Shared, so that a copy costs nothing.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    /// Statements; those that could not be read are `Broken`.
+    pub file: Arc<ast::File>,
+    /// Why they could not.
+    pub errors: Arc<[SyntaxError]>,
 }
 
 /// Why a file could not be read.

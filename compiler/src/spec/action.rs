@@ -106,6 +106,43 @@ impl Action {
         }
     }
 
+    /// The action of a word with what it carries: EPERM for a bare `deny`, as most ABIs number it, else 0.
+    pub fn from_word(word: &str, data: Option<u16>) -> Option<Self> {
+        Some(match word {
+            "allow" => Self::Allow,
+            "log" => Self::Log,
+            "deny" => Self::Errno(data.unwrap_or(1)),
+            "kill" => Self::KillProcess,
+            "kill_thread" => Self::KillThread,
+            "trap" => Self::Trap(data.unwrap_or(0)),
+            "trace" => Self::Trace(data.unwrap_or(0)),
+            "notify" => Self::Notify,
+            _ => return None,
+        })
+    }
+
+    /// What the kernel does, in a sentence.
+    pub fn effect(self) -> String {
+        match self {
+            Self::KillProcess => "the whole process ends with SIGSYS".to_owned(),
+            Self::KillThread => "the thread ends with SIGSYS; the other threads go on without it".to_owned(),
+            Self::Trap(data) => {
+                format!("the call does not run; the thread gets SIGSYS, whose handler finds {data} in `si_errno`")
+            }
+            Self::Errno(0) => "the call does not run, and returns 0 as if it had".to_owned(),
+            Self::Errno(errno) => {
+                let name = crate::tables::errno_name(errno).map_or_else(|| errno.to_string(), str::to_owned);
+                format!("the call does not run; it returns -1 with errno {name}, and the process lives on")
+            }
+            Self::Notify => "the call waits for an answer of the listener in user space".to_owned(),
+            Self::Trace(data) => {
+                format!("a ptrace tracer is asked, and finds {data}; without one the call returns -1 with errno ENOSYS")
+            }
+            Self::Log => "the call runs, and is logged".to_owned(),
+            Self::Allow => "the call runs".to_owned(),
+        }
+    }
+
     /// Whether the call reaches the kernel's code under this action alone.
     pub fn runs(self) -> bool {
         matches!(self, Self::Allow | Self::Log)

@@ -153,12 +153,6 @@ impl Arch {
             _ => true,
         }
     }
-
-    /// Whether `socketcall` and `ipc` reach the same code as `socket` … and `semop` … (`language`: multiplexed calls).
-    pub fn is_multiplexing(self) -> bool {
-        crate::tables::syscall("socketcall").is_some_and(|call| call.nr(self).is_some())
-            || crate::tables::syscall("ipc").is_some_and(|call| call.nr(self).is_some())
-    }
 }
 
 impl fmt::Display for Arch {

@@ -32,7 +32,7 @@ pub use constant::{
     capability, capability_name, capability_names, constant, constant_names, constants_with_prefix, errno, errno_name,
     errno_names, is_constant,
 };
-pub use names::constant_name;
+pub use names::{constant_name, rank};
 
 use crate::spec::{Arch, Nr};
 
@@ -67,6 +67,30 @@ impl Param {
 /// The syscall of that kernel name.
 pub fn syscall(name: &str) -> Option<Syscall> {
     numbers::NAMES.binary_search(&name).ok().map(index)
+}
+
+/// The same for a name that stands in the code: for constants, looked up while kpolc is compiled, which fails if there is
+/// no such call.
+pub const fn syscall_named(name: &str) -> Syscall {
+    let (mut first, mut end) = (0, numbers::NAMES.len());
+    while first < end {
+        let middle = first.midpoint(end);
+        if is_less(numbers::NAMES[middle].as_bytes(), name.as_bytes()) {
+            first = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    assert!(!is_less(name.as_bytes(), numbers::NAMES[first].as_bytes()), "no such call");
+    Syscall(first as u16)
+}
+
+const fn is_less(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at < other.len() && (at == one.len() || one[at] < other[at])
 }
 
 /// The syscall with that number on that ABI.

@@ -15,15 +15,18 @@
 //! | `sample` | calls at the edges of what a policy names |
 //! | `witness` | reads the calls in messages |
 //! | `world` | both roads from a text to an answer |
-//! | `meaning`, `outputs` | laws |
+//! | `meaning`, `outputs`, `round_trip` | laws |
+//! | `mutants` | products broken on purpose, which no proof may accept |
 //! | `surprises` | cases that a user may not expect, by hand |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod choices;
 mod condition;
 mod meaning;
+mod mutants;
 mod outputs;
 mod program;
+mod round_trip;
 mod sample;
 mod surprises;
 mod text;

@@ -262,6 +262,9 @@ fn a_name_without_a_number_of_its_own_still_covers_the_other_way() {
         &[
             (X86, "ipc", &[1], DENY),
             (X86, "ipc", &[2], Allow),
+            // The upper half is a version.
+            (X86, "ipc", &[0xffff_0001], DENY),
+            (X86, "ipc", &[0x1_0000], Allow),
             (X86, "socketcall", &[5], DENY),
             (X86, "socketcall", &[18], Allow),
         ],

@@ -137,7 +137,7 @@ pub fn collect(store: &mut Store, function: &Function, default: Action) -> Resul
             let claim = Claim { name: name.clone(), patterns: vec![name.clone()], action, when: when.clone() };
             for &(arch, number, node) in &routes {
                 let environment = when.node(collector.store);
-                let set = collector.route(number);
+                let set = collector.route(name, number, arch);
                 let reached = collector.store.and(environment, set);
                 let same = collector.store.where_action(node, &|found| found == action);
                 let fits = collector.store.minus(reached, same) == Node::FALSE;
@@ -206,7 +206,7 @@ impl Collector<'_> {
     /// Claims on a call that only a multiplexer reaches, where the filter singles it out there.
     fn through_alone(&mut self, name: &str, routes: &[(Arch, u32, Node)]) {
         for &(arch, number, node) in routes.iter().filter(|(.., node)| !node.is_leaf()) {
-            let reached = self.route(number);
+            let reached = self.route(name, number, arch);
             for leaf in self.store.leaves(node) {
                 let Leaf::Act(action) = leaf else { continue };
                 let same = self.store.where_action(node, &|found| found == action);
@@ -220,8 +220,10 @@ impl Collector<'_> {
     }
 
     /// The calls of a multiplexer that lead to one other call.
-    fn route(&mut self, number: u32) -> Node {
-        let operand = Operand { arg: 0, bits: 32, mask: u64::from(u32::MAX), signed: false };
+    fn route(&mut self, name: &str, number: u32, arch: Arch) -> Node {
+        let through = tables::syscall(name).and_then(multiplex::other_way);
+        let mask = through.map_or(u32::MAX, |(through, _)| through.mask(arch));
+        let operand = Operand { arg: 0, bits: 32, mask: u64::from(mask), signed: false };
         self.store.compare(operand, Comparison::Eq, u64::from(number))
     }
 

@@ -8,32 +8,6 @@
 use crate::spec::Arch;
 use crate::tables;
 
-/// Of several names for one value, the one that people write.
-const USUAL: [&str; 16] = [
-    "AF_UNIX",
-    "AF_NETLINK",
-    "SOCK_CLOEXEC",
-    "SOCK_NONBLOCK",
-    "PER_LINUX32",
-    "O_CLOEXEC",
-    "O_NONBLOCK",
-    "MAP_ANONYMOUS",
-    "SIGCHLD",
-    "SIGABRT",
-    "SIGSYS",
-    "MADV_DONTNEED",
-    "F_SETOWN",
-    "F_GETOWN",
-    "FIONREAD",
-    "TIOCGWINSZ",
-];
-
-/// Beginnings of names that are meant more often than others of the same value: terminals before sound cards.
-const USUAL_FAMILIES: [&str; 5] = ["TC", "TIOC", "FIO", "SIOC", "FS_IOC"];
-
-/// Beginnings of names that belong to an option's own argument, not to the option.
-const DETAILS: [&str; 2] = ["PR_SET_MM_", "PR_SET_VMA_"];
-
 /// What the values of a parameter are called on an ABI.
 #[derive(Debug, Clone)]
 pub struct Names {
@@ -70,14 +44,8 @@ impl Names {
         }
         let low = u64::MAX >> (64 - u32::from(self.bits));
         let same = |known: i128| known == value || value >= 0 && known < 0 && (known as u64 & low) as i128 == value;
-        let rank = |name: &str| {
-            let family = USUAL_FAMILIES.iter().position(|family| name.starts_with(family));
-            let detail = DETAILS.iter().any(|detail| name.starts_with(detail))
-                || name.starts_with("PR_") && !name.starts_with("PR_SET_") && !name.starts_with("PR_GET_");
-            (!USUAL.contains(&name), name.ends_with("_MAX"), detail, family.unwrap_or(USUAL_FAMILIES.len()))
-        };
         // The first of equal rank: families come in the order of their weight.
-        self.candidates().filter(|&(_, known)| same(known)).map(|(name, _)| name).min_by_key(|name| rank(name))
+        self.candidates().filter(|&(_, known)| same(known)).map(|(name, _)| name).min_by_key(|name| tables::rank(name))
     }
 
     /// The end of a range: by name only if the name is just that number, not one that has the same bits.

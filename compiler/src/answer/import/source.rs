@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::ImportError;
 use super::json;
+use crate::answer::constant;
 use crate::bpf;
 use crate::diagram::{Function, Node, Store, Table};
 use crate::oci::runtime::{Dialect, Release};
@@ -124,24 +125,6 @@ fn program(store: &mut Store, bytes: &[u8], options: &Options) -> Result<Source,
         head,
         remarks: Vec::new(),
     })
-}
-
-/// The one action of all numbers that the ABI owns.
-fn constant(arch: Arch, table: &Table) -> Option<Action> {
-    let mut found = None;
-    for (range, node) in table.intervals() {
-        let owned =
-            [*range.start(), X32_BIT].into_iter().any(|nr| range.contains(&nr) && arch.owns(crate::spec::Nr(nr)));
-        if !owned {
-            continue;
-        }
-        match (found, node.as_action()) {
-            (None, Some(action)) => found = Some(action),
-            (Some(known), Some(action)) if known == action => {}
-            _ => return None,
-        }
-    }
-    found
 }
 
 /// Whether ABIs with tokens of their own get different answers.

@@ -51,7 +51,7 @@ pub fn write(source: &Source, claims: &Claims, head: &[String], remarks: &Remark
     for line in head {
         let _ = writeln!(out, "{}", format!("//! {line}").trim_end());
     }
-    let _ = writeln!(out, "default {}\n", source.default);
+    let _ = writeln!(out, "default {}\n", word(source.default, &all));
     if !source.native {
         let _ = writeln!(out, "arch {}\n", list(all.iter().map(|arch| arch.name())));
     }
@@ -105,6 +105,19 @@ pub fn write(source: &Source, claims: &Claims, head: &[String], remarks: &Remark
         let _ = writeln!(out, "\n{consts}");
     }
     out + &body
+}
+
+/// An action by an errno's name only where that name has the number on all these ABIs: 38 is ENOSYS on most, and not on MIPS.
+fn word(action: Action, archs: &BTreeSet<Arch>) -> String {
+    match action {
+        Action::Errno(errno)
+            if tables::errno_name(errno)
+                .is_some_and(|name| archs.iter().any(|&arch| tables::errno(name, arch) != Some(errno))) =>
+        {
+            format!("deny({errno})")
+        }
+        _ => action.to_string(),
+    }
 }
 
 /// Statements, one a line; what has much to say has room around it.
@@ -240,6 +253,7 @@ impl Context<'_> {
         let mut statements = Vec::new();
         // What runs first, then what does not: `allow` is the last of the actions.
         for (&action, rules) in rules.iter().rev() {
+            let word = word(action, self.all);
             let (mut groups, mut names) = (Vec::new(), rules.names.iter().cloned().collect::<Vec<_>>());
             if let Some(known) = self.groups {
                 let beside = |name: &str| self.beside(name, guard, action);
@@ -259,19 +273,19 @@ impl Context<'_> {
                     let _ = writeln!(list, "{},", names.join(", "));
                 }
                 if !groups.is_empty() {
-                    statements.push(format!("{comments}{action} {{ {} }}", groups.join(", ")));
-                    statements.push(format!("{action} {{\n{list}}}"));
+                    statements.push(format!("{comments}{word} {{ {} }}", groups.join(", ")));
+                    statements.push(format!("{word} {{\n{list}}}"));
                 } else {
-                    statements.push(format!("{comments}{action} {{\n{list}}}"));
+                    statements.push(format!("{comments}{word} {{\n{list}}}"));
                 }
             } else if !rules.names.is_empty() {
                 groups.append(&mut names);
-                statements.push(format!("{comments}{action} {{ {} }}", groups.join(", ")));
+                statements.push(format!("{comments}{word} {{ {} }}", groups.join(", ")));
             }
             for own in rules.conditional.chunk_by(|one, two| one.name == two.name) {
                 let comments = own.first().map_or(String::new(), |claim| self.comments(&claim.name, guard, action));
                 let patterns: Vec<&str> = own.iter().flat_map(|claim| &claim.patterns).map(String::as_str).collect();
-                statements.push(format!("{comments}{action} {{ {} }}", patterns.join(", ")));
+                statements.push(format!("{comments}{word} {{ {} }}", patterns.join(", ")));
             }
         }
         statements

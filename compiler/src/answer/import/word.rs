@@ -42,7 +42,7 @@ impl Word {
         let inverse = store.not(set);
         // What is left out is harder to read than what is meant: it must be shorter by more than a word like `not`.
         let mut forms: Vec<(usize, String)> = Vec::new();
-        let mut add = |inverse: bool, text: String| forms.push((text.len() + if inverse { 4 } else { 0 }, text));
+        let mut add = |inverse: bool, text: String| forms.push((cost(&text) + if inverse { 4 } else { 0 }, text));
         let (inside, outside) = (self.ranges(store, set), self.ranges(store, inverse));
         if let Some(ranges) = &inside {
             add(false, self.ranged(ranges, false));
@@ -260,6 +260,15 @@ impl Word {
             .collect();
         complete.then(|| parts.join(" || "))
     }
+}
+
+/// How hard it is to read: its length, where flags that are joined are one value, and a range between numbers without names
+/// is more than it looks.
+fn cost(text: &str) -> usize {
+    let part = |part: &str| {
+        if part.contains(" | ") { part.len().min(24) } else { part.len() + if part.contains("..") { 12 } else { 0 } }
+    };
+    text.split([',', '{']).map(|piece| part(piece) + 1).sum()
 }
 
 fn low(bits: u8) -> u64 {

@@ -2,6 +2,7 @@
 
 mod brief;
 mod compare;
+mod install;
 mod names;
 
 pub use compare::unified;
@@ -11,7 +12,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use kpol_compiler::diagnostic::{Code, Diagnostic, Severity};
-use kpol_compiler::driver::{self, Format};
+use kpol_compiler::driver::{self, Format, Writer};
 use kpol_compiler::source::Disk;
 use kpol_compiler::spec::Arch;
 use kpol_compiler::write::{self, Mode, Output};
@@ -32,6 +33,8 @@ use crate::ui::{Status, Trouble, Ui};
   kpolc build web.kpol -o -                    to stdout
   kpolc build web.kpol --emit json,bpf -o out/ out/web.json and out/web.bpf
   kpolc build web.kpol --emit bpf --optimize size -o web.bpf
+  kpolc build web.kpol --emit c,asm            web.h to compile in, web.asm to read
+  kpolc build web.kpol --emit dot --call socket -o - | dot -Tsvg > socket.svg
   kpolc build profiles/ --check                exit 1 and a diff where a file is not up to date
   kpolc build profiles/ --install              to /etc/seccomp, mode 0644")]
 pub struct Args {
@@ -44,11 +47,14 @@ pub struct Args {
     /// What to make
     #[arg(long, value_enum, value_delimiter = ',', default_value = "json", value_name = "FORMATS")]
     emit: Vec<Emit>,
+    /// Calls that the graph of `--emit dot` shows, instead of all that look at arguments
+    #[arg(long, value_name = "CALL", value_delimiter = ',')]
+    call: Vec<String>,
     /// Write nothing; exit 1 with a diff if a file is not what would be built
     #[arg(long)]
     check: bool,
-    /// Write into DIR (/etc/seccomp if none is named) with mode 0644
-    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "/etc/seccomp")]
+    /// Write into DIR with mode 0644; /etc/seccomp, made where it is missing, if none is named
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = install::DEFAULT)]
     install: Option<PathBuf>,
     #[command(flatten)]
     aim: aim::Args,
@@ -63,6 +69,12 @@ pub enum Emit {
     Json,
     /// Raw struct sock_filter array, for the kernel
     Bpf,
+    /// A listing, with names of calls and the rules that decide
+    Asm,
+    /// A C header with the same array
+    C,
+    /// The calls that are looked at more closely as a graph, for Graphviz
+    Dot,
 }
 
 impl From<Emit> for Format {
@@ -70,6 +82,9 @@ impl From<Emit> for Format {
         match emit {
             Emit::Json => Self::Json,
             Emit::Bpf => Self::Bpf,
+            Emit::Asm => Self::Asm,
+            Emit::C => Self::C,
+            Emit::Dot => Self::Dot,
         }
     }
 }
@@ -103,7 +118,7 @@ fn plan(args: &Args) -> Result<Plan, Trouble> {
     };
     let mut folder = folder.clone();
     if folder.extension().is_some_and(|extension| extension == "kpol") {
-        paths.insert(0, std::mem::replace(&mut folder, PathBuf::from("/etc/seccomp")));
+        paths.insert(0, std::mem::replace(&mut folder, PathBuf::from(install::DEFAULT)));
     }
     if paths.is_empty() {
         return Err(Trouble::new(format!(
@@ -117,14 +132,18 @@ fn plan(args: &Args) -> Result<Plan, Trouble> {
 
 /// One product under the name that it gets.
 struct Made {
+    policy: PathBuf,
     output: Output,
     format: Format,
     proven: Vec<Arch>,
 }
 
-pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
+pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble> {
     let plan = plan(args)?;
     let formats = formats(&args.emit);
+    if !args.call.is_empty() && !formats.contains(&Format::Dot) {
+        return Err(Trouble::new("`--call` says what a graph shows: it needs `--emit dot`"));
+    }
 
     let inputs = inputs::expand(&plan.paths)?;
     let mut report = Report::default();
@@ -134,11 +153,14 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     };
     let mut projects = Projects::new(&Disk, &args.settings);
     let mut jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
-    jobs.iter_mut().for_each(|(_, settings)| settings.options.aim = aim.clone());
+    for (_, settings) in &mut jobs {
+        settings.options.calls = args.call.iter().cloned().collect();
+        settings.options.aim = aim.clone();
+    }
     // Built by a doubtful project file it would not be what was meant.
     let mut failed = jobs.iter().any(|(_, settings)| settings.doubtful);
     let answers = inputs::parallel(&jobs, ui, |(input, settings)| {
-        let (mut checked, products) = driver::build(&Disk, &input.path, &settings.options, &formats);
+        let (mut checked, products) = driver::build_by(writer, &Disk, &input.path, &settings.options, &formats);
         if checked.library && input.found {
             // Nobody asked to build this one: it lies among the profiles that include it.
             checked.diagnostics.retain(|diagnostic| diagnostic.code != Code::E020);
@@ -177,6 +199,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     let made: Vec<Made> = products
         .into_iter()
         .map(|(input, product)| Made {
+            policy: input.path.clone(),
             output: Output { path: names::product(&goal, &input.path, product.format), bytes: product.bytes },
             format: product.format,
             proven: product.proven,
@@ -216,6 +239,10 @@ fn finish(args: &Args, plan: &Plan, goal: &Goal, made: &[Made], report: &mut Rep
         }
         _ => {}
     }
+    let folder = match goal {
+        Goal::Folder(folder) if plan.mode != Mode::Plain => Some(install::Folder::open(folder)?),
+        _ => None,
+    };
     let outputs: Vec<Output> = made.iter().map(|one| one.output.clone()).collect();
     if let Err(error) = write::commit(&outputs, plan.mode) {
         let mut diagnostic = Diagnostic::without_place(Code::E070, error.to_string());
@@ -224,6 +251,9 @@ fn finish(args: &Args, plan: &Plan, goal: &Goal, made: &[Made], report: &mut Rep
         }
         report.push(diagnostic);
         return Ok(Status::Trouble);
+    }
+    if let Some(folder) = folder {
+        folder.keep();
     }
     Ok(Status::Fine)
 }
@@ -239,14 +269,25 @@ fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made]) {
         }
         _ => {
             briefs.iter().for_each(|brief| ui.note(brief));
-            for one in made {
-                let archs: Vec<&str> = one.proven.iter().map(|arch| arch.name()).collect();
+            let files = |of: &[&Made]| -> String {
+                of.iter().map(|one| one.output.path.display().to_string()).collect::<Vec<_>>().join(", ")
+            };
+            let (proven, drawn): (Vec<&Made>, Vec<&Made>) = made.iter().partition(|one| !one.proven.is_empty());
+            if let [first, ..] = proven[..] {
+                let sizes: Vec<String> = proven.iter().map(|one| size(one)).collect();
+                let archs: Vec<&str> = first.proven.iter().map(|arch| arch.name()).collect();
                 ui.note(&format!(
-                    "{}: {}, proven equal on {}",
-                    one.output.path.display(),
-                    size(one),
-                    brief::list(&archs)
+                    "{}: proven equal to {} for {} ABI{} ({}); {}",
+                    files(&proven),
+                    first.policy.display(),
+                    archs.len(),
+                    if archs.len() == 1 { "" } else { "s" },
+                    brief::list(&archs),
+                    sizes.join(", "),
                 ));
+            }
+            if !drawn.is_empty() {
+                ui.note(&format!("{}: drawn from the policy's diagram", files(&drawn)));
             }
         }
     }
@@ -255,7 +296,7 @@ fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made]) {
 fn size(made: &Made) -> String {
     let bytes = made.output.bytes.len();
     match made.format {
-        Format::Json => format!("{bytes} bytes"),
+        Format::Json | Format::Asm | Format::C | Format::Dot => format!("{bytes} bytes"),
         // Each instruction has eight bytes, and the kernel counts instructions.
         Format::Bpf => format!("{} instructions", bytes / 8),
     }
@@ -266,6 +307,9 @@ fn file_name(policy: &Path, format: Format) -> OsString {
     let extension = match format {
         Format::Json => "json",
         Format::Bpf => "bpf",
+        Format::Asm => "asm",
+        Format::C => "h",
+        Format::Dot => "dot",
     };
     let mut name = policy.file_stem().unwrap_or_default().to_owned();
     name.push(".");

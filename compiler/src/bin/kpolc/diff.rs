@@ -51,10 +51,9 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         return Err(Trouble::new("`diff` prints `--format human`, `json` or `markdown`"));
     }
     let mut store = Store::default();
-    let mut read = |path| filters::open(path, &args.settings, &mut store, ui);
     // There is nothing to compare with a policy that has errors.
-    let (old, new) = match (read(&args.old)?, read(&args.new)?) {
-        (Ok(old), Ok(new)) => (old.filter, new.filter),
+    let (old, new) = match filters::open_both([&args.old, &args.new], &args.settings, &mut store, ui)? {
+        [Ok(old), Ok(new)] => (old.filter, new.filter),
         _ => return Ok(Status::Trouble),
     };
     let found = diff(&mut store, side(&old), side(&new));

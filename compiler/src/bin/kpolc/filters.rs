@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use kpol_compiler::diagram::Store;
+use kpol_compiler::driver::Options;
 use kpol_compiler::driver::load::{self, Filter};
 use kpol_compiler::source::{Disk, Sources};
 use kpol_compiler::spec::Arch;
@@ -26,7 +27,40 @@ pub fn open(
 ) -> Result<Result<Opened, Status>, Trouble> {
     let mut report = Report::default();
     let settings = Projects::new(&Disk, settings).settings(path, &mut report);
-    let opened = load::load(&Disk, path, &settings.options, store).map_err(Trouble::new)?;
+    read(path, &settings.options, report, store, ui)
+}
+
+/// Reads two filters to compare. What a project file says of the target of one holds for the other, if nothing is said
+/// of its own: else the two would differ by what only one of them was asked.
+pub fn open_both(
+    paths: [&Path; 2],
+    settings: &settings::Args,
+    store: &mut Store,
+    ui: &Ui,
+) -> Result<[Result<Opened, Status>; 2], Trouble> {
+    let mut reports = [Report::default(), Report::default()];
+    let mut projects = Projects::new(&Disk, settings);
+    let [mut old, mut new] = [0, 1].map(|side| projects.settings(paths[side], &mut reports[side]).options);
+    complete(&mut old, &new);
+    complete(&mut new, &old);
+    let [first, second] = reports;
+    Ok([read(paths[0], &old, first, store, ui)?, read(paths[1], &new, second, store, ui)?])
+}
+
+fn complete(target: &mut Options, from: &Options) {
+    target.kernel = target.kernel.or(from.kernel);
+    target.libseccomp = target.libseccomp.or(from.libseccomp);
+    target.caps = target.caps.take().or_else(|| from.caps.clone());
+}
+
+fn read(
+    path: &Path,
+    options: &Options,
+    mut report: Report,
+    store: &mut Store,
+    ui: &Ui,
+) -> Result<Result<Opened, Status>, Trouble> {
+    let opened = load::load(&Disk, path, options, store).map_err(Trouble::new)?;
     report.add(&opened.sources, opened.diagnostics);
     if report.counts().is_some() {
         report.print(ui, Place::Aside)?;

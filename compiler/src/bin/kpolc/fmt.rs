@@ -39,6 +39,9 @@ pub struct Args {
     /// Write nothing; show what would change
     #[arg(long)]
     diff: bool,
+    /// Search DIR for `include "..."`: that a text means the same as before is seen with what it includes
+    #[arg(short = 'I', long = "include", value_name = "DIR")]
+    include: Vec<PathBuf>,
 }
 
 /// The text in style; `None` where it has syntax errors.
@@ -104,8 +107,8 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     }
     let inputs = inputs::expand(&args.paths)?;
     let mut report = Report::default();
-    let none = settings::Args::default();
-    let mut projects = Projects::new(&Disk, &none);
+    let settings = settings::Args::with_includes(&args.include);
+    let mut projects = Projects::new(&Disk, &settings);
     // What is included is part of the policy, and the project file may say where it is.
     let jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
     let answers = inputs::parallel(&jobs, ui, |(input, settings)| {
@@ -157,7 +160,8 @@ fn stream(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         .read_to_end(&mut bytes)
         .map_err(|error| Trouble::new(format!("cannot read standard input: {error}")))?;
     let text = if bytes.len() as u64 > LIMIT { Err(LoadError::TooLarge(None)) } else { Ok(bytes.clone()) };
-    match work(Path::new("<stdin>"), &Options::default(), text) {
+    let options = Options { include_dirs: args.include.clone(), ..Options::default() };
+    match work(Path::new("<stdin>"), &options, text) {
         Answer::Broken(diagnostic) => {
             let mut report = Report::default();
             report.push(diagnostic);

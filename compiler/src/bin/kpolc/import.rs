@@ -67,7 +67,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         // Our own mistake, and no text comes of it.
         Err(error @ ImportError::Differs(_)) => {
             ui.error(&Trouble::new(format!("{}: {error}", args.file.display())));
-            return Ok(Status::Run(101));
+            return Ok(Status::Internal);
         }
         Err(error) => {
             ui.error(&Trouble::new(format!("{}: {error}", args.file.display())));

@@ -16,11 +16,13 @@ mod fmt;
 mod groups;
 mod import;
 mod inputs;
+mod lsp;
 mod man;
 mod new;
 mod report;
 mod run;
 mod settings;
+mod show;
 mod stats;
 mod ui;
 mod why;
@@ -29,12 +31,14 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use kpol_compiler::driver::{Own, Writer};
+
 use ui::{Status, Ui};
 
 /// Compiler of kpol, a policy language for Linux syscall filters.
 #[derive(Debug, Parser)]
 #[command(name = "kpolc", version, max_term_width = 100, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Exit status: 0 fine, 1 findings, 2 usage, configuration or I/O.\n\
+#[command(after_help = "Exit status: 0 fine, 1 findings, 2 usage, configuration or I/O, 101 a mistake in kpolc.\n\
     `kpolc explain CODE` tells what a finding means; `kpolc help COMMAND` has examples.")]
 struct Cli {
     #[command(flatten)]
@@ -50,6 +54,7 @@ enum Command {
     Build(build::Args),
     Why(why::Args),
     Diff(diff::Args),
+    Show(show::Args),
     Stats(stats::Args),
     Fmt(fmt::Args),
     Run(run::Args),
@@ -57,35 +62,44 @@ enum Command {
     Import(import::Args),
     Groups(groups::Args),
     Explain(explain::Args),
+    Lsp(lsp::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    kpolc(&Cli::parse(), &Own).into()
+}
+
+/// The whole program but for its process. Products are by `writer`, which is always [`Own`], but in a test of what
+/// becomes of mistakes.
+fn kpolc(cli: &Cli, writer: &dyn Writer) -> Status {
     let ui = Ui::new(&cli.ui);
     let status = match &cli.command {
         Command::Check(args) => check::run(args, &ui),
-        Command::Build(args) => build::run(args, &ui),
+        Command::Build(args) => build::run(args, &ui, writer),
         Command::Why(args) => why::run(args, &ui),
         Command::Diff(args) => diff::run(args, &ui),
+        Command::Show(args) => show::run(args, &ui),
         Command::Stats(args) => stats::run(args, &ui),
         Command::Fmt(args) => fmt::run(args, &ui),
-        Command::Run(args) => run::run(args, &ui),
+        Command::Run(args) => run::run(args, &ui, writer),
         Command::New(args) => new::run(args, &ui),
         Command::Import(args) => import::run(args, &ui),
         Command::Groups(args) => groups::run(args, &ui),
         Command::Explain(args) => explain::run(args, &ui),
+        Command::Lsp(args) => lsp::run(args, &ui),
         Command::Completions(args) => completions::run(args, &ui),
         Command::Man(args) => man::run(args, &ui),
     };
-    status
-        .unwrap_or_else(|trouble| {
-            ui.error(&trouble);
-            Status::Trouble
-        })
-        .into()
+    status.unwrap_or_else(|trouble| {
+        ui.error(&trouble);
+        Status::Trouble
+    })
 }
+
+#[cfg(test)]
+mod disproved;
 
 #[cfg(test)]
 mod tests {

@@ -12,11 +12,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use kpol_compiler::diagnostic::Severity;
-use kpol_compiler::driver::{self, Format};
+use kpol_compiler::driver::{self, Format, Writer};
 use kpol_compiler::policy::{Flag, Policy};
 use kpol_compiler::source::Disk;
-use kpol_compiler::spec::{Arch, KernelVersion};
+use kpol_compiler::spec::{Action, Arch, KernelVersion};
 use kpol_compiler::sys::{self, Exec, Failure};
+use kpol_compiler::tables;
 
 use crate::report::{Place, Report};
 use crate::settings::{self, Projects};
@@ -31,7 +32,8 @@ use crate::ui::{Status, Trouble, Ui};
   kpolc run web.kpol -- nginx -g 'daemon off;'
   kpolc run web.kpol -- strace -f ls           see what is refused
 
-Exit status: the command's own; 126 if it cannot be executed, 127 if there is none, and 1 or 2 if it was never tried.")]
+Exit status: the command's own; 126 if it cannot be executed or the policy denies `execve`, 127 if there is none, and
+1, 2 or 101 if it was never tried.")]
 pub struct Args {
     /// The policy
     file: PathBuf,
@@ -42,7 +44,7 @@ pub struct Args {
     settings: settings::Args,
 }
 
-pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
+pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble> {
     let Some(name) = args.command.first() else {
         return Err(Trouble::new("no command"));
     };
@@ -58,7 +60,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         // A policy without `arch` means those two; here it shall mean this machine.
         options.archs = Some(vec![native]);
     }
-    let (mut checked, products) = driver::build(&Disk, &args.file, options, &[Format::Bpf]);
+    let (mut checked, products) = driver::build_by(writer, &Disk, &args.file, options, &[Format::Bpf]);
     settings.levels.apply(&mut checked.diagnostics);
     let failed = checked.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     report.add(&checked.sources, checked.diagnostics);
@@ -78,6 +80,22 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         )));
     }
 
+    if let Some(action) = answer(&policy, native, "execve")
+        && !action.runs()
+        && !matches!(action, Action::Trace(_))
+    {
+        // Known before anything is installed: afterwards the policy may forbid to say it, and to end in order.
+        ui.error(&Trouble::new(format!(
+            "nothing can be started: the policy answers `execve` with `{action}`; it needs `allow {{ execve }}`"
+        )));
+        return Ok(Status::Run(126));
+    }
+    if let Some(action) = answer(&policy, native, "exit_group").filter(|action| !action.runs()) {
+        ui.note(&format!(
+            "note: the policy answers `exit_group` with `{action}`: the command cannot end as programs do, and may die \
+             by a signal in trying to"
+        ));
+    }
     let program = match search(name) {
         Ok(program) => program,
         Err((code, why)) => {
@@ -95,12 +113,17 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
             let hint = match error.raw_os_error() {
                 Some(libc::ENOEXEC) => "it is no program for this machine, or a script without `#!`",
                 Some(libc::ENOENT) => "its interpreter is missing",
-                _ => "if it runs without the policy, then the policy denies `execve`; it needs `allow { execve }`",
+                _ => "if it runs without the policy, then the policy's conditions on `execve` deny this one",
             };
             ui.error(&Trouble::new(format!("cannot execute `{}`: {error}; {hint}", program.display())));
             Ok(Status::Run(126))
         }
     }
+}
+
+/// What a call gets, where that hangs on nothing else.
+fn answer(policy: &Policy, arch: Arch, call: &str) -> Option<Action> {
+    policy.function.at(arch, tables::syscall(call)?.nr(arch)?).as_action()
 }
 
 /// What to pass to seccomp(2) for the policy's `flags`. Without a listener the kernel refuses

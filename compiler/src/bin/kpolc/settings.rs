@@ -98,6 +98,11 @@ fn lint(text: &str) -> Result<Lint, String> {
 }
 
 impl Args {
+    /// Nothing said, but for where includes are.
+    pub fn with_includes(folders: &[PathBuf]) -> Self {
+        Self { include: folders.to_owned(), ..Self::default() }
+    }
+
     /// As the command line says it, without a project file.
     fn options(&self) -> Options {
         let caps: BTreeSet<u8> = self

@@ -61,11 +61,11 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         },
         (None, None) => (None, Some("its instructions are made by the runtime's libseccomp".to_owned())),
     };
-    let counted = stats::calls(&filter.function, &filter.archs, &filter.declared);
+    let counted = stats::calls(&filter.function, &filter.spoken, &filter.declared);
     let costs =
-        program.as_ref().map_or_else(Vec::new, |program| stats::costs(program, &filter.archs, &filter.declared));
+        program.as_ref().map_or_else(Vec::new, |program| stats::costs(program, &filter.spoken, &filter.declared));
     let expected: BTreeMap<Arch, f64> = filter
-        .archs
+        .spoken
         .iter()
         .filter_map(|&arch| Some((arch, stats::expected(program.as_ref()?, arch, &aim.weights)?)))
         .collect();

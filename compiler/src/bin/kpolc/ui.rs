@@ -18,18 +18,28 @@ pub enum Status {
     Findings,
     /// 2
     Trouble,
+    /// 101, as of a program that panics: a mistake of kpolc's own.
+    Internal,
     /// As sh and env have it: 126 found but not executable, 127 not found.
     Run(u8),
 }
 
+impl Status {
+    /// As the shell sees it.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Findings => 1,
+            Self::Trouble => 2,
+            Self::Internal => 101,
+            Self::Run(code) => code,
+        }
+    }
+}
+
 impl From<Status> for ExitCode {
     fn from(status: Status) -> Self {
-        Self::from(match status {
-            Status::Fine => 0,
-            Status::Findings => 1,
-            Status::Trouble => 2,
-            Status::Run(code) => code,
-        })
+        Self::from(status.code())
     }
 }
 
@@ -62,7 +72,7 @@ enum Color {
 // Two structs of one name would be two groups of one name.
 #[group(skip)]
 pub struct Args {
-    /// Form of the findings: human, concise (a line each), json, sarif or github
+    /// Form of the findings: human, concise (a line each), markdown (a list), json, sarif or github
     #[arg(long, global = true, value_enum, default_value_t = Format::Human, value_name = "FORM")]
     #[arg(help_heading = "Output", display_order = 900, hide_possible_values = true)]
     format: Format,

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use kpol_compiler::answer::call::{self, Question, Subject};
 use kpol_compiler::answer::call_name;
 use kpol_compiler::answer::why::{self, Decision, Why};
-use kpol_compiler::diagram::{Function, Store};
+use kpol_compiler::diagram::{Function, Node, Store};
 use kpol_compiler::driver::load::{self, Filter};
+use kpol_compiler::spec::arch::X32_BIT;
 use kpol_compiler::spec::{Arch, Nr};
 
 use crate::filters;
@@ -59,17 +60,21 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         Err(status) => return Ok(status),
     };
     let filter = &opened.filter;
-    if let Some(arch) = question.arch.filter(|arch| !filter.archs.contains(arch)) {
-        let ends =
-            filter.function.tables.get(&arch).map_or("kill".to_owned(), |table| {
-                table.at(Nr(0)).as_action().unwrap_or(Function::FOREIGN).to_string()
-            });
-        Ui::show(&text::foreign(ui, arch, &ends, &filter.name, &filters::list(&filter.archs)))?;
+    // A number says by itself that it is x32's.
+    let of_x32 = matches!(question.subject, Subject::Number(number) if Arch::X32.owns(Nr(number)));
+    let told = filter.spoken.iter().any(|arch| !of_x32 || *arch == Arch::X32);
+    let arch = question.arch.or((!told).then_some(Arch::X32));
+    if let Some(arch) = arch.filter(|arch| !filter.spoken.contains(arch)) {
+        let ends = filter.function.tables.get(&arch).map_or("kill".to_owned(), |table| {
+            let first = if arch == Arch::X32 { Nr(X32_BIT) } else { Nr(0) };
+            table.at(first).as_action().unwrap_or(Function::FOREIGN).to_string()
+        });
+        Ui::show(&text::foreign(ui, arch, &ends, &filter.name, &filters::list(&filter.spoken)))?;
         return Ok(Status::Fine);
     }
     let archs: Vec<Arch> = match question.arch {
         Some(arch) => vec![arch],
-        None => filter.archs.clone(),
+        None => filter.spoken.clone(),
     };
     let mut answers: Vec<Answer> = Vec::new();
     for &arch in &archs {
@@ -118,6 +123,7 @@ fn ask(
     };
     let Some(pattern) = question.on(arch, &declared) else { return Ok(Ok(None)) };
     let asked = match load::calls(&pattern.policy, arch, pattern.nr, store) {
+        _ if pattern.all => Node::TRUE,
         Ok(asked) => asked,
         Err(wrong) => {
             let mut report = Report::default();

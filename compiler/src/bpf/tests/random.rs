@@ -239,7 +239,7 @@ proptest! {
             _ => insn.jf = change.3 % 8,
         }
         match prove(&mut store, &policy, &changed) {
-            Err(Disproof::Call { call, expected: says, found }) => {
+            Err(Disproof::Call { call, expected: says, found, .. }) => {
                 // The witness is real.
                 prop_assert_eq!(Leaf::Act(answer(&changed, &call).action()), found);
                 prop_assert_eq!(Leaf::Act(expected(&store, &policy, &call)), says);

@@ -34,7 +34,7 @@ pub(super) fn push_hidden(out: &mut String, c: char) {
 }
 
 /// One line: hidden characters shown, newlines and tabs made spaces, an excess cut out of the middle.
-pub(super) fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(LONGEST * 4));
     for c in shorten(text).chars() {
         match c {

@@ -4,18 +4,21 @@
 //! web.kpol:2:15: error[E031]: `socket` has no parameter `famly`
 //! ```
 //!
-//! Lines and columns count from 1, columns in bytes of UTF-8. A finding without a place begins with `kpolc:`.
+//! Lines and columns count from 1, columns in bytes of UTF-8. A finding without a place begins with `kpolc:`, and so does
+//! the count of those that are too many of one code (see `few`).
 
+use super::few::{few, words};
 use super::place::{Places, Unit};
 use super::{clean, severity_word};
 use crate::diagnostic::Diagnostic;
 use crate::source::Sources;
 
-/// All findings, each in a line that ends with a newline.
+/// The findings, each in a line that ends with a newline.
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
     let places = Places::new(sources);
     let mut out = String::new();
-    for diagnostic in diagnostics {
+    let (shown, more) = few(diagnostics);
+    for diagnostic in shown {
         match &diagnostic.primary {
             Some(label) => {
                 let (start, _) = places.ends(label.span, Unit::Utf8);
@@ -26,6 +29,9 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
         }
         let word = severity_word(diagnostic.severity);
         out.push_str(&format!("{word}[{}]: {}\n", diagnostic.code.as_str(), clean::line(&diagnostic.message)));
+    }
+    for more in more {
+        out.push_str(&format!("kpolc: {}\n", words(more)));
     }
     out
 }

@@ -16,6 +16,7 @@
 mod clean;
 pub mod concise;
 mod excerpt;
+mod few;
 pub mod github;
 pub mod json;
 mod place;
@@ -25,6 +26,8 @@ pub mod terminal;
 mod testing;
 
 use std::collections::BTreeSet;
+
+pub use clean::line as clean_line;
 
 use super::{Diagnostic, Severity};
 

@@ -7,7 +7,7 @@
 //! Lines end with `\n` or `\r\n`. Offsets past the end, or inside a character, are moved back to the nearest place
 //! that exists: a wrong span makes an odd picture, never a panic. Indexes are made once a file and run.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -64,11 +64,13 @@ pub(super) enum Unit {
 pub(super) struct Places<'a> {
     sources: &'a Sources,
     lines: RefCell<BTreeMap<FileId, Rc<Lines>>>,
+    /// File, start of the line, bytes and characters of the count before.
+    counted: Cell<(Option<FileId>, usize, usize, usize)>,
 }
 
 impl<'a> Places<'a> {
     pub(super) fn new(sources: &'a Sources) -> Self {
-        Self { sources, lines: RefCell::default() }
+        Self { sources, lines: RefCell::default(), counted: Cell::default() }
     }
 
     pub(super) fn file(&self, file: FileId) -> &'a SourceFile {
@@ -102,9 +104,22 @@ impl<'a> Places<'a> {
         let before = &text[lines.starts[line]..offset];
         let column = match unit {
             Unit::Utf8 => before.len(),
-            Unit::CodePoint => before.chars().count(),
+            Unit::CodePoint => self.characters(file, lines.starts[line], before),
         };
         Position { line: line + 1, column: column + 1 }
+    }
+
+    /// How many characters `before` has, which begins at `start`. Findings come in the order of the text: counting goes
+    /// on from the last one, so that a thousand in one long line are counted once.
+    fn characters(&self, file: FileId, start: usize, before: &str) -> usize {
+        let (known_file, known_start, bytes, characters) = self.counted.get();
+        let (bytes, characters) = match before.get(bytes..) {
+            Some(_) if (known_file, known_start) == (Some(file), start) => (bytes, characters),
+            _ => (0, 0),
+        };
+        let count = characters + before[bytes..].chars().count();
+        self.counted.set((Some(file), start, before.len(), count));
+        count
     }
 
     /// First and last place of a span; the last is behind its last character.
@@ -134,6 +149,11 @@ mod tests {
         assert_eq!(at("ab\r\ncd", 5, Unit::Utf8), (2, 2));
         assert_eq!(at("ä日b", 5, Unit::Utf8), (1, 6));
         assert_eq!(at("ä日b", 5, Unit::CodePoint), (1, 3));
+        let case = Case::new(&[("a", "ä日b\nö"), ("b", "ö日b")]);
+        let places = Places::new(&case.sources);
+        let column = |file, offset| places.ends(span(file, offset, offset), Unit::CodePoint).0.column;
+        let columns = [(0, 2), (0, 5), (0, 2), (1, 5), (0, 6), (0, 9)].map(|(file, offset)| column(file, offset));
+        assert_eq!(columns, [2, 3, 2, 3, 4, 2], "whatever was asked before");
         assert_eq!(at("", 0, Unit::Utf8), (1, 1));
         assert_eq!(at("a\n", 2, Unit::Utf8), (2, 1));
     }

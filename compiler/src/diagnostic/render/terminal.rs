@@ -20,6 +20,7 @@ use std::fmt;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode, ThemeCharacters, ThemeStyles};
 
 use super::excerpt::{Board, char_columns};
+use super::few::{few, words};
 use super::place::Places;
 use super::{clean, severity_word};
 use crate::diagnostic::{Diagnostic, Edit, FileId, Fix, Label, Severity};
@@ -47,16 +48,23 @@ impl Default for Style {
     }
 }
 
-/// All findings, with an empty line between each two.
+/// The findings, with an empty line between each two, and how many there are that are not drawn.
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -> String {
     let places = Places::new(sources);
     let style = Style { width: style.width.clamp(40, 200), ..style };
     let mut out = String::new();
-    for diagnostic in diagnostics {
+    let (shown, more) = few(diagnostics);
+    for diagnostic in shown {
         if !out.is_empty() {
             out.push('\n');
         }
         draw(&mut out, diagnostic, &places, style);
+    }
+    for (index, more) in more.into_iter().enumerate() {
+        if index == 0 {
+            out.push('\n');
+        }
+        out.push_str(&format!("{}\n", words(more)));
     }
     out
 }

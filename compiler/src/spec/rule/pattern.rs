@@ -46,10 +46,9 @@ impl Scene<'_> {
 
     /// Whether the call is `socketcall` or `ipc` on its way to the code of `name`.
     fn is_reached_through_another(&self, name: &str) -> Result<bool, Undefined> {
-        let Some((through, first)) = multiplex::through(name) else { return Ok(false) };
-        // The kernel takes an `int`.
-        let argument = self.call.args[0] & 0xffff_ffff;
-        Ok(self.number(through)? == Some(self.call.nr) && argument == u64::from(first))
+        let Some((through, first)) = tables::syscall(name).and_then(multiplex::other_way) else { return Ok(false) };
+        let argument = self.call.args[0] & u64::from(through.mask(self.call.arch));
+        Ok(self.number(through.call().name())? == Some(self.call.nr) && argument == u64::from(first))
     }
 
     /// A group may be said in several parts; each holds what its guards let it.

@@ -27,7 +27,7 @@ pub fn foreign(ui: &Ui, arch: Arch, action: &str, file: &str, served: &str) -> S
         return format!("{value:#}\n");
     }
     let served = if served.is_empty() { "no architecture" } else { served };
-    format!("{action} on {arch}: {} serves {served} only, and ends the calls of all others\n", printable(file))
+    format!("{action} on {arch}: {} tells the calls of {served} apart, and no others\n", printable(file))
 }
 
 /// For a person.
@@ -150,8 +150,7 @@ pub fn json(answers: &[Answer], filter: &Filter, sources: &Sources) -> String {
     };
     let place = |span: kpol_compiler::diagnostic::Span| {
         let file = sources.get(span.file);
-        let line = file.text.get(..span.bytes.start as usize).map_or(1, |before| before.matches('\n').count() + 1);
-        json!({ "file": file.name, "line": line, "start": span.bytes.start, "end": span.bytes.end })
+        json!({ "file": file.name, "line": sources.line(span), "start": span.bytes.start, "end": span.bytes.end })
     };
     let all: Vec<Value> = answers
         .iter()

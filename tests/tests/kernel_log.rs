@@ -1,0 +1,54 @@
+//! What `log` means: the running kernel writes the call down, and `kpolc why` can be asked about the record.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use kpol_compiler::answer::call::{self, Subject};
+use kpol_compiler::driver::Format::Bpf;
+use kpol_compiler::spec::{Action, Arch};
+use kpol_tests::audit::Records;
+use kpol_tests::kernel;
+use kpol_tests::policy::{Built, call, text};
+use kpol_tests::probe::{Job, Outcome};
+use kpol_tests::skip::or_skip;
+
+/// `SECCOMP_FILTER_FLAG_LOG`.
+const LOG: u32 = 2;
+
+/// Calls that no other test lets the kernel write down, since tests run at once.
+const POLICY: &str = "arch x86_64, aarch64\ndefault allow\n\
+    log { sched_get_priority_max }\ndeny { sched_get_priority_min }\nkill { sched_rr_get_interval }\n";
+
+fn record(
+    records: &mut Records,
+    built: &Built,
+    flags: u32,
+    arch: Arch,
+    name: &str,
+) -> Option<(Outcome, Option<String>)> {
+    let wanted = call(arch, name, &[0x7fff_ffff]).unwrap();
+    let outcomes = or_skip(kernel::run(&[Job { flags, ..Job::new(built.bpf(), &[wanted]) }]))?;
+    let number = format!(" syscall={} ", wanted.nr.0);
+    Some((outcomes[0][0], records.find(&|line| line.contains(&number))))
+}
+
+#[test]
+fn a_logged_call_is_in_the_kernels_log_and_can_be_asked_about() {
+    let Some(arch) = or_skip(kernel::native()) else { return };
+    let Some(mut records) = or_skip(Records::open()) else { return };
+    let built = text(POLICY, &[Bpf]).unwrap();
+    // Refused calls are written down only if the filter asks for it; what ends a process always is.
+    for (name, flags, outcome, action) in [
+        ("sched_get_priority_max", 0, Outcome::Errno(22), Action::Log),
+        ("sched_get_priority_min", LOG, Outcome::Errno(1), Action::Errno(0)),
+        ("sched_rr_get_interval", 0, Outcome::ProcessKilled, Action::KillProcess),
+    ] {
+        let Some((seen, line)) = record(&mut records, &built, flags, arch, name) else { return };
+        assert_eq!(seen, outcome, "{name}");
+        let line = line.unwrap_or_else(|| panic!("no record of {name}"));
+        let question = call::parse(&line).unwrap();
+        let nr = call(arch, name, &[]).unwrap().nr.0;
+        assert_eq!((question.subject, question.arch), (Subject::Number(nr), Some(arch)), "{line}");
+        // The record has the action without its data.
+        assert_eq!(question.recorded, Some(action), "{line}");
+    }
+}
