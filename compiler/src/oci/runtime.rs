@@ -342,9 +342,10 @@ pub fn load(
 }
 
 impl Loaded {
-    /// Where something is in doubt, the program decides.
+    /// Where something is in doubt, the program decides; but not between entries that contradict each other: what the
+    /// library makes of those today nobody promises.
     fn settle(&mut self, store: &mut Store, release: Option<Release>) {
-        if self.faults.is_empty() && self.undetermined.is_empty() && self.merged.is_empty() {
+        if self.faults.is_empty() && self.merged.is_empty() || !self.undetermined.is_empty() {
             return;
         }
         let archs: Vec<Arch> = self.function.tables.keys().copied().collect();
@@ -355,14 +356,10 @@ impl Loaded {
             return;
         }
         let Some(done) = trial::run(store, &self.handed, &archs) else { return };
-        let open = |arch, nr| {
-            self.merged.contains(&(arch, nr))
-                || self.undetermined.iter().any(|place| (place.arch, place.nr) == (arch, nr))
-        };
+        let open = |arch, nr| self.merged.contains(&(arch, nr));
         self.faults = trial::wrong(store, &self.function, &done, &open).into_iter().collect();
         self.function.tables = done;
         self.settled = true;
-        self.undetermined.clear();
         self.merged.clear();
     }
 }
