@@ -86,10 +86,11 @@ pub fn costs(program: &Program, archs: &[Arch], declared: &BTreeMap<(Arch, Nr), 
 
 /// Instructions that a call of an ABI is expected to take, by how often each is made; arguments 0.
 pub fn expected(costs: &[Cost], arch: Arch, weights: &Weights) -> f64 {
+    let frequencies = weights.on(arch);
     let (mut sum, mut total) = (0.0, 0.0);
     for cost in costs.iter().filter(|cost| cost.arch == arch) {
         let Some(nr) = tables::syscall(&cost.name).and_then(|call| call.nr(arch)) else { continue };
-        let weight = weights.of(arch, nr.0, nr.0);
+        let weight = frequencies.of(nr.0, nr.0);
         sum += weight * cost.plain as f64;
         total += weight;
     }

@@ -24,6 +24,7 @@
 //! | [`write`](self::write()) | a [`Policy`](crate::policy::Policy) | one table of behaviours for each architecture token |
 //! | `weights` | names and numbers of calls | how often each is expected |
 //! | `dispatch` | intervals of a word, each with a behaviour | the cheapest tree of compares |
+//! | `line` | a row of intervals | the cheapest tree over each of its ranges |
 //! | `test` | a node over argument bits | compares of whole words |
 //! | `block` | tests that point to tests | the same, each once |
 //! | `layout` | blocks | instructions with 8-bit jumps |
@@ -44,6 +45,7 @@ mod dispatch;
 mod insn;
 mod interpret;
 mod layout;
+mod line;
 mod list;
 mod prove;
 mod symbolic;
@@ -60,7 +62,7 @@ pub use list::{Line, lines, list};
 pub use prove::{Disproof, prove};
 pub use symbolic::{Foreign, ReadError, Reading, read};
 pub use walk::{Walk, walk};
-pub use weights::Weights;
+pub use weights::{Frequencies, Weights};
 pub use write::{Heavy, WriteError, write, write_weighted};
 
 #[cfg(test)]

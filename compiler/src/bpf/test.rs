@@ -35,7 +35,7 @@ pub(super) struct Tests {
     blocks: FxHashMap<Node, BlockId>,
     /// Plans that no block has been made of yet.
     plans: FxHashMap<Node, How>,
-    costs: FxHashMap<Node, f64>,
+    costs: FxHashMap<Node, Cost>,
 }
 
 /// The word of an argument that a node asks first.
@@ -92,7 +92,7 @@ impl Tests {
             debug_assert!(false, "not a function of arguments");
             return blocks.answer(crate::diagram::Function::FOREIGN);
         };
-        self.plan(store, node);
+        self.plan(store, node, f64::INFINITY);
         let offset = self.offset(word);
         let subject = |mask| Subject { offset, mask };
         let block = match self.plans.remove(&node) {
@@ -123,42 +123,79 @@ impl Tests {
         16 + 8 * u32::from(word.arg) + if word.high == self.big_endian { 0 } else { 4 }
     }
 
-    /// The cost of a node as far as its own word goes; makes the plan if there is none.
-    fn plan(&mut self, store: &Store, node: Node) -> f64 {
-        if let Some(&cost) = self.costs.get(&node) {
-            return cost;
+    /// The cost of a node as far as its own word goes, if that is below `limit`; makes the plan if there is none. With
+    /// a `limit` no way is followed that is dearer already.
+    fn plan(&mut self, store: &Store, node: Node, limit: f64) -> Option<f64> {
+        let Some(word) = word_of(store, node) else { return Some(0.0) };
+        match self.costs.get(&node) {
+            Some(&Cost::Known(cost)) => return (cost < limit).then_some(cost),
+            Some(&Cost::AtLeast(least)) if least >= limit => return None,
+            _ => {}
         }
-        let Some(word) = word_of(store, node) else { return 0.0 };
-        let mut offers: Vec<Plan> = Vec::new();
+        // One test and its price.
+        if limit <= 2.0 {
+            return None;
+        }
+        let mut best: Option<Plan> = None;
+        let under = |best: &Option<Plan>| best.as_ref().map_or(limit, |plan| plan.cost.min(limit));
         let support = support(store, node, word);
-        for mask in if support == u32::MAX { vec![support] } else { vec![u32::MAX, support] } {
-            if let Some((spans, exits)) = intervals(store, node, word, mask) {
+        // At least every second interval has a test, and each its price.
+        let most = if limit.is_finite() { INTERVALS.min(2 * limit as usize + 1) } else { INTERVALS };
+        for mask in [u32::MAX, support] {
+            // Nothing is better than one test of the whole word, and there may be no other mask.
+            if best.as_ref().is_some_and(|plan| plan.cost <= 2.0 || support == u32::MAX) {
+                break;
+            }
+            if let Some((spans, exits)) = intervals(store, node, word, mask, most) {
                 let instructions = if mask == u32::MAX { 0.0 } else { 1.0 };
-                let tree = dispatch::plan(spans, 1.0);
+                let tree = dispatch::plan(&spans, 1.0);
                 let cost = instructions + tree.cost;
-                offers.push(Plan { cost, how: How::Intervals { mask, tree, exits } });
+                if best.as_ref().is_none_or(|plan| cost < plan.cost) {
+                    best = Some(Plan { cost, how: How::Intervals { mask, tree, exits } });
+                }
             }
         }
-        // Nothing is better than one test of the whole word.
-        if offers.iter().all(|offer| offer.cost > 2.0) {
-            for follow_one in [false, true] {
-                let (mask, value, end, out) = spine(store, node, word, follow_one);
-                let clobbers = value != 0 && !mask.is_power_of_two() && mask != u32::MAX;
-                let mut cost = 2.0 + if clobbers { 1.0 } else { 0.0 };
-                for next in [end, out] {
-                    if word_of(store, next) == Some(word) {
-                        // Half of the calls go each way; the word has to be loaded again after an AND.
-                        cost += self.plan(store, next) + if clobbers { 1.0 } else { 0.0 };
+        for follow_one in [false, true] {
+            let (mask, value, end, out) = spine(store, node, word, follow_one);
+            let clobbers = value != 0 && !mask.is_power_of_two() && mask != u32::MAX;
+            let mut cost = 2.0 + if clobbers { 1.0 } else { 0.0 };
+            let mut within = true;
+            for next in [end, out] {
+                if word_of(store, next) == Some(word) {
+                    // Half of the calls go each way; the word has to be loaded again after an AND.
+                    cost += if clobbers { 1.0 } else { 0.0 };
+                    match self.plan(store, next, under(&best) - cost) {
+                        Some(more) => cost += more,
+                        None => {
+                            within = false;
+                            break;
+                        }
                     }
                 }
-                offers.push(Plan { cost, how: How::Spine { mask, value, end, out } });
+            }
+            if within && cost < under(&best) {
+                best = Some(Plan { cost, how: How::Spine { mask, value, end, out } });
             }
         }
-        let Some(best) = offers.into_iter().min_by(|a, b| a.cost.total_cmp(&b.cost)) else { return 0.0 };
-        self.costs.insert(node, best.cost);
-        self.plans.insert(node, best.how);
-        best.cost
+        match best.filter(|best| best.cost < limit) {
+            Some(best) => {
+                self.costs.insert(node, Cost::Known(best.cost));
+                self.plans.insert(node, best.how);
+                Some(best.cost)
+            }
+            None => {
+                self.costs.insert(node, Cost::AtLeast(limit));
+                None
+            }
+        }
     }
+}
+
+/// What is known of a node's cost.
+#[derive(Debug, Clone, Copy)]
+enum Cost {
+    Known(f64),
+    AtLeast(f64),
 }
 
 fn word_of(store: &Store, node: Node) -> Option<Word> {
@@ -214,9 +251,9 @@ fn spine(store: &Store, node: Node, word: Word, follow_one: bool) -> (u32, u32, 
     (mask, value, here, out)
 }
 
-/// The values of `word & mask` as intervals of one exit each, and the exits; `None` if there are too many. The node
+/// The values of `word & mask` as intervals of one exit each, and the exits; `None` if there are more than `most`. The node
 /// asks about no bit outside of `mask`.
-fn intervals(store: &Store, node: Node, word: Word, mask: u32) -> Option<(Vec<Span>, Vec<Node>)> {
+fn intervals(store: &Store, node: Node, word: Word, mask: u32, most: usize) -> Option<(Vec<Span>, Vec<Node>)> {
     let bits: Vec<u32> = (0..32).rev().filter(|bit| mask >> bit & 1 == 1).collect();
     let mut starts: Vec<(u32, Node)> = Vec::new();
     // (node, index of the next bit, value so far), the smallest value on top.
@@ -226,7 +263,7 @@ fn intervals(store: &Store, node: Node, word: Word, mask: u32) -> Option<(Vec<Sp
             None => {
                 if starts.last().is_none_or(|&(_, last)| last != node) {
                     starts.push((value, node));
-                    if starts.len() > INTERVALS {
+                    if starts.len() > most {
                         return None;
                     }
                 }

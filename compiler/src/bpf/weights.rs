@@ -1,15 +1,16 @@
 //! How often calls are expected: what makes a tree of compares cheap where it matters.
 //!
 //! ```text
-//! read 20, write 16, futex 18 …      four fifths of all weight
-//! every number of the first 600      one fifth, evenly
+//! read 20, write 16, futex 18 …      most of all weight
+//! every number of the first 600      the rest, evenly
 //! ```
 //!
-//! The uniform fifth keeps the tree from growing deep where nothing was measured: a program that lives on
+//! The even part keeps the tree from growing deep where nothing was measured: a program that lives on
 //! the calls of the last fifth is slower by a few compares, not by dozens.
 
 use std::collections::BTreeMap;
 
+use super::dispatch::Words;
 use crate::spec::arch::X32_BIT;
 use crate::spec::{Arch, Nr};
 use crate::tables;
@@ -17,8 +18,8 @@ use crate::tables;
 /// Relative frequencies of calls.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights {
-    measured: BTreeMap<(Arch, Nr), f64>,
-    totals: BTreeMap<Arch, f64>,
+    /// `None`: what is built in.
+    given: Option<BTreeMap<(Arch, Nr), f64>>,
 }
 
 /// Relative frequency of calls in a mix of servers and shells; what is not here is rare.
@@ -45,40 +46,77 @@ const SPREAD: u32 = 600;
 const FLOOR: f64 = 1e-5;
 
 impl Default for Weights {
+    /// Those that are built in.
     fn default() -> Self {
-        Self::new(MEASURED.iter().flat_map(|&(name, weight)| {
-            let call = tables::syscall(name);
-            Arch::all().filter_map(move |arch| Some(((arch, call?.nr(arch)?), weight)))
-        }))
+        Self { given: None }
     }
 }
 
 impl Weights {
     /// These frequencies; negative and unreal ones count as 0.
     pub fn new(frequencies: impl IntoIterator<Item = ((Arch, Nr), f64)>) -> Self {
-        let mut weights = Self { measured: BTreeMap::new(), totals: BTreeMap::new() };
-        for ((arch, nr), weight) in frequencies {
+        let mut given = BTreeMap::new();
+        for (call, weight) in frequencies {
             if weight.is_finite() && weight > 0.0 {
-                *weights.measured.entry((arch, nr)).or_default() += weight;
-                *weights.totals.entry(arch).or_default() += weight;
+                *given.entry(call).or_default() += weight;
             }
         }
-        weights
+        Self { given: Some(given) }
     }
 
-    /// The part of an ABI's calls that has numbers `lo..=hi`; over all numbers the sum is about 1.
-    pub fn of(&self, arch: Arch, lo: u32, hi: u32) -> f64 {
-        let base = first_number(arch);
-        let last = base + (SPREAD - 1);
-        let shared = if hi < base || lo > last { 0 } else { hi.min(last) - lo.max(base) + 1 };
-        let uniform = f64::from(shared) / f64::from(SPREAD);
-        let measured = match self.totals.get(&arch) {
-            Some(total) => {
-                self.measured.range((arch, Nr(lo))..=(arch, Nr(hi))).map(|(_, weight)| weight).sum::<f64>() / total
+    /// What is known of an ABI.
+    pub fn on(&self, arch: Arch) -> Frequencies {
+        let mut measured: Vec<(u32, f64)> = match &self.given {
+            None => MEASURED
+                .iter()
+                .filter_map(|&(name, weight)| Some((tables::syscall(name)?.nr(arch)?.0, weight)))
+                .collect(),
+            Some(given) => {
+                given.range((arch, Nr(0))..=(arch, Nr(u32::MAX))).map(|(call, weight)| (call.1.0, *weight)).collect()
             }
-            None => uniform,
         };
-        (TRUST * measured + (1.0 - TRUST) * uniform).max(FLOOR)
+        Frequencies::new(first_number(arch), &mut measured)
+    }
+}
+
+/// The part of all calls of one ABI that each number has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frequencies {
+    /// The first number, and its and the next ones' parts.
+    base: u32,
+    near: Vec<f64>,
+    /// Measured numbers that are not among them.
+    far: Vec<(u32, f64)>,
+}
+
+impl Frequencies {
+    fn new(base: u32, measured: &mut [(u32, f64)]) -> Self {
+        let total: f64 = measured.iter().map(|(_, weight)| weight).sum();
+        let trust = if total > 0.0 { TRUST } else { 0.0 };
+        let mut near = vec![(1.0 - trust) / f64::from(SPREAD); SPREAD as usize];
+        let mut far = Vec::new();
+        for &mut (nr, weight) in measured {
+            let part = trust * weight / total;
+            match nr.checked_sub(base).and_then(|index| near.get_mut(index as usize)) {
+                Some(near) => *near += part,
+                None => far.push((nr, part)),
+            }
+        }
+        Self { base, near, far }
+    }
+
+    /// The part of the calls that has numbers `lo..=hi`; over all numbers the sum is about 1.
+    pub fn of(&self, lo: u32, hi: u32) -> f64 {
+        let index = |nr: u32| nr.saturating_sub(self.base).min(SPREAD) as usize;
+        let (from, behind) = (index(lo), index(hi.saturating_add(1)));
+        let near: f64 = self.near[from..behind].iter().sum();
+        let far: f64 = self.far.iter().filter(|(nr, _)| (lo..=hi).contains(nr)).map(|(_, part)| part).sum();
+        (near + far).max(FLOOR)
+    }
+
+    /// Those of numbers that follow each other.
+    pub(super) fn words(&self) -> Words<'_> {
+        Words { base: self.base, weights: &self.near }
     }
 }
 

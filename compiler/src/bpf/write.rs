@@ -19,7 +19,7 @@ use super::dispatch::{self, PRICE, Span, merge};
 use super::insn::{MAX_LEN, Program};
 use super::layout;
 use super::test::Tests;
-use super::weights::Weights;
+use super::weights::{Frequencies, Weights};
 use crate::diagram::{Function, Leaf, Node, Place, Store};
 use crate::policy::Policy;
 use crate::spec::arch::X32_BIT;
@@ -182,7 +182,7 @@ impl Writer<'_> {
         let mut targets = vec![self.blocks.answer(Function::FOREIGN)];
         let mut parts = Vec::new();
         for (&token, sharing) in &by_token {
-            let target = self.numbers(token, sharing, &archs);
+            let target = self.numbers(sharing, &archs);
             let weight = sharing.iter().map(|&arch| share(arch, &archs)).sum();
             parts.push((token, weight, class_of(&mut targets, target)));
         }
@@ -197,24 +197,46 @@ impl Writer<'_> {
             next = token.checked_add(1);
         }
         spans.extend(next.map(|lo| foreign(lo, u32::MAX)));
-        dispatch::plan(merge(spans), PRICE).blocks(&mut self.blocks, Subject::word(4), &targets)
+        dispatch::plan(&merge(spans), PRICE).blocks(&mut self.blocks, Subject::word(4), &targets)
     }
 
     /// The tree over the numbers of one token.
-    fn numbers(&mut self, token: u32, sharing: &[Arch], archs: &[Arch]) -> BlockId {
+    fn numbers(&mut self, sharing: &[Arch], archs: &[Arch]) -> BlockId {
         // Owners change at these numbers only, so an interval between two of them belongs to one ABI.
         let borders = [0, X32_BIT, u32::MAX];
         let mut targets = vec![self.blocks.answer(Function::FOREIGN)];
         let mut spans: Vec<Span> = Vec::new();
+        // The ABI that most calls come through: its numbers are planned with all care.
+        let hot = sharing.iter().copied().max_by(|&a, &b| share(a, archs).total_cmp(&share(b, archs)));
+        let frequencies = hot.map(|arch| self.weights.on(arch));
         for (index, &lo) in borders.iter().enumerate() {
             let hi = borders.get(index + 1).map_or(u32::MAX, |next| next - 1);
-            match sharing.iter().find(|arch| arch.owns(Nr(lo))) {
+            match sharing.iter().copied().find(|arch| arch.owns(Nr(lo))) {
                 None => spans.push(Span { lo, hi, class: 0, weight: FOREIGN_WEIGHT }),
-                Some(&arch) => self.own_numbers(arch, lo, hi, share(arch, archs), &mut targets, &mut spans),
+                Some(arch) => match frequencies.as_ref().filter(|_| hot == Some(arch)) {
+                    Some(frequencies) => self.own_numbers(arch, lo, hi, frequencies, &mut targets, &mut spans),
+                    None => {
+                        let target = self.apart(arch, lo, hi);
+                        spans.push(Span { lo, hi, class: class_of(&mut targets, target), weight: share(arch, archs) });
+                    }
+                },
             }
         }
-        debug_assert!(sharing.iter().all(|arch| arch.audit_token() == token));
-        dispatch::plan(merge(spans), PRICE).blocks(&mut self.blocks, Subject::word(0), &targets)
+        let spans = merge(spans);
+        let tree = match frequencies.filter(|_| hot.is_some_and(|arch| share(arch, archs) >= 1.0)) {
+            Some(frequencies) => dispatch::plan_numbers(&spans, PRICE, &frequencies.words()),
+            None => dispatch::plan(&spans, PRICE),
+        };
+        tree.blocks(&mut self.blocks, Subject::word(0), &targets)
+    }
+
+    /// A tree of its own for the part `lo..=hi` of the table of an ABI that is hardly used beside the others of its
+    /// token.
+    fn apart(&mut self, arch: Arch, lo: u32, hi: u32) -> BlockId {
+        let (mut targets, mut spans) = (Vec::new(), Vec::new());
+        let frequencies = self.weights.on(arch);
+        self.own_numbers(arch, lo, hi, &frequencies, &mut targets, &mut spans);
+        dispatch::plan(&merge(spans), PRICE).blocks(&mut self.blocks, Subject::word(0), &targets)
     }
 
     /// The part `lo..=hi` of an ABI's table.
@@ -223,7 +245,7 @@ impl Writer<'_> {
         arch: Arch,
         lo: u32,
         hi: u32,
-        share: f64,
+        frequencies: &Frequencies,
         targets: &mut Vec<BlockId>,
         spans: &mut Vec<Span>,
     ) {
@@ -239,7 +261,7 @@ impl Writer<'_> {
                 self.heavy.push((arch, Nr(start), target));
             }
             let class = class_of(targets, target);
-            spans.push(Span { lo: start, hi: end, class, weight: share * self.weights.of(arch, start, end) });
+            spans.push(Span { lo: start, hi: end, class, weight: frequencies.of(start, end) });
         }
     }
 

@@ -189,9 +189,9 @@ fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
         E::Differs { name, .. } => (Code::E051, place_of_name(compiled, name)),
         E::OpensMultiplexer { name, .. } => (Code::E054, place_of_name(compiled, name)),
         E::TooManyEntries { name, .. } => (Code::E053, place_of_name(compiled, name)),
-        E::Miscompiled(oci::Fault::Shared { name, .. } | oci::Fault::Unloaded { name, .. }) => {
-            (Code::E051, place_of_name(compiled, name))
-        }
+        E::Miscompiled(
+            oci::Fault::Shared { name, .. } | oci::Fault::Unloaded { name, .. } | oci::Fault::Wrong { name, .. },
+        ) => (Code::E051, place_of_name(compiled, name)),
         E::NativeMissing { .. } | E::MixedByteOrder { .. } => (Code::E055, arch_place(compiled)),
         E::TooLarge => (Code::E050, file_start(compiled)),
         E::Internal { .. } => (Code::E099, file_start(compiled)),
