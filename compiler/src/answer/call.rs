@@ -56,6 +56,9 @@ pub fn parse(text: &str) -> Result<Question, String> {
     let subject = match number(name) {
         Some(number) => Subject::Number(u32::try_from(number).map_err(|_| format!("{name} is no syscall's number"))?),
         None if is_name(name) => Subject::Name(name.to_owned()),
+        None if field(text, "type").is_some() => {
+            return Err("this record does not say which call it was: there is no `syscall=…` in it".to_owned());
+        }
         None => return Err(format!("`{text}` is not a call: write `socket(AF_ALG, _, 0)`, or paste an audit record")),
     };
     let mut given = Vec::new();

@@ -43,6 +43,8 @@ pub struct Store {
     /// Policies compare with the same values again and again, on each ABI and in each proof.
     pub(super) compared: FxHashMap<(Operand, Comparison, u64), Node>,
     limit: usize,
+    /// Results that may still be worked out.
+    work: usize,
     overflowed: bool,
 }
 
@@ -53,9 +55,15 @@ impl Default for Store {
 }
 
 impl Store {
-    /// Enough for every policy that a person writes a hundred times over; at about 60 bytes a node with its
-    /// share of the caches it keeps the process near 200 MB at the very worst.
+    /// Enough for every policy that a person writes a hundred times over.
     pub const DEFAULT_LIMIT: usize = 2_000_000;
+
+    /// How many results of operations are worked out for each node that may be made. Two large sets that have nothing in
+    /// common take as many steps as the product of their sizes, and make no node at all.
+    const WORK: usize = 8;
+
+    /// Results that are remembered; past that they are forgotten, and worked out again where they are needed.
+    const REMEMBERED: usize = 3_500_000;
 
     /// An empty store that makes at most `limit` nodes.
     pub fn with_limit(limit: usize) -> Self {
@@ -66,6 +74,7 @@ impl Store {
             applied: FxHashMap::default(),
             compared: FxHashMap::default(),
             limit,
+            work: limit.saturating_mul(Self::WORK),
             overflowed: false,
         }
     }
@@ -153,6 +162,7 @@ impl Store {
         if let Some(&known) = self.ites.get(&key) {
             return known;
         }
+        self.work_on();
         let tops = [self.top(condition), self.top(then), self.top(other)];
         let Some(var) = tops.into_iter().flatten().min() else {
             // A condition that is an action is our own mistake: a set ends in true or false only.
@@ -165,8 +175,19 @@ impl Store {
         let lo = self.ite(condition_lo, then_lo, other_lo);
         let hi = self.ite(condition_hi, then_hi, other_hi);
         let node = self.make(var, lo, hi);
+        if self.ites.len() >= Self::REMEMBERED {
+            self.ites.clear();
+        }
         self.ites.insert(key, node);
         node
+    }
+
+    /// One more result to be worked out.
+    fn work_on(&mut self) {
+        match self.work.checked_sub(1) {
+            Some(left) => self.work = left,
+            None => self.overflowed = true,
+        }
     }
 
     /// Intersection of two sets.
@@ -209,12 +230,16 @@ impl Store {
         if let Some(&known) = self.applied.get(&key) {
             return known;
         }
+        self.work_on();
         let Some(var) = self.top(a).into_iter().chain(self.top(b)).min() else { return Node::FALSE };
         let (a_lo, a_hi) = self.branches(a, var);
         let (b_lo, b_hi) = self.branches(b, var);
         let lo = self.apply(op, a_lo, b_lo);
         let hi = self.apply(op, a_hi, b_hi);
         let node = self.make(var, lo, hi);
+        if self.applied.len() >= Self::REMEMBERED {
+            self.applied.clear();
+        }
         self.applied.insert(key, node);
         node
     }

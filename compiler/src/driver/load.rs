@@ -209,8 +209,9 @@ fn json(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Resul
         filter.remarks.push(format!("`{name}` has `minKernel`, so it is read as Docker reads it"));
     }
     if !unknown.is_empty() {
-        let names: Vec<String> = unknown.iter().map(|name| format!("`{name}`")).collect();
-        filter.remarks.push(format!("names that libseccomp does not know do nothing: {}", names.join(", ")));
+        let names: Vec<String> = unknown.iter().take(20).map(|name| format!("`{name}`")).collect();
+        let more = if unknown.len() > 20 { format!(" and {} more", unknown.len() - 20) } else { String::new() };
+        filter.remarks.push(format!("names that libseccomp does not know do nothing: {}{more}", names.join(", ")));
     }
     for (call, archs) in unclear {
         let archs: Vec<&str> = archs.into_iter().map(Arch::name).collect();

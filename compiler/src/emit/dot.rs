@@ -10,7 +10,7 @@
 //! in the picture. Each call that is looked at more closely has a frame of its own, one for all ABIs on which it
 //! means the same. The others are listed by what they get.
 //!
-//! INVARIANT (bounded): at most [`MOST`] nodes a frame; what is left out is said.
+//! INVARIANT (bounded): at most 400 nodes a frame; what is left out is said.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

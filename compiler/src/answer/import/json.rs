@@ -176,6 +176,14 @@ impl Reader<'_> {
     }
 }
 
+/// How many names a remark lists.
+const MOST_NAMES: usize = 12;
+
+/// What a remark says of those that it does not list.
+fn more(names: usize) -> String {
+    if names > MOST_NAMES { format!(" and {} more", names - MOST_NAMES) } else { String::new() }
+}
+
 /// Names that no kernel has, that libseccomp does not know, or that these ABIs lack.
 fn names(profile: &Profile, loads: &[Loaded], function: &Function, options: &Options) -> Vec<String> {
     let mut head = Vec::new();
@@ -187,8 +195,10 @@ fn names(profile: &Profile, loads: &[Loaded], function: &Function, options: &Opt
             let near = did_you_mean(name, tables::Syscall::all().map(tables::Syscall::name));
             near.map_or_else(|| format!("`{name}`"), |near| format!("`{name}` (`{near}`?)"))
         };
-        let names: Vec<String> = nowhere.into_iter().map(near).collect();
-        head.push(format!("Lost: no architecture has {}; runtimes skip such names without a word.", names.join(", ")));
+        let more = more(nowhere.len());
+        let names: Vec<String> = nowhere.into_iter().take(MOST_NAMES).map(near).collect();
+        let names = names.join(", ");
+        head.push(format!("Lost: no architecture has {names}{more}; runtimes skip such names without a word."));
     }
     if !known.is_empty() {
         let names: Vec<String> = known.into_iter().map(|name| format!("`{name}`")).collect();
@@ -209,8 +219,8 @@ fn names(profile: &Profile, loads: &[Loaded], function: &Function, options: &Opt
         .collect();
     if !elsewhere.is_empty() {
         let names: Vec<&str> = elsewhere.into_iter().collect();
-        let more = if names.len() > 12 { format!(" and {} more", names.len() - 12) } else { String::new() };
-        let names = names.iter().take(12).copied().collect::<Vec<_>>().join(", ");
+        let more = more(names.len());
+        let names = names.iter().take(MOST_NAMES).copied().collect::<Vec<_>>().join(", ");
         head.push(format!("Left out, since the architectures here have no such calls: {names}{more}."));
     }
     head

@@ -27,7 +27,7 @@ use crate::filters::{list, many};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// SHA-256 of both, as a content security policy has it; a test says when they have changed.
-const STYLE_HASH: &str = "4SWdwaj0d48ZYrk569hKj9N4m2Vcur6xIu89eTbMRjU=";
+const STYLE_HASH: &str = "VaonGqGM6W+M2kPCYTZA2IAAYLxzvhmBvdNFA7Kq8lM=";
 const SCRIPT_HASH: &str = "GfgEuz4lIkY3fQ5Zosi10aARZA7BO/4bgjRQ4J8ZpJ4=";
 
 /// The page.
@@ -49,8 +49,14 @@ pub fn page(page: &Page, filter: &Filter) -> String {
     header(&mut html, page, filter, &name);
     html.push_str("<main>\n");
     tools(&mut html, page, filter);
-    html.push_str(
-        "<table>\n<caption>Every call that has a name. Where lines of a call have conditions, each call gets the one line that fits it.</caption>\n<thead><tr><th scope=\"col\">Call</th><th scope=\"col\">What it gets, when, and where that is said</th></tr></thead>\n<tbody>\n",
+    let (class, heading) = match filter.rules {
+        Some(_) => ("", "What it gets, when, and where that is said"),
+        None => (" class=\"bare\"", "What it gets, and when"),
+    };
+    let _ = write!(
+        html,
+        "<table{class}>\n<caption>Every call that has a name. Where lines of a call have conditions, each call gets the one line \
+         that fits it.</caption>\n<thead><tr><th scope=\"col\">Call</th><th scope=\"col\">{heading}</th></tr></thead>\n<tbody>\n",
     );
     for row in &page.calls {
         call(&mut html, row);
