@@ -244,6 +244,47 @@ fn fmt_finds_what_is_included_by_i() {
 }
 
 #[test]
+fn an_aim_changes_the_program_and_never_its_meaning() {
+    let dir = folder(&[("a.kpol", GOOD), ("list", "getpid 1\n# rare\n332 0.1 3 0x10\n")]);
+    let built = |arguments: &[&str]| {
+        let fixed = ["build", "a.kpol", "--emit", "bpf", "--arch", "x86_64", "-o", "a.bpf"];
+        let answer = kpolc(dir.path(), &[&fixed, arguments].concat());
+        assert!(answer.status == 0 && answer.err.contains("proven equal"), "{}", answer.err);
+        fs::read(dir.path().join("a.bpf")).unwrap()
+    };
+    let plain = built(&[]);
+    assert_eq!(built(&["--optimize", "balanced"]), plain);
+    assert!(built(&["--optimize", "size"]).len() < plain.len());
+    // getpid is all that counts: it is found at once.
+    let expected = |arguments: &[&str]| {
+        built(arguments);
+        let shown = kpolc(dir.path(), &["stats", "a.bpf", "--weights", "list", "--format", "json"]).out;
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        shown["archs"][0]["expected"].as_f64().unwrap()
+    };
+    assert!(expected(&["--weights", "list"]) < expected(&[]));
+}
+
+#[test]
+fn mistakes_in_weights_are_shown_where_they_are() {
+    let dir = folder(&[("a.kpol", GOOD), ("list", "read 1\nraed 2\nwrite -1\n"), ("empty", "# nothing\n")]);
+    for verb in ["build", "stats"] {
+        let told = kpolc(dir.path(), &[verb, "a.kpol", "--weights", "list"]);
+        assert_eq!((told.status, told.out.as_str()), (2, ""), "{}", told.err);
+        for words in ["E062", "list:2:1", "did you mean `read`?", "`-1` is no weight"] {
+            assert!(told.err.contains(words), "{words}: {}", told.err);
+        }
+        for (name, words) in
+            [("empty", "no weight above 0"), ("none", "cannot read `none`"), (".", "it is a directory")]
+        {
+            let told = kpolc(dir.path(), &[verb, "a.kpol", "--weights", name]);
+            assert!(told.status == 2 && told.err.contains(words), "{name}: {}", told.err);
+        }
+    }
+    assert_eq!(names(dir.path()), ["a.kpol", "empty", "list"]);
+}
+
+#[test]
 fn what_is_no_file_is_an_error_and_no_hang() {
     let dir = folder(&[]);
     let fifo = dir.path().join("fifo.kpol");

@@ -1,4 +1,4 @@
-//! How fast kpolc is, and how good its filters are: as ratios to a rival that is measured in the same run.
+//! How fast kpolc is, as ratios to a rival that is measured in the same run. `filters` measures what it makes.
 //!
 //! ```text
 //! cargo bench -p kpol-tests
@@ -19,9 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use kpol_compiler::bpf::{self, ByteOrder, Program, SeccompData};
 use kpol_compiler::spec::Arch;
-use kpol_tests::cbpf::Filter;
 use kpol_tests::libseccomp::{self, Options};
 use kpol_tests::profile::Node;
 use kpol_tests::skip::or_skip;
@@ -41,7 +39,6 @@ fn main() {
     bench.many_rules();
     println!("\npeak memory of the largest kpolc: {:.1} MB", bench.peak.get() as f64 / 1024.0);
     println!("size of the program: {:.1} MB", fs::metadata(&bench.kpolc).unwrap().len() as f64 / 1e6);
-    bench.filters();
 }
 
 struct Bench {
@@ -152,61 +149,6 @@ impl Bench {
         };
         self.compare("parse 40,000 rules (in memory)", "serde_json on an array of the lines", start, copy);
     }
-
-    /// Length and executed instructions, of the x86_64 filters without capabilities.
-    fn filters(&self) {
-        let Ok(weights) = fs::read_to_string(shared().join("data/weights.tsv")) else {
-            eprintln!("SKIPPED: no weights.tsv in {}", shared().display());
-            return;
-        };
-        let weights: Vec<(u32, f64, [u64; 6])> = weights.lines().filter_map(weight).collect();
-        println!("\nfilters on x86_64: instructions / executed, weighted / executed, uniform");
-        println!("{:<20}{:>24}{:>24}{:>24}", "", "kpolc", "libseccomp O1", "libseccomp O2");
-        for name in ["docker-default", "kios-example", "web-server", "batch-job", "go-service", "hardened", "audit"] {
-            let source = root().join(format!("examples/{name}.kpol"));
-            let source = source.to_str().unwrap();
-            let out = ["--kernel", "6.1", "--cap", "none", "--arch", "x86_64", "-o", "."];
-            self.run(&[&["build", source, "--emit", "json,bpf"][..], &out].concat());
-            let read = |end: &str| fs::read(self.folder.path().join(format!("{name}.{end}"))).unwrap();
-            let ours = Filter::from_bytes(&read("bpf")).unwrap();
-            let json = String::from_utf8(read("json")).unwrap();
-            let mut row = format!("{name:<20}{:>24}", figures(&ours, &weights));
-            for optimize in [false, true] {
-                let options = Options { optimize };
-                let theirs = or_skip(libseccomp::profile_to_bpf(&json, &Node::new(Arch::X86_64), options));
-                let cell = theirs.map_or("-".to_owned(), |theirs| figures(&theirs.unwrap(), &weights));
-                write!(row, "{cell:>24}").unwrap();
-            }
-            println!("{row}");
-        }
-    }
-}
-
-/// `instructions / weighted / uniform`.
-fn figures(filter: &Filter, weights: &[(u32, f64, [u64; 6])]) -> String {
-    let program = Program::from_bytes(&filter.to_bytes(), ByteOrder::Little).unwrap();
-    let executed = |nr, args| {
-        let data = SeccompData::from_parts(nr, Arch::X86_64.audit_token(), false, args);
-        bpf::run(&program, &data).unwrap().steps
-    };
-    let total: f64 = weights.iter().map(|(_, weight, _)| weight).sum();
-    let weighted: f64 = weights.iter().map(|&(nr, weight, args)| weight * executed(nr, args) as f64).sum();
-    let uniform: f64 = (0..600).map(|nr| executed(nr, [0; 6]) as f64).sum();
-    format!("{} / {:.2} / {:.2}", filter.0.len(), weighted / total, uniform / 600.0)
-}
-
-/// A line of `weights.tsv`: number, weight, arguments.
-fn weight(line: &str) -> Option<(u32, f64, [u64; 6])> {
-    let mut words = line.split_whitespace();
-    let (nr, weight) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    let mut args = [0; 6];
-    for (place, word) in args.iter_mut().zip(words) {
-        *place = match word.strip_prefix("0x") {
-            Some(digits) => u64::from_str_radix(digits, 16).ok()?,
-            None => word.parse().ok()?,
-        };
-    }
-    Some((nr, weight, args))
 }
 
 fn as_json(text: &[u8]) -> String {
@@ -242,10 +184,6 @@ fn wait(child: &Child) -> (i32, i64) {
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
-fn shared() -> PathBuf {
-    std::env::var_os("KPOL_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from)
 }
 
 /// The release build, made now if it is not there or not fresh.

@@ -69,6 +69,24 @@ fn on_every_example_both_outputs_say_the_same() {
     }
 }
 
+/// Conditions of many kinds, whose tests look alike here and there: the library makes one of those, and must not mix
+/// them up.
+#[test]
+fn many_conditions_beside_each_other_come_out_right() {
+    let policy = "default kill
+        allow { read(fd == -1), openat(dfd == AT_FDCWD, flags & O_ACCMODE == O_RDONLY), lseek(offset < 0),
+            mmap(prot & PROT_EXEC == 0 || flags & MAP_ANONYMOUS), kill(sig in {0, SIGTERM..SIGSTOP}), execve, exit_group,
+            ioctl(cmd not in {TIOCSTI, TIOCLINUX}), clone(clone_flags & CLONE_NEWUSER == 0 && !(flags & CLONE_NEWNS)),
+            personality(persona in {0, 8, 0x20000, 0x20008, 0xffffffff}), prctl(option == PR_SET_NAME),
+            futex(op & 0x7f in {FUTEX_WAIT, FUTEX_WAKE}) }
+        deny(ENOSYS) { clone3 }";
+    for arch in ["x86_64", "aarch64", "riscv64"] {
+        let built = text(&format!("arch {arch}\n{policy}"), &[Json, Bpf]).unwrap();
+        let Some(found) = or_skip(differing(&built, Options { optimize: false })) else { return };
+        assert_eq!(found, [], "{arch}");
+    }
+}
+
 const DENY: Action = Action::Errno(1);
 
 fn both(policy: &str, host: Arch) -> Option<(Built, Filter)> {

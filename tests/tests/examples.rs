@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+use kpol_compiler::bpf::{ByteOrder, Program, always_allowed};
 use kpol_compiler::diagnostic::Code;
 use kpol_compiler::diagram::{Comparison, Function, Leaf, Node, Operand, Store};
 use kpol_compiler::driver::Format::{Bpf, Json};
@@ -10,7 +11,7 @@ use kpol_compiler::oci;
 use kpol_compiler::oci::runtime::{Dialect, load};
 use kpol_compiler::policy::witness;
 use kpol_compiler::source::disk::Disk;
-use kpol_compiler::spec::{Arch, Nr};
+use kpol_compiler::spec::{Action, Arch, Nr};
 use kpol_compiler::tables;
 use kpol_tests::cbpf::differences;
 use kpol_tests::libseccomp::{Options as Library, profile_to_bpf};
@@ -46,6 +47,24 @@ fn describe(store: &Store, arch: Arch, found: &[(Nr, Node)]) -> Vec<String> {
         witness::describe(arch, nr, tables::syscall_at(arch, nr).map(tables::Syscall::name), &cube)
     };
     found.iter().map(call).collect()
+}
+
+/// A call that is allowed whatever its arguments are never runs the filter: the kernel's bitmap has it.
+#[test]
+fn what_is_always_allowed_is_in_the_kernels_bitmap() {
+    for name in EXAMPLES.into_iter().chain(["kios-example"]) {
+        let built = example(name, Some(&[]), &[Bpf]);
+        let program = Program::from_bytes(&built.bpf().to_bytes(), ByteOrder::Little).unwrap();
+        let mut allowed = 0;
+        for &arch in &built.compiled.policy.archs {
+            for nr in (0..1024).chain(0x4000_0000..0x4000_0400).map(Nr).filter(|&nr| arch.owns(nr)) {
+                let always = built.compiled.policy.function.at(arch, nr) == Node::action(Action::Allow);
+                assert_eq!(always_allowed(&program, arch, nr), always, "{name}: {} on {arch}", nr.0);
+                allowed += usize::from(always);
+            }
+        }
+        assert_eq!(allowed > 0, name != "audit", "{name}");
+    }
 }
 
 /// By the model of a runtime and by the real library, on both machines.

@@ -172,6 +172,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("E027", "compiler/tests/bad_input.rs", "ten thousand groups"),
     ("E050", "compiler/tests/bad_input.rs", "its policy is made by a loop"),
     ("E056", "compiler/tests/pages.rs", "its page shows it"),
+    ("E062", "compiler/tests/cli_rim.rs", "a case has no command line"),
     ("E070", "compiler/tests/bad_input.rs", "cases are not written to a disk"),
     ("E099", "compiler/src/driver/output.rs", "our own mistakes have no example"),
 ];

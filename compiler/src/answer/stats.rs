@@ -7,13 +7,12 @@
 //!
 //! Instructions are those that the kernel's interpreter would execute. The worst of a call is the longest way through
 //! the program with its architecture and number known, whatever the arguments: a bound that may be higher than what
-//! any arguments reach. Since Linux 5.11 a call is answered from a bitmap, without running the filter, if the filter
-//! comes to `allow` by its architecture and number alone (`seccomp_is_const_allow`, `kernel/seccomp.c`).
+//! any arguments reach. What the kernel answers from its bitmap does not run the program ([`always_allowed`]).
 
 use std::collections::BTreeMap;
 
 use super::call_name;
-use crate::bpf::{Program, SeccompData, Weights, run, walk};
+use crate::bpf::{Program, SeccompData, Weights, always_allowed, run, walk};
 use crate::diagram::{Function, Leaf};
 use crate::spec::{Action, Arch, Call, Nr};
 use crate::tables;
@@ -76,22 +75,23 @@ pub fn costs(program: &Program, archs: &[Arch], declared: &BTreeMap<(Arch, Nr), 
             let Some(name) = call_name(declared, arch, nr) else { continue };
             let data = SeccompData::new(&Call { arch, nr, args: [0; 6] });
             let Ok(ran) = run(program, &data) else { continue };
-            let walk = walk(program, nr.0, arch.audit_token());
-            costs.push(Cost { arch, name: name.to_owned(), plain: ran.steps, most: walk.most, bitmap: walk.bitmap });
+            let most = walk(program, nr.0, arch.audit_token()).most;
+            let bitmap = always_allowed(program, arch, nr);
+            costs.push(Cost { arch, name: name.to_owned(), plain: ran.steps, most, bitmap });
         }
     }
     costs.sort_by(|a, b| (b.most, b.plain, &a.name, a.arch).cmp(&(a.most, a.plain, &b.name, b.arch)));
     costs
 }
 
-/// Instructions that a call of an ABI is expected to take, by how often each is made; arguments 0.
-pub fn expected(costs: &[Cost], arch: Arch, weights: &Weights) -> f64 {
+/// Instructions that a call of an ABI is expected to take: the mean over the calls that the weights name, with their
+/// arguments. `None` if they name none of its calls.
+pub fn expected(program: &Program, arch: Arch, weights: &Weights) -> Option<f64> {
     let (mut sum, mut total) = (0.0, 0.0);
-    for cost in costs.iter().filter(|cost| cost.arch == arch) {
-        let Some(nr) = tables::syscall(&cost.name).and_then(|call| call.nr(arch)) else { continue };
-        let weight = weights.of(arch, nr.0, nr.0);
-        sum += weight * cost.plain as f64;
-        total += weight;
+    for (nr, frequent) in weights.calls(arch) {
+        let ran = run(program, &SeccompData::new(&Call { arch, nr, args: frequent.args })).ok()?;
+        sum += frequent.weight * ran.steps as f64;
+        total += frequent.weight;
     }
-    if total > 0.0 { sum / total } else { 0.0 }
+    (total > 0.0).then(|| sum / total)
 }

@@ -9,17 +9,21 @@
 //!   └no─ allow   └no─ deny
 //! ```
 //!
-//! Two shapes are combined. A **split** at k asks `jge` and leaves two smaller ranges. A **chain** serves a range
-//! where all but single numbers share one behaviour: it asks `jeq` for each of them, the heaviest first; one test for
-//! a number inside a foreign range where splits need two. Which ranges are split where, and which become chains,
-//! is found by dynamic programming over all sub-ranges (Knuth, *Optimum binary search trees*, 1971; with equality
-//! tests: Anderson, Kannan, Karloff, Ladner, *Thresholds and optimal binary comparison search trees*, 2002).
+//! Which ranges are split where, which become chains of equality tests and where a bit is asked first is found by
+//! [`line`](super::line), over one row of runs at a time. Here rows are made: one for all words, and one for each half
+//! that a bit leaves.
+//!
+//! A bit test pays where wide intervals of one behaviour lie on its one side: with 0..=5 and 8 allowed, 175, 176
+//! and 313 logged, all else denied, no number that counts has bit 6, so that half of all numbers are through after
+//! one test. The two highest bits go along in the mask: numbers from 2^30 on are those of x32, none of a 64-bit ABI's
+//! own, and who comes out with none of the bits need not be asked for x32 again.
 //!
 //! Cost is the expected number of tests plus a small price for every test in the program.
 //!
 //! INVARIANT: the tree gives every word the behaviour of its interval.
 
 use super::block::{BlockId, Blocks, Compare, Subject};
+use super::line::{Line, Masked, Run};
 
 /// Words `lo..=hi` behave as class `class`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,163 +38,183 @@ pub(super) struct Span {
     pub weight: f64,
 }
 
-/// What a test in the program costs, as a part of one expected test. Enough to choose the shorter of two trees
-/// that are about as fast, and to make cold parts small.
-pub(super) const PRICE: f64 = 0.004;
+/// At most this many spans are planned as one (time and memory grow with the square); above, they are halved first.
+const TOGETHER: usize = 512;
 
-/// At most this many spans are put in order optimally (time grows with the third power); above, ranges are halved
-/// by weight first.
-const OPTIMAL: usize = 512;
-
-/// A chain asks at most so many equality tests; longer ones never beat a split.
-const CHAIN: usize = 12;
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Shape {
-    /// All spans have one behaviour.
-    Leaf,
-    /// `jge` the first word of the span with that index.
-    Split(u32),
-    /// Equality tests for every single word that is not of the class.
-    Chain(u32),
-}
+/// Bits that are tried as first tests: numbers of calls have no others, but for x32's.
+const BITS: u32 = 10;
+/// Every word of which one of these is set: x32's numbers, and -1.
+const HIGH: u32 = 0xc000_0000;
+/// A bit is asked only where at most so many intervals are left on each side.
+const BAND: usize = 16;
+/// With more spans no bits are tried.
+const BITS_UNTIL: usize = 160;
+/// With more spans, no second bit is tried below the first.
+const TWO_BITS_UNTIL: usize = 24;
 
 /// A tree over some spans, and what it costs.
 #[derive(Debug)]
 pub(super) struct Tree {
-    spans: Vec<Span>,
-    /// Start of each part in `spans`, for parts that are solved on their own.
-    parts: Vec<Part>,
-    /// Expected tests, times the sum of weights, and the price of all tests.
+    /// The first word of each part, and the part.
+    parts: Vec<(u32, Line)>,
+    /// Expected tests and the price of all tests.
     pub cost: f64,
 }
 
-#[derive(Debug)]
-struct Part {
-    first: usize,
-    len: usize,
-    /// The best shape of every range `from..=to`, at `from * len + to`.
-    shapes: Vec<Shape>,
-}
-
-impl Part {
-    fn shape(&self, from: usize, to: usize) -> Shape {
-        self.shapes[from * self.len + to]
-    }
-}
-
 /// The best tree for these spans, which are sorted, have no gap, and are of different classes as neighbours.
-pub(super) fn plan(spans: Vec<Span>, price: f64) -> Tree {
+pub(super) fn plan(spans: &[Span], price: f64) -> Tree {
+    plan_parts(spans, price, |runs| Line::solve(runs, price, usize::MAX, Vec::new()))
+}
+
+/// The same for numbers of calls: bits are tried, too. `words` are those that have weights of their own.
+pub(super) fn plan_numbers(spans: &[Span], price: f64, words: &Words<'_>) -> Tree {
+    if spans.len() > BITS_UNTIL || spans.len() < 4 {
+        return plan(spans, price);
+    }
+    let depth = if spans.len() <= TWO_BITS_UNTIL { 2 } else { 1 };
+    let total: f64 = spans.iter().map(|span| span.weight).sum::<f64>().max(f64::MIN_POSITIVE);
+    let planner = Planner { spans, words, total, price };
+    plan_parts(spans, price, |runs| planner.solve(runs, Only::ALL, depth, usize::MAX))
+}
+
+fn plan_parts(spans: &[Span], price: f64, mut solve: impl FnMut(Vec<Run>) -> Line) -> Tree {
     let total: f64 = spans.iter().map(|span| span.weight).sum::<f64>().max(f64::MIN_POSITIVE);
     let mut parts = Vec::new();
     let mut cost = 0.0;
-    let mut stack = vec![(0, spans.len())];
-    while let Some((first, len)) = stack.pop() {
-        if len > OPTIMAL {
+    let mut stack = vec![spans];
+    while let Some(spans) = stack.pop() {
+        let Some(first) = spans.first() else { continue };
+        if spans.len() > TOGETHER {
             // Halves by number of spans: depth stays logarithmic whatever the weights are.
-            let half = len / 2;
-            let weight: f64 = spans[first..first + len].iter().map(|span| span.weight).sum();
-            cost += weight / total + price;
-            stack.extend([(first + half, len - half), (first, half)]);
+            let (left, right) = spans.split_at(spans.len() / 2);
+            cost += spans.iter().map(|span| span.weight).sum::<f64>() / total + price;
+            stack.extend([right, left]);
             continue;
         }
-        let (part, part_cost) = solve(&spans, first, len, total, price);
-        cost += part_cost;
-        parts.push(part);
+        let line = solve(spans.iter().map(|span| Run::new(span, span.weight / total)).collect());
+        cost += line.cost();
+        parts.push((first.lo, line));
     }
-    Tree { spans, parts, cost }
+    Tree { parts, cost }
 }
 
-fn solve(all: &[Span], first: usize, len: usize, total: f64, price: f64) -> (Part, f64) {
-    let spans = &all[first..first + len];
-    let mut sums = Vec::with_capacity(len + 1);
-    sums.push(0.0);
-    for span in spans {
-        sums.push(sums[sums.len() - 1] + span.weight / total);
+/// The weights of words that follow each other.
+#[derive(Debug)]
+pub(super) struct Words<'a> {
+    /// The first.
+    pub base: u32,
+    /// Of each.
+    pub weights: &'a [f64],
+}
+
+/// The words that some tests of single bits let through.
+#[derive(Debug, Clone, Copy)]
+struct Only {
+    mask: u32,
+    value: u32,
+}
+
+impl Only {
+    const ALL: Self = Self { mask: 0, value: 0 };
+
+    /// Words with one of [`HIGH`] are on the yes side of each test.
+    fn high(self) -> bool {
+        self.mask == self.value
     }
-    let mut shapes = vec![Shape::Leaf; len * len];
-    // The costs of all ranges with one beginning lie side by side, and once more those with one end: the innermost
-    // loop, which runs with the third power of `len`, then walks two rows.
-    let mut by_start = vec![0.0; len * len];
-    let mut by_end = vec![0.0; len * len];
-    let mut singles = Vec::new();
-    for width in 2..=len {
-        for from in 0..=len - width {
-            let to = from + width - 1;
-            let weight = sums[to + 1] - sums[from];
-            let mut best = (f64::INFINITY, Shape::Leaf);
-            let lefts = &by_start[from * len + from..from * len + to];
-            let rights = &by_end[to * len + from + 1..=to * len + to];
-            for (offset, (left, right)) in lefts.iter().zip(rights).enumerate() {
-                let cost = left + right;
-                if cost < best.0 {
-                    best = (cost, Shape::Split((from + 1 + offset) as u32));
-                }
+
+    fn and(self, bit: u32, set: bool) -> Self {
+        Self { mask: self.mask | bit, value: self.value | if set { bit } else { 0 } }
+    }
+
+    fn holds(self, word: u32) -> bool {
+        if word & HIGH == 0 { word & self.mask == self.value } else { self.high() }
+    }
+
+    /// The first word from `from` to `hi` that is let through.
+    fn next(self, from: u32, hi: u32) -> Option<u32> {
+        let mut word = from;
+        while word <= hi {
+            if word & HIGH != 0 {
+                return self.high().then_some(word);
             }
-            best.0 += weight + price;
-            if let Some(class) = chain_class(&spans[from..=to]) {
-                let cost = chain_cost(&spans[from..=to], class, weight, total, price, &mut singles);
-                if cost <= best.0 {
-                    best = (cost, Shape::Chain(class as u32));
-                }
+            let wrong = (word ^ self.value) & self.mask;
+            if wrong == 0 {
+                return Some(word);
             }
-            by_start[from * len + to] = best.0;
-            by_end[to * len + from] = best.0;
-            shapes[from * len + to] = best.1;
+            // The highest bit that is wrong: a 0 is put right with all below it 0, a 1 by the next carry.
+            let below = (1u32 << wrong.ilog2()) - 1;
+            word = (word | below) + 1;
         }
-    }
-    let cost = if len == 0 { 0.0 } else { by_start[len - 1] };
-    (Part { first, len, shapes }, cost)
-}
-
-/// The class that all spans but single words have, if a chain is possible.
-fn chain_class(spans: &[Span]) -> Option<usize> {
-    // Neighbours differ, so at least every second span is a single.
-    if spans.len() > 2 * CHAIN + 1 {
-        return None;
-    }
-    let mut wide = spans.iter().filter(|span| span.lo != span.hi).map(|span| span.class);
-    match wide.next() {
-        Some(class) => wide.all(|other| other == class).then_some(class),
-        // Singles only: the commonest class is the rest.
-        None => spans
-            .iter()
-            .map(|span| span.class)
-            .max_by_key(|class| (spans.iter().filter(|span| span.class == *class).count(), usize::MAX - class)),
+        None
     }
 }
 
-/// The single words of a chain, in the order in which they are asked.
-fn chain_singles(spans: &[Span], class: usize, singles: &mut Vec<Span>) {
-    singles.clear();
-    singles.extend(spans.iter().filter(|span| span.class != class));
-    singles.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.lo.cmp(&b.lo)));
+/// Rows of runs for numbers that bits let through.
+struct Planner<'a> {
+    spans: &'a [Span],
+    words: &'a Words<'a>,
+    total: f64,
+    price: f64,
 }
 
-fn chain_cost(spans: &[Span], class: usize, weight: f64, total: f64, price: f64, singles: &mut Vec<Span>) -> f64 {
-    chain_singles(spans, class, singles);
-    if singles.len() > CHAIN {
-        return f64::INFINITY;
+impl Planner<'_> {
+    /// The best tree over `runs`, which are the words of all spans that `only` lets through; with at most `depth` bit
+    /// tests on a path.
+    fn solve(&self, runs: Vec<Run>, only: Only, depth: u32, most: usize) -> Line {
+        let mut masked = Vec::new();
+        if depth > 0 && runs.len() > 2 {
+            for bit in (0..BITS).map(|bit| 1 << bit).filter(|bit| only.mask & bit == 0) {
+                let halves = [false, true].map(|set| only.and(bit, set));
+                let rows = halves.map(|half| self.runs(half));
+                // Where one side is nearly all there is, a split does as well.
+                if rows.iter().any(|row| row.is_empty() || row.len() + 2 > runs.len() && runs.len() > 8) {
+                    continue;
+                }
+                let [no, yes] = rows;
+                let sides = [(no, halves[0]), (yes, halves[1])];
+                let sides = sides.map(|(row, half)| self.solve(row, half, depth - 1, BAND));
+                masked.push(Masked::new(bit | HIGH, sides, &runs));
+            }
+        }
+        Line::solve(runs, self.price, most, masked)
     }
-    let mut left = weight;
-    let mut cost = 0.0;
-    for single in singles.iter() {
-        cost += left + price;
-        left -= single.weight / total;
+
+    /// What is left of each span; runs that nothing is left of are not there.
+    fn runs(&self, only: Only) -> Vec<Run> {
+        let mut runs = Vec::with_capacity(self.spans.len());
+        for span in self.spans {
+            let Some(first) = only.next(span.lo, span.hi) else { continue };
+            let single = only.next(first.saturating_add(1), span.hi).is_none() || first == span.hi;
+            let weight = self.weight(span, only) / self.total;
+            runs.push(Run { lo: span.lo, only: single.then_some(first), class: span.class, weight });
+        }
+        runs
     }
-    cost
+
+    fn weight(&self, span: &Span, only: Only) -> f64 {
+        let last = self.words.base + (self.words.weights.len() as u32 - 1);
+        if span.lo < self.words.base || span.hi > last {
+            // Mostly words that are never seen. The rest is on both sides, which errs on the side of no bit test.
+            let (lo, hi) = (span.lo.max(self.words.base), span.hi.min(last));
+            let own = if lo <= hi { self.sum(lo, hi, Only::ALL) } else { 0.0 };
+            let some = if lo <= hi { self.sum(lo, hi, only) } else { 0.0 };
+            return (span.weight - own).max(0.0) + some;
+        }
+        self.sum(span.lo, span.hi, only)
+    }
+
+    fn sum(&self, lo: u32, hi: u32, only: Only) -> f64 {
+        let words = &self.words.weights[(lo - self.words.base) as usize..=(hi - self.words.base) as usize];
+        (lo..).zip(words).filter(|&(word, _)| only.holds(word)).map(|(_, weight)| weight).sum()
+    }
 }
 
 impl Tree {
     /// The tree as blocks; `targets[class]` is where a class goes.
     pub fn blocks(&self, blocks: &mut Blocks, subject: Subject, targets: &[BlockId]) -> BlockId {
         // Parts are halves of halves, so joining neighbours pair by pair keeps the depth logarithmic.
-        let mut roots: Vec<(u32, BlockId)> = self
-            .parts
-            .iter()
-            .filter(|part| part.len > 0)
-            .map(|part| (self.spans[part.first].lo, self.emit(part, 0, part.len - 1, blocks, subject, targets)))
-            .collect();
+        let mut roots: Vec<(u32, BlockId)> =
+            self.parts.iter().map(|(lo, line)| (*lo, line.blocks(blocks, subject, targets))).collect();
         while roots.len() > 1 {
             roots = roots
                 .chunks(2)
@@ -201,36 +225,6 @@ impl Tree {
                 .collect();
         }
         roots.first().map_or(BlockId(0), |&(_, root)| root)
-    }
-
-    /// Recursion is at most [`OPTIMAL`] deep.
-    fn emit(
-        &self,
-        part: &Part,
-        from: usize,
-        to: usize,
-        blocks: &mut Blocks,
-        subject: Subject,
-        targets: &[BlockId],
-    ) -> BlockId {
-        match part.shape(from, to) {
-            Shape::Leaf => targets[self.spans[part.first + from].class],
-            Shape::Split(middle) => {
-                let middle = middle as usize;
-                let left = self.emit(part, from, middle - 1, blocks, subject, targets);
-                let right = self.emit(part, middle, to, blocks, subject, targets);
-                blocks.test(subject, Compare::AtLeast, self.spans[part.first + middle].lo, right, left)
-            }
-            Shape::Chain(class) => {
-                let mut singles = Vec::new();
-                chain_singles(&self.spans[part.first + from..=part.first + to], class as usize, &mut singles);
-                let mut rest = targets[class as usize];
-                for single in singles.iter().rev() {
-                    rest = blocks.test(subject, Compare::Equal, single.lo, targets[single.class], rest);
-                }
-                rest
-            }
-        }
     }
 }
 

@@ -22,13 +22,16 @@
 //! | file | from | to |
 //! |---|---|---|
 //! | [`write`](self::write()) | a [`Policy`](crate::policy::Policy) | one table of behaviours for each architecture token |
+//! | `aim` | a wish | prices |
 //! | `weights` | names and numbers of calls | how often each is expected |
 //! | `dispatch` | intervals of a word, each with a behaviour | the cheapest tree of compares |
+//! | `line` | a row of intervals | the cheapest tree over each of its ranges |
 //! | `test` | a node over argument bits | compares of whole words |
 //! | `block` | tests that point to tests | the same, each once |
 //! | `layout` | blocks | instructions with 8-bit jumps |
 //! | `insn` | instructions | bytes, and back |
 //! | `check` | a program | whether the kernel takes it |
+//! | `bitmap` | a program and a number | whether the kernel allows it without running the program |
 //! | `interpret` | a program and a call | the answer: the oracle of the tests |
 //! | `word`, `symbolic` | a program | the function that it is |
 //! | `prove` | a policy and a program | equal, or a call where they are not |
@@ -38,12 +41,15 @@
 //! INVARIANT: what [`write`](self::write()) returns passes [`check`](self::check()), and [`read`] of it gives the very nodes
 //! of the policy. [`prove`](self::prove()) says so for one build; the driver calls it for each.
 
+mod aim;
+mod bitmap;
 mod block;
 mod check;
 mod dispatch;
 mod insn;
 mod interpret;
 mod layout;
+mod line;
 mod list;
 mod prove;
 mod symbolic;
@@ -53,6 +59,8 @@ mod weights;
 mod word;
 mod write;
 
+pub use aim::{Aim, Goal};
+pub use bitmap::always_allowed;
 pub use check::{CheckError, check};
 pub use insn::{ByteOrder, DecodeError, Insn, MAX_LEN, Program, op};
 pub use interpret::{Run, SeccompData, run};
@@ -60,8 +68,8 @@ pub use list::{Line, lines, list};
 pub use prove::{Disproof, prove};
 pub use symbolic::{Foreign, ReadError, Reading, read};
 pub use walk::{Walk, walk};
-pub use weights::Weights;
-pub use write::{Heavy, WriteError, write, write_weighted};
+pub use weights::{Frequent, Weights, WeightsError, WeightsErrorKind};
+pub use write::{Heavy, WriteError, write};
 
 #[cfg(test)]
 mod tests;

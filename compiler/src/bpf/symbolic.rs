@@ -151,6 +151,38 @@ struct Known {
     node: Node,
     from: [u32; 2],
     to: [u32; 2],
+    /// Up to which number that is so for numbers with the same [`CYCLE`] bits.
+    steady: u32,
+}
+
+/// Bits of a number that are asked one by one in foreign and in our own filters.
+const CYCLE: u32 = 0x3ff;
+
+/// Up to where a result holds, while it is being found.
+#[derive(Debug, Clone, Copy)]
+struct Until {
+    /// For each input: up to which value.
+    to: [u32; 2],
+    /// See [`Known::steady`].
+    steady: u32,
+}
+
+impl Until {
+    const EVER: Self = Self { to: [u32::MAX; 2], steady: u32::MAX };
+
+    fn and(self, other: Self) -> Self {
+        let to = [0, 1].map(|input: usize| self.to[input].min(other.to[input]));
+        Self { to, steady: self.steady.min(other.steady) }
+    }
+
+    /// No further than `to`.
+    fn limit(&mut self, input: Input, to: u32) {
+        let own = &mut self.to[input as usize];
+        *own = to.min(*own);
+        if input == Input::Nr {
+            self.steady = self.steady.min(to);
+        }
+    }
 }
 
 /// Where a run stops. A fork carries two states by value: it lives for one turn of the loop, on the stack.
@@ -241,6 +273,8 @@ impl<'a> Machine<'a> {
         let mut parts = Vec::new();
         let mut nr = 0;
         let mut last_token = u32::MAX;
+        // What all numbers so far of a block get that differ in the CYCLE bits only, and their `steady`.
+        let mut block: Option<(Node, u32)> = None;
         loop {
             self.inputs = [nr, token];
             let result = self.run()?;
@@ -249,7 +283,19 @@ impl<'a> Machine<'a> {
             if parts.len() > INTERVALS || self.store.overflowed() {
                 return Err(ReadError::TooComplex);
             }
-            match result.to[Input::Nr as usize].checked_add(1) {
+            block = if nr & CYCLE == 0 {
+                Some((result.node, result.steady))
+            } else {
+                block.filter(|&(node, _)| node == result.node).map(|(node, steady)| (node, steady.min(result.steady)))
+            };
+            let mut to = result.to[Input::Nr as usize];
+            if let Some((_, steady)) = block
+                && to >= nr | CYCLE
+            {
+                // The next blocks repeat this one, up to the last that is steady as a whole.
+                to = to.max((steady.wrapping_add(1) & !CYCLE).wrapping_sub(1));
+            }
+            match to.checked_add(1) {
                 Some(next) => nr = next,
                 None => return Ok((Table::from_intervals(parts), last_token)),
             }
@@ -263,13 +309,13 @@ impl<'a> Machine<'a> {
         loop {
             let Some(&state) = stack.last() else { return Err(ReadError::TooComplex) };
             if self.recall(&state).is_none() {
-                let mut to = [u32::MAX; 2];
-                let node = match self.advance(state, &mut to)? {
+                let mut until = Until::EVER;
+                let node = match self.advance(state, &mut until)? {
                     Next::Answer(node) => Some(node),
                     Next::Fork(condition, yes, no) => match (self.recall(&yes), self.recall(&no)) {
                         (Some(yes), Some(no)) => {
                             for known in [yes, no] {
-                                to = [to[0].min(known.to[0]), to[1].min(known.to[1])];
+                                until = until.and(Until { to: known.to, steady: known.steady });
                             }
                             Some(self.store.ite(condition, yes.node, no.node))
                         }
@@ -284,7 +330,7 @@ impl<'a> Machine<'a> {
                     },
                 };
                 let Some(node) = node else { continue };
-                self.known.insert(state, Known { node, from: self.inputs, to });
+                self.known.insert(state, Known { node, from: self.inputs, to: until.to, steady: until.steady });
             }
             stack.pop();
             if stack.is_empty() {
@@ -300,7 +346,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Runs on to the next answer or to the next jump that depends on arguments.
-    fn advance(&mut self, mut state: State, to: &mut [u32; 2]) -> Result<Next, ReadError> {
+    fn advance(&mut self, mut state: State, until: &mut Until) -> Result<Next, ReadError> {
         loop {
             self.steps += 1;
             if self.steps > STEPS || self.store.overflowed() {
@@ -323,24 +369,30 @@ impl<'a> Machine<'a> {
                 }
                 op::ST => state.memory[k as usize] = state.a,
                 op::STX => state.memory[k as usize] = state.x,
-                op::ALU => match self.compute(at, code & 0xf0, state.a, operand, to)? {
+                op::ALU => match self.compute(at, code & 0xf0, state.a, operand, until)? {
                     Some(value) => state.a = value,
                     None => return Ok(Next::Answer(Node::action(Action::from_ret(0)))),
                 },
                 op::JMP if code == op::JUMP => state.pc += k as usize,
                 op::JMP => {
-                    let condition = self.compare(code & 0xf0, state.a, operand, to);
-                    let yes = self.at(State { pc: state.pc + usize::from(jt), ..state });
-                    let no = self.at(State { pc: state.pc + usize::from(jf), ..state });
+                    let condition = self.compare(code & 0xf0, state.a, operand, until);
+                    let (to_yes, to_no) = (state.pc + usize::from(jt), state.pc + usize::from(jf));
                     match condition {
-                        Node::TRUE => state = yes,
-                        Node::FALSE => state = no,
-                        _ if yes == no => state = yes,
-                        _ => return Ok(Next::Fork(condition, yes, no)),
+                        // Nothing is forgotten before the next fork: only states that are kept need be equal.
+                        Node::TRUE => state.pc = to_yes,
+                        Node::FALSE => state.pc = to_no,
+                        _ => {
+                            let yes = self.at(State { pc: to_yes, ..state });
+                            let no = self.at(State { pc: to_no, ..state });
+                            if yes != no {
+                                return Ok(Next::Fork(condition, yes, no));
+                            }
+                            state = yes;
+                        }
                     }
                 }
                 op::RET => {
-                    let value = if code == op::RET_A { self.settle(state.a, to) } else { Value::Known(k) };
+                    let value = if code == op::RET_A { self.settle(state.a, until) } else { Value::Known(k) };
                     return match value {
                         Value::Known(ret) => Ok(Next::Answer(Node::action(Action::from_ret(ret)))),
                         _ => Err(ReadError::Returned { at }),
@@ -397,11 +449,11 @@ impl<'a> Machine<'a> {
     }
 
     /// The value as a number where it is one for this very number and token, which then are all that is spoken of.
-    fn settle(&self, value: Value, to: &mut [u32; 2]) -> Value {
+    fn settle(&self, value: Value, until: &mut Until) -> Value {
         match value {
             Value::Input(input, mask) => {
                 let now = self.inputs[input as usize];
-                to[input as usize] = to[input as usize].min(constant_until(now, mask));
+                until.limit(input, constant_until(now, mask));
                 Value::Known(now & mask)
             }
             _ => value,
@@ -423,14 +475,14 @@ impl<'a> Machine<'a> {
         operation: u16,
         a: Value,
         operand: Value,
-        to: &mut [u32; 2],
+        until: &mut Until,
     ) -> Result<Option<Value>, ReadError> {
         if let (op::AND, Value::Input(input, mask), Value::Known(k)) = (operation, a, operand) {
             return Ok(Some(Value::Input(input, mask & k)));
         }
         // NEG has no operand; what X holds does not matter to it.
         let operand = if operation == op::NEG { ZERO } else { operand };
-        let (a, operand) = (self.settle(a, to), self.settle(operand, to));
+        let (a, operand) = (self.settle(a, until), self.settle(operand, until));
         let known = match operand {
             Value::Known(value) => Some(value),
             _ => None,
@@ -462,14 +514,19 @@ impl<'a> Machine<'a> {
     }
 
     /// Where a comparison holds.
-    fn compare(&mut self, operation: u16, a: Value, operand: Value, to: &mut [u32; 2]) -> Node {
+    fn compare(&mut self, operation: u16, a: Value, operand: Value, until: &mut Until) -> Node {
         if let (Value::Input(input, mask), Value::Known(k)) = (a, operand) {
             let now = self.inputs[input as usize];
-            let (holds, until) = compare_input(operation, now, mask, k);
-            to[input as usize] = to[input as usize].min(until);
+            let (holds, to) = compare_input(operation, now, mask, k);
+            if operation == op::JSET && input == Input::Nr {
+                until.to[0] = until.to[0].min(to);
+                until.steady = until.steady.min(constant_until(now, mask & k & !CYCLE));
+            } else {
+                until.limit(input, to);
+            }
             return if holds { Node::TRUE } else { Node::FALSE };
         }
-        let (a, operand) = (self.settle(a, to), self.settle(operand, to));
+        let (a, operand) = (self.settle(a, until), self.settle(operand, until));
         let (left, right) = (self.to_bits(a), self.to_bits(operand));
         match operation {
             op::JEQ => word::equal(self.store, &left, &right),

@@ -36,6 +36,11 @@ fn equal(store: &mut Store, arg: u8, bits: u8, mask: u64, value: u64) -> Node {
     store.compare(Operand { arg, bits, mask, signed: false }, Comparison::Eq, value)
 }
 
+/// The program as it is built without options.
+fn write(store: &mut Store, policy: &Policy) -> Result<Program, WriteError> {
+    super::write(store, policy, &Aim::default())
+}
+
 /// What the policy says to a call.
 fn expected(store: &Store, policy: &Policy, call: &Call) -> Action {
     let owner = Arch::all().find(|arch| arch.audit_token() == call.arch.audit_token() && arch.owns(call.nr)).unwrap();

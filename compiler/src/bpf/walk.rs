@@ -6,11 +6,8 @@
 //!
 //! Since jumps lead forward only, one pass over the instructions finds the longest way to each. The accumulator is
 //! known while nothing but architecture and number were loaded; a test of it then goes the one way that it goes.
-//! Since Linux 5.11 the kernel makes the same walk to fill its bitmap of calls that need no filter
-//! (`seccomp_is_const_allow`, `kernel/seccomp.c`).
 
 use super::insn::{Insn, Program, op};
-use crate::spec::Action;
 
 /// What a call can meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +16,6 @@ pub struct Walk {
     pub reached: Vec<bool>,
     /// The longest way, in instructions. It may be longer than what any arguments reach.
     pub most: usize,
-    /// Whether the kernel answers the call from its bitmap.
-    pub bitmap: bool,
 }
 
 /// Where a call of that number and architecture token may come by.
@@ -30,7 +25,6 @@ pub fn walk(program: &Program, nr: u32, token: u32) -> Walk {
     let mut reached: Vec<Option<Option<u32>>> = vec![None; insns.len()];
     let mut longest = vec![0usize; insns.len()];
     let mut most = 0;
-    let mut bitmap = true;
     if let Some(first) = reached.first_mut() {
         *first = Some(Some(0));
     }
@@ -49,10 +43,7 @@ pub fn walk(program: &Program, nr: u32, token: u32) -> Walk {
         };
         let by = |jump: u32| (at + 1).saturating_add(jump as usize);
         match insns[at].class() {
-            op::RET => {
-                most = most.max(steps);
-                bitmap &= code == op::RET_K && Action::from_ret(k) == Action::Allow;
-            }
+            op::RET => most = most.max(steps),
             op::JMP if code & 0xf0 == op::JA => go(by(k), a),
             op::JMP => match (a, code & op::X == 0) {
                 (Some(a), true) => {
@@ -65,27 +56,15 @@ pub fn walk(program: &Program, nr: u32, token: u32) -> Walk {
                     go(by(u32::from(if holds { jt } else { jf })), Some(a));
                 }
                 _ => {
-                    bitmap = false;
                     go(by(u32::from(jt)), a);
                     go(by(u32::from(jf)), a);
                 }
             },
             op::LD if code & !op::CLASS_MASK == op::ABS && k < 8 => go(at + 1, Some(if k == 0 { nr } else { token })),
             op::ALU if code & 0xf0 == op::AND && code & op::X == 0 => go(at + 1, a.map(|a| a & k)),
-            // The kernel's own look ahead knows no other instruction.
-            op::LD | op::ALU => {
-                bitmap = false;
-                go(at + 1, None);
-            }
-            op::LDX | op::ST | op::STX => {
-                bitmap = false;
-                go(at + 1, a);
-            }
-            _ => {
-                bitmap = false;
-                go(at + 1, None);
-            }
+            op::LDX | op::ST | op::STX => go(at + 1, a),
+            _ => go(at + 1, None),
         }
     }
-    Walk { reached: reached.iter().map(Option::is_some).collect(), most, bitmap }
+    Walk { reached: reached.iter().map(Option::is_some).collect(), most }
 }

@@ -1,15 +1,17 @@
 //! How often calls are expected: what makes a tree of compares cheap where it matters.
 //!
 //! ```text
-//! read 20, write 16, futex 18 …      four fifths of all weight
-//! every number of the first 600      one fifth, evenly
+//! read 20, write 16, futex 18 …      most of all weight
+//! every number of the first 600      the rest, evenly
 //! ```
 //!
-//! The uniform fifth keeps the tree from growing deep where nothing was measured: a program that lives on
-//! the calls of the last fifth is slower by a few compares, not by dozens.
+//! The even part keeps the tree from growing deep where nothing was measured: a program that lives on
+//! calls that nobody measured is slower by a few compares, not by dozens.
 
-use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
 
+use super::dispatch::Words;
 use crate::spec::arch::X32_BIT;
 use crate::spec::{Arch, Nr};
 use crate::tables;
@@ -17,68 +19,240 @@ use crate::tables;
 /// Relative frequencies of calls.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights {
-    measured: BTreeMap<(Arch, Nr), f64>,
-    totals: BTreeMap<Arch, f64>,
+    /// `None`: what is built in.
+    given: Option<Vec<(Called, Frequent)>>,
 }
 
-/// Relative frequency of calls in a mix of servers and shells; what is not here is rare.
+/// A call in a list of weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Called {
+    /// By its name, on every ABI that has it.
+    Name(&'static str),
+    /// By its number on one ABI.
+    Number(Arch, Nr),
+}
+
+/// How often a call is made, and with which arguments.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Frequent {
+    /// More than 0, and of any unit.
+    pub weight: f64,
+    /// The arguments.
+    pub args: [u64; 6],
+}
+
+/// Relative frequency of calls in a mix of servers and shells; what is not here is rare. Round numbers, to tell calls of
+/// every moment from those of every start; they are no measurement of one machine. The few arguments are those that
+/// filters look at.
 #[rustfmt::skip]
-const MEASURED: &[(&str, f64)] = &[
-    ("read", 20.0), ("futex", 18.0), ("write", 16.0), ("epoll_wait", 10.0), ("recvfrom", 6.0),
-    ("clock_gettime", 5.0), ("close", 5.0), ("openat", 5.0), ("recvmsg", 5.0), ("sendto", 5.0),
-    ("epoll_pwait", 4.0), ("fstat", 4.0), ("newfstatat", 4.0), ("sendmsg", 4.0), ("lseek", 3.0), ("poll", 3.0),
-    ("pread64", 3.0), ("rt_sigprocmask", 3.0), ("writev", 3.0), ("brk", 2.0), ("epoll_ctl", 2.0),
-    ("fcntl", 2.0), ("ioctl", 2.0), ("mmap", 2.0), ("mprotect", 2.0), ("munmap", 2.0), ("pwrite64", 2.0),
-    ("socket", 2.0), ("accept4", 1.0), ("clock_nanosleep", 1.0), ("connect", 1.0), ("getpid", 1.0),
-    ("getrandom", 1.0), ("gettid", 1.0), ("madvise", 1.0), ("nanosleep", 1.0), ("ppoll", 1.0), ("readv", 1.0),
-    ("rt_sigaction", 1.0), ("sched_yield", 1.0), ("statx", 1.0), ("getdents64", 0.5), ("access", 0.3),
-    ("readlink", 0.3), ("bind", 0.2), ("clone", 0.2), ("clone3", 0.2), ("listen", 0.2), ("unlink", 0.2),
-    ("execve", 0.1), ("exit_group", 0.1), ("prctl", 0.1), ("prlimit64", 0.1), ("rename", 0.1), ("rseq", 0.1),
-    ("wait4", 0.1), ("personality", 0.01),
+const MEASURED: &[(&str, f64, &[u64])] = &[
+    ("read", 20.0, &[]), ("futex", 18.0, &[]), ("write", 16.0, &[]), ("epoll_wait", 10.0, &[]),
+    ("recvfrom", 6.0, &[]), ("clock_gettime", 5.0, &[]), ("close", 5.0, &[]), ("openat", 5.0, &[]),
+    ("recvmsg", 5.0, &[]), ("sendto", 5.0, &[]), ("epoll_pwait", 4.0, &[]), ("fstat", 4.0, &[]),
+    ("newfstatat", 4.0, &[]), ("sendmsg", 4.0, &[]), ("lseek", 3.0, &[]), ("poll", 3.0, &[]), ("pread64", 3.0, &[]),
+    ("rt_sigprocmask", 3.0, &[]), ("writev", 3.0, &[]), ("brk", 2.0, &[]), ("epoll_ctl", 2.0, &[]),
+    ("fcntl", 2.0, &[]), ("ioctl", 2.0, &[]), ("mmap", 2.0, &[]), ("mprotect", 2.0, &[]), ("munmap", 2.0, &[]),
+    ("pwrite64", 2.0, &[]), ("socket", 1.0, &[1, 1]), ("socket", 1.0, &[2, 1, 6]), ("accept4", 1.0, &[]),
+    ("clock_nanosleep", 1.0, &[]), ("connect", 1.0, &[]), ("getpid", 1.0, &[]), ("getrandom", 1.0, &[]),
+    ("gettid", 1.0, &[]), ("madvise", 1.0, &[]), ("nanosleep", 1.0, &[]), ("ppoll", 1.0, &[]), ("readv", 1.0, &[]),
+    ("rt_sigaction", 1.0, &[]), ("sched_yield", 1.0, &[]), ("statx", 1.0, &[]), ("getdents64", 0.5, &[]),
+    ("access", 0.3, &[]), ("readlink", 0.3, &[]), ("bind", 0.2, &[]), ("clone", 0.2, &[0x3d_0f00]),
+    ("clone3", 0.2, &[]), ("listen", 0.2, &[]), ("unlink", 0.2, &[]), ("execve", 0.1, &[]), ("exit_group", 0.1, &[]),
+    ("prctl", 0.1, &[15]), ("prlimit64", 0.1, &[]), ("rename", 0.1, &[]), ("rseq", 0.1, &[]), ("wait4", 0.1, &[]),
+    ("personality", 0.01, &[0xffff_ffff]),
 ];
 
-/// How much of all weight follows the measurement.
-const TRUST: f64 = 0.8;
-/// How many numbers of an ABI share the rest.
+/// How many numbers of an ABI share what is not measured.
 const SPREAD: u32 = 600;
 /// What an interval weighs at least, so that no part of a tree grows without bound.
 const FLOOR: f64 = 1e-5;
 
 impl Default for Weights {
+    /// Those that are built in.
     fn default() -> Self {
-        Self::new(MEASURED.iter().flat_map(|&(name, weight)| {
-            let call = tables::syscall(name);
-            Arch::all().filter_map(move |arch| Some(((arch, call?.nr(arch)?), weight)))
-        }))
+        Self { given: None }
+    }
+}
+
+/// What is wrong with a list of weights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightsError {
+    /// Which bytes of it.
+    pub bytes: Range<usize>,
+    /// In what way.
+    pub kind: WeightsErrorKind,
+}
+
+/// See [`WeightsError`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WeightsErrorKind {
+    /// No call has this name.
+    UnknownCall(String),
+    /// This is no weight: a number above 0, or 0.
+    NotAWeight(String),
+    /// A line that ends behind the call.
+    NoWeight(String),
+    /// This is no argument.
+    NotAnArgument(String),
+    /// More than six arguments.
+    TooManyArguments,
+    /// No weight at all, or 0 only.
+    Nothing,
+}
+
+impl fmt::Display for WeightsErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownCall(name) => write!(f, "no call `{name}` on any architecture"),
+            Self::NotAWeight(text) => write!(f, "`{text}` is no weight"),
+            Self::NoWeight(call) => write!(f, "`{call}` has no weight"),
+            Self::NotAnArgument(text) => write!(f, "`{text}` is no argument"),
+            Self::TooManyArguments => f.write_str("a call has at most six arguments"),
+            Self::Nothing => f.write_str("there is no weight above 0"),
+        }
     }
 }
 
 impl Weights {
     /// These frequencies; negative and unreal ones count as 0.
     pub fn new(frequencies: impl IntoIterator<Item = ((Arch, Nr), f64)>) -> Self {
-        let mut weights = Self { measured: BTreeMap::new(), totals: BTreeMap::new() };
-        for ((arch, nr), weight) in frequencies {
-            if weight.is_finite() && weight > 0.0 {
-                *weights.measured.entry((arch, nr)).or_default() += weight;
-                *weights.totals.entry(arch).or_default() += weight;
-            }
-        }
-        weights
+        let sound = frequencies.into_iter().filter(|(_, weight)| weight.is_finite() && *weight > 0.0);
+        let entry = |((arch, nr), weight)| (Called::Number(arch, nr), Frequent { weight, args: [0; 6] });
+        Self { given: Some(sound.map(entry).collect()) }
     }
 
-    /// The part of an ABI's calls that has numbers `lo..=hi`; over all numbers the sum is about 1.
-    pub fn of(&self, arch: Arch, lo: u32, hi: u32) -> f64 {
-        let base = first_number(arch);
-        let last = base + (SPREAD - 1);
-        let shared = if hi < base || lo > last { 0 } else { hi.min(last) - lo.max(base) + 1 };
-        let uniform = f64::from(shared) / f64::from(SPREAD);
-        let measured = match self.totals.get(&arch) {
-            Some(total) => {
-                self.measured.range((arch, Nr(lo))..=(arch, Nr(hi))).map(|(_, weight)| weight).sum::<f64>() / total
+    /// Reads lines of a call, a weight and up to six arguments. A call is a name, or a number of x86_64 that stands for
+    /// the call which has it there. `#` begins a comment.
+    pub fn parse(text: &str) -> Result<Self, Vec<WeightsError>> {
+        let (mut given, mut errors) = (Vec::new(), Vec::new());
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            match parse_line(line) {
+                Ok(entry) => given.extend(entry),
+                Err((bytes, kind)) => {
+                    errors.push(WeightsError { bytes: start + bytes.start..start + bytes.end, kind });
+                }
             }
-            None => uniform,
+            start += line.len();
+        }
+        if errors.is_empty() && !given.iter().any(|(_, frequent): &(_, Frequent)| frequent.weight > 0.0) {
+            errors.push(WeightsError { bytes: 0..0, kind: WeightsErrorKind::Nothing });
+        }
+        if errors.is_empty() { Ok(Self { given: Some(given) }) } else { Err(errors) }
+    }
+
+    /// The calls of an ABI that are expected.
+    pub fn calls(&self, arch: Arch) -> Vec<(Nr, Frequent)> {
+        let nr = |called| match called {
+            Called::Name(name) => tables::syscall(name)?.nr(arch),
+            Called::Number(of, nr) => (of == arch).then_some(nr),
         };
-        (TRUST * measured + (1.0 - TRUST) * uniform).max(FLOOR)
+        match &self.given {
+            Some(given) => given.iter().filter_map(|&(called, frequent)| Some((nr(called)?, frequent))).collect(),
+            None => MEASURED
+                .iter()
+                .filter_map(|&(name, weight, args)| {
+                    let all = std::array::from_fn(|index| args.get(index).copied().unwrap_or(0));
+                    Some((nr(Called::Name(name))?, Frequent { weight, args: all }))
+                })
+                .collect(),
+        }
+    }
+
+    /// The part of all calls that each number has if `trust` of them are as expected, and the rest is spread.
+    pub(super) fn on(&self, arch: Arch, trust: f64) -> Frequencies {
+        Frequencies::new(first_number(arch), &self.calls(arch), trust)
+    }
+}
+
+type Mistake = (Range<usize>, WeightsErrorKind);
+
+/// The entry of a line, if there is one.
+fn parse_line(line: &str) -> Result<Option<(Called, Frequent)>, Mistake> {
+    let line = line.split('#').next().unwrap_or_default();
+    let mut words = words(line);
+    let Some((at, call)) = words.next() else { return Ok(None) };
+    let unknown = || (at.clone(), WeightsErrorKind::UnknownCall(call.to_owned()));
+    let called = match number(call) {
+        Some(nr) => {
+            let nr = Nr(u32::try_from(nr).map_err(|_| unknown())?);
+            tables::syscall_at(Arch::X86_64, nr)
+                .map_or(Called::Number(Arch::X86_64, nr), |call| Called::Name(call.name()))
+        }
+        None => Called::Name(tables::syscall(call).ok_or_else(unknown)?.name()),
+    };
+    let (at, text) = words.next().ok_or_else(|| (at.clone(), WeightsErrorKind::NoWeight(call.to_owned())))?;
+    let weight: Option<f64> = text.parse().ok();
+    let weight = weight
+        .filter(|weight| weight.is_finite() && *weight >= 0.0)
+        .ok_or_else(|| (at, WeightsErrorKind::NotAWeight(text.to_owned())))?;
+    let mut args = [0; 6];
+    let mut places = args.iter_mut();
+    for (at, text) in words {
+        let place = places.next().ok_or((at.clone(), WeightsErrorKind::TooManyArguments))?;
+        *place = number(text).ok_or_else(|| (at, WeightsErrorKind::NotAnArgument(text.to_owned())))?;
+    }
+    Ok(Some((called, Frequent { weight, args })))
+}
+
+fn words(line: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
+    line.split(char::is_whitespace)
+        .scan(0, |next, word| {
+            let start = *next;
+            // The character that ended the word is one of white space; its length is that of what lies between.
+            *next = start + word.len() + line[start + word.len()..].chars().next().map_or(0, char::len_utf8);
+            Some((start..start + word.len(), word))
+        })
+        .filter(|(_, word)| !word.is_empty())
+}
+
+/// Decimal, or hexadecimal behind `0x`.
+fn number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16).ok(),
+        Some(_) => None,
+        None => text.parse().ok().filter(|_| !text.starts_with('+')),
+    }
+}
+
+/// The part of all calls of one ABI that each number has.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Frequencies {
+    /// The first number, and its and the next ones' parts.
+    base: u32,
+    near: Vec<f64>,
+    /// Measured numbers that are not among them.
+    far: Vec<(u32, f64)>,
+}
+
+impl Frequencies {
+    fn new(base: u32, calls: &[(Nr, Frequent)], trust: f64) -> Self {
+        let total: f64 = calls.iter().map(|(_, frequent)| frequent.weight).sum();
+        let trust = if total > 0.0 { trust } else { 0.0 };
+        let mut near = vec![(1.0 - trust) / f64::from(SPREAD); SPREAD as usize];
+        let mut far = Vec::new();
+        for &(Nr(nr), frequent) in calls.iter().filter(|(_, frequent)| frequent.weight > 0.0) {
+            let part = trust * frequent.weight / total;
+            match nr.checked_sub(base).and_then(|index| near.get_mut(index as usize)) {
+                Some(near) => *near += part,
+                None => far.push((nr, part)),
+            }
+        }
+        Self { base, near, far }
+    }
+
+    /// The part of the calls that has numbers `lo..=hi`; over all numbers the sum is about 1.
+    pub fn of(&self, lo: u32, hi: u32) -> f64 {
+        let index = |nr: u32| nr.saturating_sub(self.base).min(SPREAD) as usize;
+        let (from, behind) = (index(lo), index(hi.saturating_add(1)));
+        let near: f64 = self.near[from..behind].iter().sum();
+        let far: f64 = self.far.iter().filter(|(nr, _)| (lo..=hi).contains(nr)).map(|(_, part)| part).sum();
+        (near + far).max(FLOOR)
+    }
+
+    /// Those of numbers that follow each other.
+    pub(super) fn words(&self) -> Words<'_> {
+        Words { base: self.base, weights: &self.near }
     }
 }
 
@@ -90,5 +264,50 @@ fn first_number(arch: Arch) -> u32 {
         Arch::Mips64 | Arch::Mipsel64 => 5000,
         Arch::Mips64n32 | Arch::Mipsel64n32 => 6000,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_of_x86_64_are_calls_everywhere() {
+        let weights = Weights::parse("# calls\nread 2\n56\t1.5 0x3d0f00 7 # clone\n\n4095 1\n").unwrap();
+        let of =
+            |arch| weights.calls(arch).into_iter().map(|(nr, frequent)| (nr.0, frequent.weight)).collect::<Vec<_>>();
+        assert_eq!(of(Arch::X86_64), [(0, 2.0), (56, 1.5), (4095, 1.0)]);
+        assert_eq!(of(Arch::Aarch64), [(63, 2.0), (220, 1.5)]);
+        assert_eq!(weights.calls(Arch::X86_64)[1].1.args, [0x3d_0f00, 7, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn mistakes_are_found_where_they_are() {
+        let text = "read 1\n raed 1\nwrite\nopen x\nclose -1\nlseek 1 2 x\nmmap 1 1 2 3 4 5 6 7\nstat inf";
+        let found: Vec<(&str, String)> = Weights::parse(text)
+            .unwrap_err()
+            .into_iter()
+            .map(|error| (&text[error.bytes], error.kind.to_string()))
+            .collect();
+        let expected = [
+            ("raed", "no call `raed` on any architecture"),
+            ("write", "`write` has no weight"),
+            ("x", "`x` is no weight"),
+            ("-1", "`-1` is no weight"),
+            ("x", "`x` is no argument"),
+            ("7", "a call has at most six arguments"),
+            ("inf", "`inf` is no weight"),
+        ];
+        assert_eq!(found, expected.map(|(place, message)| (place, message.to_owned())));
+        assert_eq!(Weights::parse("# nothing\nread 0\n").unwrap_err()[0].kind, WeightsErrorKind::Nothing);
+    }
+
+    #[test]
+    fn what_is_built_in_are_calls() {
+        for (name, weight, args) in MEASURED {
+            assert!(tables::syscall(name).is_some() && *weight > 0.0 && args.len() <= 6, "{name}");
+        }
     }
 }

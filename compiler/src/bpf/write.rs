@@ -13,13 +13,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::aim::{Aim, Goal};
 use super::block::{BlockId, Blocks, Subject};
 use super::check::{CheckError, check};
-use super::dispatch::{self, PRICE, Span, merge};
+use super::dispatch::{self, Span, merge};
 use super::insn::{MAX_LEN, Program};
 use super::layout;
 use super::test::Tests;
-use super::weights::Weights;
+use super::weights::Frequencies;
 use crate::diagram::{Function, Leaf, Node, Place, Store};
 use crate::policy::Policy;
 use crate::spec::arch::X32_BIT;
@@ -88,24 +89,28 @@ impl fmt::Display for WriteError {
 
 impl std::error::Error for WriteError {}
 
-/// The program of a policy, for the built-in weights.
-pub fn write(store: &mut Store, policy: &Policy) -> Result<Program, WriteError> {
-    write_weighted(store, policy, &Weights::default())
-}
-
-/// The program that is cheapest for calls of these frequencies.
-pub fn write_weighted(store: &mut Store, policy: &Policy, weights: &Weights) -> Result<Program, WriteError> {
+/// The program of a policy that serves an aim best. Where it is longer than the kernel takes, the shortest.
+pub fn write(store: &mut Store, policy: &Policy, aim: &Aim) -> Result<Program, WriteError> {
     if store.overflowed() {
         return Err(WriteError::Overflow);
     }
     settled(store, policy)?;
+    match write_for(store, policy, aim) {
+        Err(WriteError::TooLong { .. }) if aim.goal != Goal::Size => {
+            write_for(store, policy, &Aim { goal: Goal::Size, ..aim.clone() })
+        }
+        written => written,
+    }
+}
+
+fn write_for(store: &mut Store, policy: &Policy, aim: &Aim) -> Result<Program, WriteError> {
     let mut writer = Writer {
         store,
         function: &policy.function,
-        weights,
+        aim,
         blocks: Blocks::default(),
-        little: Tests::new(false),
-        big: Tests::new(true),
+        little: Tests::new(false, aim.goal),
+        big: Tests::new(true, aim.goal),
         heavy: Vec::new(),
     };
     let root = writer.tokens();
@@ -150,7 +155,7 @@ fn settled(store: &Store, policy: &Policy) -> Result<(), WriteError> {
 struct Writer<'a> {
     store: &'a mut Store,
     function: &'a Function,
-    weights: &'a Weights,
+    aim: &'a Aim,
     blocks: Blocks,
     little: Tests,
     big: Tests,
@@ -182,7 +187,7 @@ impl Writer<'_> {
         let mut targets = vec![self.blocks.answer(Function::FOREIGN)];
         let mut parts = Vec::new();
         for (&token, sharing) in &by_token {
-            let target = self.numbers(token, sharing, &archs);
+            let target = self.numbers(sharing, &archs);
             let weight = sharing.iter().map(|&arch| share(arch, &archs)).sum();
             parts.push((token, weight, class_of(&mut targets, target)));
         }
@@ -197,24 +202,55 @@ impl Writer<'_> {
             next = token.checked_add(1);
         }
         spans.extend(next.map(|lo| foreign(lo, u32::MAX)));
-        dispatch::plan(merge(spans), PRICE).blocks(&mut self.blocks, Subject::word(4), &targets)
+        dispatch::plan(&merge(spans), self.aim.goal.price_of_numbers()).blocks(
+            &mut self.blocks,
+            Subject::word(4),
+            &targets,
+        )
     }
 
     /// The tree over the numbers of one token.
-    fn numbers(&mut self, token: u32, sharing: &[Arch], archs: &[Arch]) -> BlockId {
+    fn numbers(&mut self, sharing: &[Arch], archs: &[Arch]) -> BlockId {
         // Owners change at these numbers only, so an interval between two of them belongs to one ABI.
         let borders = [0, X32_BIT, u32::MAX];
         let mut targets = vec![self.blocks.answer(Function::FOREIGN)];
         let mut spans: Vec<Span> = Vec::new();
+        // The ABI that most calls come through: its numbers are planned with all care.
+        let hot = sharing.iter().copied().max_by(|&a, &b| share(a, archs).total_cmp(&share(b, archs)));
+        let frequencies = hot.map(|arch| self.frequencies(arch));
         for (index, &lo) in borders.iter().enumerate() {
             let hi = borders.get(index + 1).map_or(u32::MAX, |next| next - 1);
-            match sharing.iter().find(|arch| arch.owns(Nr(lo))) {
+            match sharing.iter().copied().find(|arch| arch.owns(Nr(lo))) {
                 None => spans.push(Span { lo, hi, class: 0, weight: FOREIGN_WEIGHT }),
-                Some(&arch) => self.own_numbers(arch, lo, hi, share(arch, archs), &mut targets, &mut spans),
+                Some(arch) => match frequencies.as_ref().filter(|_| hot == Some(arch)) {
+                    Some(frequencies) => self.own_numbers(arch, lo, hi, frequencies, &mut targets, &mut spans),
+                    None => {
+                        let target = self.apart(arch, lo, hi);
+                        spans.push(Span { lo, hi, class: class_of(&mut targets, target), weight: share(arch, archs) });
+                    }
+                },
             }
         }
-        debug_assert!(sharing.iter().all(|arch| arch.audit_token() == token));
-        dispatch::plan(merge(spans), PRICE).blocks(&mut self.blocks, Subject::word(0), &targets)
+        let spans = merge(spans);
+        let price = self.aim.goal.price_of_numbers();
+        let tree = match frequencies.filter(|_| hot.is_some_and(|arch| share(arch, archs) >= 1.0)) {
+            Some(frequencies) => dispatch::plan_numbers(&spans, price, &frequencies.words()),
+            None => dispatch::plan(&spans, price),
+        };
+        tree.blocks(&mut self.blocks, Subject::word(0), &targets)
+    }
+
+    /// A tree of its own for the part `lo..=hi` of the table of an ABI that is hardly used beside the others of its
+    /// token.
+    fn apart(&mut self, arch: Arch, lo: u32, hi: u32) -> BlockId {
+        let (mut targets, mut spans) = (Vec::new(), Vec::new());
+        let frequencies = self.frequencies(arch);
+        self.own_numbers(arch, lo, hi, &frequencies, &mut targets, &mut spans);
+        dispatch::plan(&merge(spans), self.aim.goal.price_of_numbers()).blocks(
+            &mut self.blocks,
+            Subject::word(0),
+            &targets,
+        )
     }
 
     /// The part `lo..=hi` of an ABI's table.
@@ -223,7 +259,7 @@ impl Writer<'_> {
         arch: Arch,
         lo: u32,
         hi: u32,
-        share: f64,
+        frequencies: &Frequencies,
         targets: &mut Vec<BlockId>,
         spans: &mut Vec<Span>,
     ) {
@@ -239,8 +275,12 @@ impl Writer<'_> {
                 self.heavy.push((arch, Nr(start), target));
             }
             let class = class_of(targets, target);
-            spans.push(Span { lo: start, hi: end, class, weight: share * self.weights.of(arch, start, end) });
+            spans.push(Span { lo: start, hi: end, class, weight: frequencies.of(start, end) });
         }
+    }
+
+    fn frequencies(&self, arch: Arch) -> Frequencies {
+        self.aim.weights.on(arch, self.aim.goal.trust())
     }
 
     fn arguments(&mut self, arch: Arch, node: Node) -> BlockId {

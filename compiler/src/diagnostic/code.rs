@@ -93,6 +93,7 @@ codes! {
     // Project file and command line.
     E060 "unknown key"
     E061 "bad project file"
+    E062 "bad list of weights"
     E070 "cannot write"
     E099 "internal error"
 

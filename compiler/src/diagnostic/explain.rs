@@ -240,8 +240,18 @@ mod tests {
     use super::*;
 
     /// What no text of an example can show: bytes that are no text, a full disk, bounds far above what fits a page.
-    const TOLD_ONLY: &[Code] =
-        &[Code::E004, Code::E010, Code::E011, Code::E014, Code::E027, Code::E050, Code::E056, Code::E070, Code::E099];
+    const TOLD_ONLY: &[Code] = &[
+        Code::E004,
+        Code::E010,
+        Code::E011,
+        Code::E014,
+        Code::E027,
+        Code::E050,
+        Code::E056,
+        Code::E062,
+        Code::E070,
+        Code::E099,
+    ];
 
     #[test]
     fn every_page_tells_the_whole_story() {

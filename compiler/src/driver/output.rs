@@ -10,7 +10,7 @@ use kpol_grammar::ast::{self, StatementKind};
 use kpol_grammar::did_you_mean;
 
 use super::{Compiled, Format, Options, Product, Writer};
-use crate::bpf::{self, Program};
+use crate::bpf::{self, Aim, Program};
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::emit;
 use crate::oci;
@@ -49,7 +49,7 @@ pub(super) fn make(
             Format::Json => json(writer, compiled, options),
             Format::Dot => dot(compiled, options, path),
             Format::Bpf | Format::Asm | Format::C => {
-                let made = program.get_or_insert_with(|| match bpf(writer, compiled) {
+                let made = program.get_or_insert_with(|| match bpf(writer, compiled, &options.aim) {
                     Ok(program) => Some(program),
                     Err(diagnostic) => {
                         outputs.diagnostics.push(*diagnostic);
@@ -189,9 +189,9 @@ fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
         E::Differs { name, .. } => (Code::E051, place_of_name(compiled, name)),
         E::OpensMultiplexer { name, .. } => (Code::E054, place_of_name(compiled, name)),
         E::TooManyEntries { name, .. } => (Code::E053, place_of_name(compiled, name)),
-        E::Miscompiled(oci::Fault::Shared { name, .. } | oci::Fault::Unloaded { name, .. }) => {
-            (Code::E051, place_of_name(compiled, name))
-        }
+        E::Miscompiled(
+            oci::Fault::Shared { name, .. } | oci::Fault::Unloaded { name, .. } | oci::Fault::Wrong { name, .. },
+        ) => (Code::E051, place_of_name(compiled, name)),
         E::NativeMissing { .. } | E::MixedByteOrder { .. } => (Code::E055, arch_place(compiled)),
         E::TooLarge => (Code::E050, file_start(compiled)),
         E::Internal { .. } => (Code::E099, file_start(compiled)),
@@ -204,13 +204,13 @@ fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
 }
 
 /// The program, proven.
-fn bpf(writer: &dyn Writer, compiled: &mut Compiled) -> Result<Program, Box<Diagnostic>> {
+fn bpf(writer: &dyn Writer, compiled: &mut Compiled, aim: &Aim) -> Result<Program, Box<Diagnostic>> {
     let of_order = |big| compiled.policy.archs.iter().find(|arch| arch.is_big_endian() == big);
     if let (Some(little), Some(big)) = (of_order(false), of_order(true)) {
         let message = format!("no kernel loads a filter for both {little} and {big}: their bytes are in another order");
         return Err(Box::new(Diagnostic::new(Code::E055, arch_place(compiled), message).help("build a file for each")));
     }
-    let program = match writer.bpf(&mut compiled.store, &compiled.policy) {
+    let program = match writer.bpf(&mut compiled.store, &compiled.policy, aim) {
         Ok(program) => program,
         Err(error) => return Err(Box::new(bpf_error(compiled, &error))),
     };

@@ -25,8 +25,8 @@ pub trait Writer: Sync {
     }
 
     /// The filter for the kernel.
-    fn bpf(&self, store: &mut Store, policy: &Policy) -> Result<bpf::Program, bpf::WriteError> {
-        bpf::write(store, policy)
+    fn bpf(&self, store: &mut Store, policy: &Policy, aim: &bpf::Aim) -> Result<bpf::Program, bpf::WriteError> {
+        bpf::write(store, policy, aim)
     }
 }
 

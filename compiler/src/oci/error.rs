@@ -10,7 +10,7 @@ use std::fmt;
 
 use super::runtime::{MAX_ERRNO, Refusal};
 use super::sharing::Fault;
-use crate::spec::{Arch, Call, Nr};
+use crate::spec::{Action, Arch, Call, Nr};
 
 /// Why there is no JSON that means the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,6 +173,20 @@ impl fmt::Display for WriteError {
                 "because {arch} lacks `{name}`, and the policy has no rule without conditions on a call of {arch}, libseccomp \
                  would give every call there the default; build a file for each ABI (`--arch`), or use BPF"
             ),
+            Self::Miscompiled(Fault::Wrong { name, call, said, done }) => {
+                let used = call.args.iter().rposition(|&arg| arg != 0).map_or(1, |last| last + 1);
+                let args: Vec<String> = call.args[..used].iter().map(|arg| format!("{arg:#x}")).collect();
+                let answer = |action: &Option<Action>| action.map_or("nothing".to_owned(), |action| action.to_string());
+                write!(
+                    f,
+                    "from these rules libseccomp makes a program that answers `{name}({})` on {} with {} where the policy says \
+                     {}; split or reword the conditions of `{name}`, or use BPF",
+                    args.join(", "),
+                    call.arch,
+                    answer(done),
+                    answer(said)
+                )
+            }
             Self::NativeMissing { arch, native } => write!(
                 f,
                 "on the hosts that run {arch} programs a filter made from JSON covers {native} too; \

@@ -18,12 +18,14 @@
 
 mod error;
 mod lenient;
+pub mod libseccomp;
 pub mod paths;
 pub mod profile;
 pub mod prove;
 pub mod read;
 pub mod runtime;
 pub mod sharing;
+pub mod trial;
 pub mod write;
 
 #[cfg(test)]

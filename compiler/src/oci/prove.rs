@@ -92,7 +92,7 @@ fn difference(
 }
 
 /// Numbers of an interval that are the ABI's own; of a long run of others one.
-fn owned(arch: Arch, start: u32, end: u32) -> impl Iterator<Item = Nr> {
+pub(super) fn owned(arch: Arch, start: u32, end: u32) -> impl Iterator<Item = Nr> {
     let skip = if arch == Arch::X32 { start.max(X32_BIT) } else { start };
     let last = if arch == Arch::X86_64 { end.min(X32_BIT - 1) } else { end };
     let no_call = (arch == Arch::X86_64 && end == u32::MAX).then_some(Nr(u32::MAX));

@@ -27,13 +27,17 @@
 //! An ABI that is not in the filter ends the *thread* (`SCMP_FLTATR_ACT_BADARCH`), where a function here says process:
 //! the one difference that is not shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::libseccomp::{self, Failure, Filter, Number};
 use super::profile::{Arg, Entry, Op, Profile, ValueTwo};
 use super::sharing::{self, Fault};
+use super::trial;
+use crate::bpf::Program;
 use crate::diagram::{Comparison, Cube, Function, Leaf, Node, Operand, Store, Table};
-use crate::spec::{Action, Arch, Nr, multiplex};
+use crate::spec::multiplex::{self, Multiplexer};
+use crate::spec::{Action, Arch, Nr};
 use crate::tables;
 
 /// A release of libseccomp.
@@ -52,7 +56,9 @@ pub enum Dialect {
 /// What came of a profile on one host.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// The filter, with capabilities and kernel open; tables of the ABIs that can meet on the host.
+    /// The filter, with capabilities and kernel open; tables of the ABIs that can meet on the host. What entries say, if
+    /// nothing speaks against it; what libseccomp's program does, if something did and the program could be made
+    /// ([`super::trial`]); then nothing below is left in doubt.
     pub function: Function,
     /// Where two entries claim a call and libseccomp's answer hangs on their order.
     pub undetermined: Vec<Undetermined>,
@@ -60,10 +66,14 @@ pub struct Loaded {
     /// say; libseccomp merges tests of upper halves there (`_db_tree_add`, `src/db.c`) and answers some values
     /// near the bounds otherwise.
     pub merged: Vec<(Arch, Nr)>,
-    /// Ways in which libseccomp's program would not do what its rules say; the function has what they say.
+    /// Ways in which libseccomp's program does not do what its rules say, or may not.
     pub faults: Vec<Fault>,
     /// Names that the release does not know; entries on them do nothing.
     pub unknown: Vec<String>,
+    /// What the library is given.
+    pub handed: Handed,
+    /// Whether something was in doubt, and the program has settled it.
+    pub settled: bool,
 }
 
 /// A place where the answer hangs on the order of entries. The function has the earlier entry's.
@@ -206,6 +216,42 @@ pub struct Combined {
     pub undetermined: Node,
 }
 
+/// What a runtime hands to libseccomp, in its order.
+#[derive(Debug, Clone)]
+pub struct Handed {
+    /// The ABIs, also those of other hosts.
+    pub archs: Vec<Arch>,
+    /// What is left to no rule.
+    pub default: Action,
+    /// The calls by name and their rules.
+    pub rules: Vec<(tables::Syscall, Rule)>,
+}
+
+impl Handed {
+    /// The library's program of those rules that are given, one by one.
+    pub fn program(&self, given: &[bool]) -> Result<Program, Failure> {
+        let mut filters: Vec<Filter> = self.archs.iter().map(|&arch| Filter::new(arch)).collect();
+        for ((call, rule), _) in self.rules.iter().zip(given).filter(|(_, given)| **given) {
+            for filter in &mut filters {
+                let arch = filter.arch();
+                for (nr, rule) in on_arch(*call, arch, rule) {
+                    filter.add(Number::Real(nr.0), &rule.args, rule.action)?;
+                }
+                // `abi_rule_add` (`src/syscalls.c`) drops names that the ABI lacks, unless a multiplexer reaches them; ABIs
+                // without one keep them all.
+                let kept = || {
+                    Multiplexer::ALL.iter().all(|multiplexer| multiplexer.nr(arch).is_none())
+                        || multiplex::other_way(*call).is_some_and(|(multiplexer, _)| multiplexer.nr(arch).is_some())
+                };
+                if call.nr(arch).is_none() && kept() {
+                    filter.add(Number::Pseudo(call.name()), &rule.args, rule.action)?;
+                }
+            }
+        }
+        libseccomp::program(&filters, self.default)
+    }
+}
+
 /// Loads a profile as a runtime on `host` would, `host` being a kernel's own ABI.
 pub fn load(
     store: &mut Store,
@@ -217,16 +263,18 @@ pub fn load(
     if host.native() != host {
         return Err(LoadError::NotAHost(host));
     }
-    let archs = architectures(profile, host)?;
+    let listed = architectures(profile, host)?;
+    let mut archs = listed.clone();
+    archs.sort_unstable();
     if profile.default_errno_ret.is_some() && !profile.default_action.takes_errno() {
         return Err(LoadError::ErrnoBesideOther(None));
     }
     let default = profile.default_action.with(profile.default_errno_ret);
+    let mut handed = Handed { archs: listed, default, rules: Vec::new() };
     if let Some(refusal) = refuses(default, release) {
         return Err(LoadError::ActionRefused(None, refusal));
     }
-    let own: Vec<Arch> = archs.iter().copied().filter(|arch| arch.native() == host).collect();
-    let mut calls: BTreeMap<Arch, Vec<(Nr, &str, Rule)>> = own.iter().map(|&arch| (arch, Vec::new())).collect();
+    let mut calls: BTreeMap<Arch, Vec<(Nr, &str, Rule)>> = archs.iter().map(|&arch| (arch, Vec::new())).collect();
     let mut unknown = Vec::new();
     let mut numberless: BTreeMap<Arch, &str> = BTreeMap::new();
     for (index, entry) in profile.syscalls.iter().enumerate() {
@@ -247,8 +295,9 @@ pub fn load(
                 return Err(LoadError::ActionRefused(Some(index), refusal));
             }
             for args in split(&entry.args) {
+                handed.rules.push((syscall, Rule { when, args: args.clone(), action }));
                 for (&arch, calls) in &mut calls {
-                    if syscall.nr(arch).is_none() {
+                    if arch.native() == host && syscall.nr(arch).is_none() {
                         numberless.entry(arch).or_insert(name);
                     }
                     let rule = Rule { when, args: args.clone(), action };
@@ -263,7 +312,7 @@ pub fn load(
     let mut function = Function::default();
     let mut undetermined = Vec::new();
     let mut merged = Vec::new();
-    for (&arch, calls) in &calls {
+    for (&arch, calls) in calls.iter().filter(|(arch, _)| arch.native() == host) {
         let other = Node::action(default);
         let mut intervals = vec![(0, other)];
         for (nr, name, rules) in calls.iter() {
@@ -287,14 +336,43 @@ pub fn load(
     }
     unknown.sort_unstable();
     unknown.dedup();
-    if store.overflowed() {
-        Err(LoadError::TooLarge)
-    } else {
-        Ok(Loaded { function, undetermined, merged, faults, unknown })
+    let mut loaded = Loaded { function, undetermined, merged, faults, unknown, handed, settled: false };
+    loaded.settle(store, release);
+    if store.overflowed() { Err(LoadError::TooLarge) } else { Ok(loaded) }
+}
+
+impl Loaded {
+    /// Where something is in doubt, the program decides; but not between entries that contradict each other: what the
+    /// library makes of those today nobody promises.
+    fn settle(&mut self, store: &mut Store, release: Option<Release>) {
+        if self.faults.is_empty() && self.merged.is_empty() {
+            return;
+        }
+        let archs: Vec<Arch> = self.function.tables.keys().copied().collect();
+        // What a later release makes of LE is not known, and no program tells.
+        let le = self.handed.archs.iter().any(|&arch| compared_bits(arch) == 32)
+            && self.handed.rules.iter().any(|(_, rule)| rule.args.iter().any(|arg| arg.op == Op::Le));
+        if le && release.is_none_or(|release| release > LE_IS_SOUND) {
+            return;
+        }
+        let Some(done) = trial::run(store, &self.handed, &archs) else { return };
+        let open = |arch, nr| {
+            let place = self.undetermined.iter().find(|place| (place.arch, place.nr) == (arch, nr));
+            let merged = self.merged.contains(&(arch, nr));
+            if merged { Node::TRUE } else { place.map_or(Node::FALSE, |place| place.calls) }
+        };
+        self.faults = trial::wrong(store, &self.function, &done, &open).into_iter().collect();
+        self.settled = true;
+        if !self.undetermined.is_empty() {
+            return;
+        }
+        self.function.tables = done;
+        self.merged.clear();
     }
 }
 
-/// The ABIs of the filter: the host's own always (`seccomp_init`), then those that the profile names.
+/// The ABIs of the filter, in libseccomp's order: the host's own always (`seccomp_init`), then those that the profile
+/// names.
 fn architectures(profile: &Profile, host: Arch) -> Result<Vec<Arch>, LoadError> {
     if !profile.architectures.is_empty() && !profile.arch_map.is_empty() {
         return Err(LoadError::BothArchLists);
@@ -303,8 +381,8 @@ fn architectures(profile: &Profile, host: Arch) -> Result<Vec<Arch>, LoadError> 
     archs.extend(&profile.architectures);
     // Only the first row of the host's own counts.
     archs.extend(profile.arch_map.iter().find(|row| row.arch == host).into_iter().flat_map(|row| &row.sub));
-    archs.sort_unstable();
-    archs.dedup();
+    let mut seen = BTreeSet::new();
+    archs.retain(|&arch| seen.insert(arch));
     // `db_col_db_add`: -EDOM.
     match archs.iter().find(|arch| arch.is_big_endian() != host.is_big_endian()) {
         Some(&arch) => Err(LoadError::OtherByteOrder(arch)),

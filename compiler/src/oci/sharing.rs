@@ -1,4 +1,5 @@
-//! Programs of libseccomp that do not do what the rules say.
+//! Rules of which libseccomp may make a program that does something else: a cheap suspicion, before the program is
+//! made and read ([`super::trial`]).
 //!
 //! ```text
 //! mmap on x86_64                                   mmap on x86 (no bit 63 in a register)
@@ -14,8 +15,11 @@
 //! on x86 with arg1 loaded and on x86_64 also with arg2 loaded; the one test for both is then asked of arg2,
 //! and `mmap` with arg1 == 1 and arg2 == 0 is allowed. So 2.5.4, 2.6.0 and 2.6.1.
 //!
-//! [`shared()`] finds the calls that can meet so. It is cautious: whether libseccomp does make one test of two hangs
-//! on more than is looked at here, so that some profiles are named that come out right.
+//! [`shared()`] makes the blocks of all calls with conditions, and asks of each that loads nothing who jumps to it: if all leave
+//! there what it needs, or nobody does, so that it is loaded whoever comes first, all is well; if some do, it hangs on who comes
+//! first. Rules that are not always there are tried with each other and without, and all blocks are laid together: that is more than
+//! any program has, so that what is well among them is well in each. A test makes the programs of random profiles that are not named
+//! here, and must find nothing (`compiler/tests/libseccomp.rs`).
 //!
 //! The second fault is simpler ([`unloaded()`]): a rule on a name that an ABI lacks (`open` on aarch64, `accept` on
 //! x86) is kept there under a number that is no call's, sorted with the others, and left out of the program. The
@@ -31,14 +35,12 @@
 //! conditions is enough to be safe. x86_64 without x32 loads the number on its own.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
-
+use super::libseccomp::{Blocks, Chain, Failure, Target, Tree};
 use super::profile::{Arg, Op};
-use super::runtime::{self, Calls};
+use super::runtime::{self, Calls, Rule};
 use crate::diagram::Node;
-use crate::spec::{Action, Arch};
+use crate::spec::{Action, Arch, Call};
 
 /// Why a program would not do what the rules say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,93 +63,105 @@ pub enum Fault {
         /// A call without a number there.
         name: String,
     },
+    /// A call that the program, made and read, answers otherwise than the rules.
+    Wrong {
+        /// Its name.
+        name: String,
+        /// The call.
+        call: Call,
+        /// What the rules say.
+        said: Option<Action>,
+        /// What the program does.
+        done: Option<Action>,
+    },
 }
 
-/// Part of an argument in `struct seccomp_data`, with what is asked of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Test {
-    /// The argument, and whether it is the upper half.
-    word: (u8, bool),
-    value: u32,
-    mask: u32,
-    /// `None` for equality.
-    order: Option<Op>,
-}
-
-/// What follows a test that holds.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Then {
-    Act(Action),
-    Ask(Vec<(Test, Then)>),
-}
-
-/// A test that may not load its word, as far as its instructions go: the value, what follows if it holds, and the tests
-/// of the same word that follow if it does not (see [`Chains`]).
-type Look = (u32, Option<Op>, Then, usize);
-
-/// Tests one behind the other, equal chains by one number; 0 is the empty one. Thousands of values of an argument make
-/// as many chains, each longer by one: written out they would take the square of it.
-#[derive(Default)]
-struct Chains(BTreeMap<(usize, u32, Then), usize>);
-
-impl Chains {
-    fn longer(&mut self, chain: usize, (test, then): &(Test, Then)) -> usize {
-        let next = self.0.len() + 1;
-        *self.0.entry((chain, test.value, then.clone())).or_insert(next)
-    }
-}
-
-/// A rule: all its tests, and what it does.
-type Path = (Vec<Test>, Action);
-
-/// In which state the accumulator must be there.
-#[derive(Debug, PartialEq, Eq, Clone)]
-struct Need {
-    word: (u8, bool),
-    /// Sorted.
-    masks: Rc<[u32]>,
-    /// Whether it is reached from tests of other words too; `None` if that is not certain.
-    from_afar: Option<bool>,
-}
-
-/// The tests of a call that may not load their word.
-type Looks = Vec<(Look, Need)>;
+/// Surroundings on which the rules of one call may hang before it is suspected unseen.
+const MOST_OPEN: usize = 4;
 
 /// The first two calls whose tests may wrongly become one.
 pub fn shared(calls: &BTreeMap<Arch, Calls<'_>>) -> Option<Fault> {
-    let mut seen: BTreeMap<Look, Vec<(Arch, &str, Need)>> = BTreeMap::new();
-    // Mostly the ABIs have the same rules.
-    let mut known: FxHashMap<(Vec<Path>, bool), Looks> = FxHashMap::default();
-    let mut chains = Chains::default();
+    let big_endian = calls.keys().next().is_some_and(|arch| arch.is_big_endian());
+    let mut blocks = Blocks::new(big_endian);
+    let mut owners: Vec<(Arch, &str)> = Vec::new();
+    // Whose block it is: the call that it was first made for.
+    let mut owned: Vec<usize> = Vec::new();
+    let otherwise = blocks.answer(Action::Allow.to_ret());
     for (&arch, calls) in calls {
         for (_, name, rules) in calls.iter().filter(|(.., rules)| rules.iter().any(|rule| !rule.args.is_empty())) {
-            let paths: Vec<Path> = rules.iter().map(|rule| (tests(arch, &rule.args), rule.action)).collect();
-            let open = rules.iter().any(|rule| rule.when != Node::TRUE);
-            let looks = known.entry((paths, open)).or_insert_with_key(|(paths, open)| {
-                let mut looks = Looks::new();
-                looks_of(tree(paths), *open, &mut chains, &mut looks);
-                looks
-            });
-            for (look, need) in looks {
-                if !seen.contains_key(look) {
-                    seen.insert(look.clone(), Vec::new());
-                }
-                let Some(places) = seen.get_mut(look) else { continue };
-                if let Some((other_arch, other, _)) = places.iter().find(|(.., other)| !agree(need, other)) {
-                    return Some(Fault::Shared {
-                        name: name.to_owned(),
-                        arch,
-                        other: (*other).to_owned(),
-                        other_arch: *other_arch,
-                    });
-                }
-                if !places.iter().any(|(.., other)| other == need) {
-                    places.push((arch, name, need.clone()));
-                }
+            if add(&mut blocks, arch, rules, otherwise).is_err() {
+                let name = name.to_owned();
+                return Some(Fault::Shared { name: name.clone(), arch, other: name, other_arch: arch });
+            }
+            owned.resize(blocks.blocks.len(), owners.len());
+            owners.push((arch, name));
+        }
+    }
+    // Who jumps to a block, with the word that it needs and without.
+    let mut with = vec![false; blocks.blocks.len()];
+    let mut without: Vec<Option<usize>> = vec![None; blocks.blocks.len()];
+    for (id, block) in blocks.blocks.iter().enumerate() {
+        for way in block.code.iter().flat_map(|draft| draft.ways) {
+            let Target::Block(target) = way else { continue };
+            let needs = blocks.blocks[target].before;
+            if needs.offset.is_none() {
+                continue;
+            }
+            if block.after == needs {
+                with[target] = true;
+            } else {
+                without[target] = Some(id);
             }
         }
     }
-    None
+    let (target, from) = with
+        .iter()
+        .zip(without)
+        .enumerate()
+        .find_map(|(target, (&with, without))| without.filter(|_| with).map(|from| (target, from)))?;
+    let ((arch, name), (other_arch, other)) = (owners[owned[from]], owners[owned[target]]);
+    Some(Fault::Shared { name: name.to_owned(), arch, other: other.to_owned(), other_arch })
+}
+
+/// Adds the blocks of one call, with and without each of the rules that are not always there.
+fn add(blocks: &mut Blocks, arch: Arch, rules: &[Rule], otherwise: usize) -> Result<(), Failure> {
+    let mut whens: Vec<Node> = rules.iter().map(|rule| rule.when).filter(|&when| when != Node::TRUE).collect();
+    whens.sort_unstable();
+    whens.dedup();
+    if whens.len() > MOST_OPEN {
+        return Err(Failure::TooLarge);
+    }
+    let bits = runtime::compared_bits(arch);
+    for chosen in 0..1u32 << whens.len() {
+        let given =
+            |rule: &Rule| whens.iter().position(|&when| when == rule.when).is_none_or(|at| chosen & 1 << at != 0);
+        let mut tree: Option<Tree> = None;
+        let mut refused = false;
+        for rule in rules.iter().filter(|rule| given(rule)) {
+            let chain = Chain::new(&rule.args, rule.action.to_ret(), bits);
+            let result = match &mut tree {
+                None => Tree::new(&chain).map(|new| tree = Some(new)),
+                Some(tree) if tree.is_empty() => Ok(()),
+                Some(tree) if chain.tests.is_empty() => {
+                    tree.clear();
+                    Ok(())
+                }
+                Some(tree) => tree.merge(&chain),
+            };
+            match result {
+                Ok(()) => {}
+                // Then there is no program at all.
+                Err(Failure::Contradiction) => refused = true,
+                Err(failure) => return Err(failure),
+            }
+        }
+        if let Some(tree) = tree.filter(|_| !refused)
+            && let Some(root) = tree.root()
+        {
+            blocks.level(&tree, root, otherwise, super::libseccomp::Loaded::NOTHING)?;
+        }
+    }
+    Ok(())
 }
 
 /// The ABIs on which the number may never be loaded. `numberless` has a name for each ABI that lacks one.
@@ -163,110 +177,15 @@ pub fn unloaded(calls: &BTreeMap<Arch, Calls<'_>>, numberless: &BTreeMap<Arch, &
         .collect()
 }
 
-/// Whether one test would do for both. Where neither is reached from afar, it asks for whatever is loaded, and that is
-/// right for each.
-fn agree(one: &Need, other: &Need) -> bool {
-    match (one.from_afar, other.from_afar) {
-        (Some(false), Some(false)) => true,
-        (Some(true), Some(true)) => one.word == other.word && one.masks == other.masks,
-        _ => false,
-    }
-}
-
-/// The tests of a rule, in libseccomp's order. How many there are is what a rule costs.
+/// How many words the tests of a rule ask for on an ABI: what the rule costs.
 pub fn tests_of(arch: Arch, args: &[Arg]) -> usize {
-    tests(arch, args).len()
-}
-
-fn tests(arch: Arch, args: &[Arg]) -> Vec<Test> {
-    let mut args = args.to_vec();
-    args.sort_by_key(|arg| arg.index);
-    let mut tests = Vec::new();
-    for arg in args {
-        let (mask, value, order) = match arg.op {
-            Op::MaskedEq => (arg.value, arg.value_two.0.unwrap_or(0) & arg.value, None),
-            Op::Eq => (u64::MAX, arg.value, None),
-            op => (u64::MAX, arg.value, Some(op)),
+    let wide = runtime::compared_bits(arch) == 64;
+    let tests = |arg: &Arg| {
+        let (mask, ordered) = match arg.op {
+            Op::MaskedEq => (arg.value, false),
+            op => (u64::MAX, op != Op::Eq),
         };
-        let half = |upper: bool, order| {
-            let shift = if upper { 32 } else { 0 };
-            Test { word: (arg.index, upper), value: (value >> shift) as u32, mask: (mask >> shift) as u32, order }
-        };
-        if runtime::compared_bits(arch) == 64 && (mask >> 32 != 0 || mask != 0 && order.is_some()) {
-            tests.push(half(true, None));
-        }
-        if mask as u32 != 0 {
-            tests.push(half(false, order));
-        }
-    }
-    tests
-}
-
-/// The rules as libseccomp lays them out: equal beginnings once.
-fn tree(paths: &[Path]) -> Vec<(Test, Then)> {
-    let mut below: BTreeMap<Test, Vec<Path>> = BTreeMap::new();
-    for (tests, action) in paths {
-        if let [first, rest @ ..] = &tests[..] {
-            below.entry(*first).or_default().push((rest.to_vec(), *action));
-        }
-    }
-    let mut level: Vec<(Test, Then)> = below
-        .into_iter()
-        .map(|(test, rest)| {
-            // A rule that ends here beats those that go on.
-            let ended = rest.iter().find(|(tests, _)| tests.is_empty());
-            (test, ended.map_or_else(|| Then::Ask(tree(&rest)), |&(_, action)| Then::Act(action)))
-        })
-        .collect();
-    // An upper half is asked twice where order is asked of the lower: whether it is greater, whether it is equal.
-    let ordered = level.iter().find_map(|(test, then)| match then {
-        Then::Ask(next) if test.word.1 => {
-            next.iter().find(|(low, _)| low.word.0 == test.word.0).and_then(|(low, _)| low.order).map(|op| (*test, op))
-        }
-        _ => None,
-    });
-    if let Some((test, op)) = ordered {
-        level.push((Test { value: u32::MAX, order: Some(op), ..test }, Then::Ask(Vec::new())));
-        level.sort_by_key(|&(test, _)| test);
-    }
-    level
-}
-
-/// The tests of a tree that may not load their word. `level` is sorted, so that tests of one word are neighbours, their values
-/// in order.
-fn looks_of(level: Vec<(Test, Then)>, open: bool, chains: &mut Chains, looks: &mut Looks) {
-    let asks = |(_, then): &(Test, Then)| matches!(then, Then::Ask(_));
-    for group in level.chunk_by(|(one, _), (other, _)| one.word == other.word) {
-        let mut masks: Vec<u32> = group.iter().map(|(test, _)| test.mask).collect();
-        masks.sort_unstable();
-        masks.dedup();
-        let masks: Rc<[u32]> = masks.into();
-        let mut behind = vec![0];
-        for one in group {
-            behind.push(chains.longer(behind[behind.len() - 1], one));
-        }
-        for (at, (test, then)) in group.iter().enumerate() {
-            let first = group.partition_point(|(other, _)| other.value < test.value);
-            let end = group.partition_point(|(other, _)| other.value <= test.value);
-            // The last one is the only one of its value.
-            if at + 1 == group.len() && first == at {
-                continue;
-            }
-            let greater = &group[end..];
-            // Greater values are asked first; what follows the last of them comes here if it does not hold.
-            let last = greater.first().map(|(next, _)| next.value);
-            let before = greater.iter().take_while(|(next, _)| Some(next.value) == last).any(asks);
-            let alike = group[first..end].iter().enumerate().any(|(other, one)| first + other != at && asks(one));
-            let look = (test.value, test.order, then.clone(), behind[first]);
-            // Entries that are not always there may be missing.
-            let unsure = open && greater.iter().any(asks);
-            let from_afar = if (alike && !before) || unsure { None } else { Some(before) };
-            looks.push((look, Need { word: test.word, masks: Rc::clone(&masks), from_afar }));
-        }
-    }
-    for (_, then) in level {
-        if let Then::Ask(next) = then {
-            looks_of(next, open, chains, looks);
-        }
-    }
+        usize::from(wide && (mask >> 32 != 0 || mask != 0 && ordered)) + usize::from(mask as u32 != 0)
+    };
+    args.iter().map(tests).sum()
 }

@@ -154,7 +154,7 @@ fn every_broken_filter_is_refused() {
             // A store that has seen many programs fills up.
             let mut store = Store::default();
             let policy = original.compile(&mut store);
-            let Ok(filter) = bpf::write(&mut store, &policy) else { break };
+            let Ok(filter) = bpf::write(&mut store, &policy, &bpf::Aim::default()) else { break };
             assert_eq!(bpf::prove(&mut store, &policy, &filter), Ok(()), "{}", original.name);
             let ks: Vec<u32> = filter.0.iter().map(|insn| insn.k).collect();
             let words: Vec<u64> = ks.iter().map(|&k| u64::from(k)).collect();

@@ -17,6 +17,7 @@ use kpol_compiler::source::Disk;
 use kpol_compiler::spec::Arch;
 use kpol_compiler::write::{self, Mode, Output};
 
+use crate::aim;
 use crate::inputs;
 use crate::report::{Place, Report};
 use crate::settings::{self, Projects};
@@ -31,6 +32,7 @@ use crate::ui::{Status, Trouble, Ui};
   kpolc build web.kpol                         web.json beside it
   kpolc build web.kpol -o -                    to stdout
   kpolc build web.kpol --emit json,bpf -o out/ out/web.json and out/web.bpf
+  kpolc build web.kpol --emit bpf --optimize size -o web.bpf
   kpolc build web.kpol --emit c,asm            web.h to compile in, web.asm to read
   kpolc build web.kpol --emit dot --call socket -o - | dot -Tsvg > socket.svg
   kpolc build profiles/ --check                exit 1 and a diff where a file is not up to date
@@ -54,6 +56,8 @@ pub struct Args {
     /// Write into DIR with mode 0644; /etc/seccomp, made where it is missing, if none is named
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = install::DEFAULT)]
     install: Option<PathBuf>,
+    #[command(flatten)]
+    aim: aim::Args,
     #[command(flatten)]
     settings: settings::Args,
 }
@@ -143,10 +147,15 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
 
     let inputs = inputs::expand(&plan.paths)?;
     let mut report = Report::default();
+    let Some(aim) = args.aim.aim(&mut report) else {
+        report.print(ui, Place::Aside)?;
+        return Ok(report.status());
+    };
     let mut projects = Projects::new(&Disk, &args.settings);
     let mut jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
     for (_, settings) in &mut jobs {
         settings.options.calls = args.call.iter().cloned().collect();
+        settings.options.aim = aim.clone();
     }
     // Built by a doubtful project file it would not be what was meant.
     let mut failed = jobs.iter().any(|(_, settings)| settings.doubtful);

@@ -33,8 +33,13 @@ impl Writer for Careless {
         Ok(draft)
     }
 
-    fn bpf(&self, store: &mut diagram::Store, policy: &policy::Policy) -> Result<bpf::Program, bpf::WriteError> {
-        let mut program = bpf::write(store, policy)?;
+    fn bpf(
+        &self,
+        store: &mut diagram::Store,
+        policy: &policy::Policy,
+        aim: &bpf::Aim,
+    ) -> Result<bpf::Program, bpf::WriteError> {
+        let mut program = bpf::write(store, policy, aim)?;
         let wrong = |insn: &&mut bpf::Insn| insn.code == bpf::op::RET_K && insn.k == 0x7fff_0000;
         program.0.iter_mut().filter(wrong).for_each(|insn| insn.k = 0x7ffc_0000);
         Ok(program)

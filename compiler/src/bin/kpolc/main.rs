@@ -5,6 +5,7 @@
 //! kpolc build web.kpol -o -       findings to stderr, the product to stdout
 //! ```
 
+mod aim;
 mod build;
 mod check;
 mod completions;

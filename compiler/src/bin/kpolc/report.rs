@@ -101,7 +101,7 @@ fn spans(diagnostic: &mut Diagnostic) -> impl Iterator<Item = &mut Span> {
 pub fn status(diagnostic: &Diagnostic) -> Status {
     match (diagnostic.severity, diagnostic.code) {
         (Severity::Warning, _) => Status::Fine,
-        (_, Code::E010 | Code::E011 | Code::E060 | Code::E061 | Code::E070) => Status::Trouble,
+        (_, Code::E010 | Code::E011 | Code::E060 | Code::E061 | Code::E062 | Code::E070) => Status::Trouble,
         (_, Code::E099) => Status::Internal,
         _ => Status::Findings,
     }

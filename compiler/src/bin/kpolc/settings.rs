@@ -119,7 +119,7 @@ impl Args {
             caps: (!self.cap.is_empty()).then_some(caps),
             kernel: self.kernel,
             libseccomp: self.libseccomp,
-            calls: BTreeSet::new(),
+            ..Options::default()
         }
     }
 

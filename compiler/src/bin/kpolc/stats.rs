@@ -1,14 +1,18 @@
 //! `kpolc stats`: what a filter is made of, and what it costs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use kpol_compiler::answer::stats::{self, Cost, OfArch};
-use kpol_compiler::bpf::{self, Weights};
+use kpol_compiler::bpf;
 use kpol_compiler::diagram::Store;
+use kpol_compiler::spec::Arch;
 use serde_json::{Value, json};
 
+use crate::aim;
 use crate::filters;
+use crate::report::{Place, Report};
 use crate::settings;
 use crate::ui::{Format, Status, Trouble, Ui, printable};
 
@@ -23,11 +27,14 @@ const HEAVIEST: usize = 5;
 #[command(after_long_help = "Examples:
   kpolc stats web.kpol
   kpolc stats docker-default.kpol --cap none --kernel 6.1   what it costs there
+  kpolc stats web.kpol --weights web.weights                how many instructions our own calls take
   kpolc stats filter.bpf --format json")]
 pub struct Args {
     /// The filter
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    aim: aim::Args,
     #[command(flatten)]
     settings: settings::Args,
 }
@@ -36,6 +43,11 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     if !matches!(ui.format, Format::Human | Format::Json) {
         return Err(Trouble::new("`stats` prints `--format human` or `json`"));
     }
+    let mut report = Report::default();
+    let Some(aim) = args.aim.aim(&mut report) else {
+        report.print(ui, Place::Aside)?;
+        return Ok(report.status());
+    };
     let mut store = Store::default();
     let filter = match filters::open(&args.file, &args.settings, &mut store, ui)? {
         Ok(opened) => opened.filter,
@@ -43,7 +55,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     };
     let (program, why_not) = match (&filter.program, &filter.rules) {
         (Some(program), _) => (Some(program.clone()), None),
-        (None, Some(rules)) => match bpf::write(&mut store, &rules.policy) {
+        (None, Some(rules)) => match bpf::write(&mut store, &rules.policy, &aim) {
             Ok(program) => (Some(program), None),
             Err(error) => (None, Some(error.to_string())),
         },
@@ -52,20 +64,31 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     let counted = stats::calls(&filter.function, &filter.spoken, &filter.declared);
     let costs =
         program.as_ref().map_or_else(Vec::new, |program| stats::costs(program, &filter.spoken, &filter.declared));
+    let expected: BTreeMap<Arch, f64> = filter
+        .spoken
+        .iter()
+        .filter_map(|&arch| Some((arch, stats::expected(program.as_ref()?, arch, &aim.weights)?)))
+        .collect();
     let length = program.as_ref().map(|program| program.0.len());
     Ui::show(&match ui.format {
-        Format::Json => as_json(&counted, &costs, length),
-        _ => human(&filter.name, &counted, &costs, length, why_not.as_deref()),
+        Format::Json => as_json(&counted, &costs, &expected, length),
+        _ => human(&filter.name, &counted, &costs, &expected, length, why_not.as_deref()),
     })?;
     Ok(Status::Fine)
 }
 
-fn human(name: &str, counted: &[OfArch], costs: &[Cost], length: Option<usize>, why_not: Option<&str>) -> String {
+fn human(
+    name: &str,
+    counted: &[OfArch],
+    costs: &[Cost],
+    expected: &BTreeMap<Arch, f64>,
+    length: Option<usize>,
+    why_not: Option<&str>,
+) -> String {
     let mut text = match (length, why_not) {
         (Some(length), _) => format!("{}: {}\n", printable(name), filters::many(length, "instruction")),
         (None, why) => format!("{}: instructions are not counted: {}\n", printable(name), why.unwrap_or_default()),
     };
-    let weights = Weights::default();
     for of in counted {
         let mut parts: Vec<String> = of.calls.iter().rev().map(|(action, count)| format!("{action} {count}")).collect();
         if !of.conditional.is_empty() {
@@ -77,8 +100,8 @@ fn human(name: &str, counted: &[OfArch], costs: &[Cost], length: Option<usize>, 
         }
         let own: Vec<&Cost> = costs.iter().filter(|cost| cost.arch == of.arch).collect();
         let Some(worst) = own.first() else { continue };
-        let expected = stats::expected(costs, of.arch, &weights);
-        let _ = writeln!(text, "  instructions a call: {expected:.2} expected, {} at most", worst.most);
+        let expected = expected.get(&of.arch).map_or(String::new(), |expected| format!("{expected:.2} expected, "));
+        let _ = writeln!(text, "  instructions a call: {expected}{} at most", worst.most);
         let heaviest: Vec<String> =
             own.iter().take(HEAVIEST).map(|cost| format!("{} {}", cost.name, cost.most)).collect();
         let _ = writeln!(text, "  heaviest: {}", heaviest.join(", "));
@@ -88,8 +111,7 @@ fn human(name: &str, counted: &[OfArch], costs: &[Cost], length: Option<usize>, 
     text
 }
 
-fn as_json(counted: &[OfArch], costs: &[Cost], length: Option<usize>) -> String {
-    let weights = Weights::default();
+fn as_json(counted: &[OfArch], costs: &[Cost], expected: &BTreeMap<Arch, f64>, length: Option<usize>) -> String {
     let archs: Vec<Value> = counted
         .iter()
         .map(|of| {
@@ -100,7 +122,7 @@ fn as_json(counted: &[OfArch], costs: &[Cost], length: Option<usize>) -> String 
                 "arch": of.arch.name(),
                 "calls": calls,
                 "conditional": of.conditional,
-                "expected": (!own.is_empty()).then(|| stats::expected(costs, of.arch, &weights)),
+                "expected": expected.get(&of.arch),
                 "most": own.first().map(|cost| cost.most),
                 "heaviest": own.iter().take(HEAVIEST).map(|cost| json!({ "call": cost.name, "most": cost.most }))
                     .collect::<Vec<_>>(),

@@ -66,7 +66,7 @@ fn words_are_found_again_from_bits() {
     });
     assert_eq!(values, ["ld [24]", "jeq #0x5401", "jeq #0x5413", "jeq #0x541b"]);
     // All of a 64-bit register.
-    assert_eq!(tests_of(|store| equal(store, 0, 64, u64::MAX, 5)), ["ld [20]", "jeq #0x0", "ld [16]", "jeq #0x5"]);
+    assert_eq!(tests_of(|store| equal(store, 0, 64, u64::MAX, 5)), ["ld [16]", "jeq #0x5", "ld [20]", "jeq #0x0"]);
 }
 
 #[test]

@@ -164,12 +164,13 @@ proptest! {
     #[test]
     fn written_run_and_read_back(
         all in vec(rules(), 1..4),
+        goal in select(vec![Goal::Time, Goal::Balanced, Goal::Size]),
         picks in vec((any::<Index>(), any::<Index>(), any::<[Index; 6]>(), any::<[u64; 6]>()), 60),
     ) {
         let mut store = Store::default();
         let tables: BTreeMap<Arch, Table> = all.iter().map(|rules| (rules.arch, build(&mut store, rules))).collect();
         let policy = policy(tables);
-        let program = write(&mut store, &policy).unwrap();
+        let program = super::super::write(&mut store, &policy, &Aim { goal, ..Aim::default() }).unwrap();
         prop_assert_eq!(check(&program), Ok(()));
         if let Err(disproof) = prove(&mut store, &policy, &program) {
             return Err(TestCaseError::fail(format!("{disproof}\n{}", list(&program))));
@@ -209,6 +210,8 @@ proptest! {
                     if node.is_leaf() && arch.owns(Nr(nr)) {
                         let run = answer(&program, &Call { arch, nr: Nr(nr), args: [0; 6] });
                         prop_assert!(run.looked_at & !0b11 == 0);
+                        let allow = node == Node::action(Action::Allow);
+                        prop_assert_eq!(always_allowed(&program, arch, Nr(nr)), allow);
                     }
                 }
             }
