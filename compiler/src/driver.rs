@@ -111,9 +111,22 @@ pub struct Product {
 /// Reads `path` and everything that it includes, and says what is wrong, also with the outputs that would be made of
 /// it. What is only settled when building (`--cap`, `--kernel`) may stay open.
 pub fn check(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> Checked {
-    let (mut checked, _) = make(&Own, loader, path, options, formats);
+    check_in(Store::default(), loader, path, options, formats).0
+}
+
+/// The same in a store that earlier checks have filled: what they worked out is looked up. The store comes back here where
+/// the file has no meaning, and in [`Checked::compiled`] where it has one. A full store says E050 of any policy: an editor,
+/// which checks again and again, begins a new one in time.
+pub fn check_in(
+    store: Store,
+    loader: &dyn Loader,
+    path: &Path,
+    options: &Options,
+    formats: &[Format],
+) -> (Checked, Option<Store>) {
+    let (mut checked, _, store) = make(store, &Own, loader, path, options, formats);
     checked.diagnostics.retain(|diagnostic| diagnostic.code != Code::E052);
-    checked
+    (checked, store)
 }
 
 /// The same, and the products that were asked for, each proven to mean the policy; none where there is an error.
@@ -130,7 +143,7 @@ pub fn build_by(
     options: &Options,
     formats: &[Format],
 ) -> (Checked, Vec<Product>) {
-    let (mut checked, products) = make(writer, loader, path, options, formats);
+    let (mut checked, products, _) = make(Store::default(), writer, loader, path, options, formats);
     if checked.library {
         let finding = a_library(&checked.sources);
         checked.diagnostics.push(finding);
@@ -141,17 +154,19 @@ pub fn build_by(
 }
 
 fn make(
+    mut store: Store,
     writer: &dyn Writer,
     loader: &dyn Loader,
     path: &Path,
     options: &Options,
     formats: &[Format],
-) -> (Checked, Vec<Product>) {
-    let mut store = Store::default();
+) -> (Checked, Vec<Product>, Option<Store>) {
     let mut analysis = analyse(loader, path, options, &mut store);
     let mut products = Vec::new();
-    let mut compiled =
-        analysis.meaning.take().map(|(policy, resolved, graph)| Compiled { store, policy, resolved, graph });
+    let (mut compiled, store) = match analysis.meaning.take() {
+        Some((policy, resolved, graph)) => (Some(Compiled { store, policy, resolved, graph }), None),
+        None => (None, Some(store)),
+    };
     if let Some(compiled) = &mut compiled
         && !analysis.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     {
@@ -169,7 +184,7 @@ fn make(
     }
     let mut checked = Checked { sources, diagnostics, compiled, library };
     checked.sort();
-    (checked, products)
+    (checked, products, store)
 }
 
 /// The policy of a file in a store that the caller has, with everything that was found and is not silenced.

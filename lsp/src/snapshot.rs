@@ -191,6 +191,11 @@ impl DiskCache {
         inner.begun = Some(Instant::now());
     }
 
+    /// How often files of the disk had to be looked at anew.
+    pub fn epoch(&self) -> u64 {
+        self.lock().epoch
+    }
+
     /// Ends an epoch that is old. Returns whether it did.
     pub fn age(&self) -> bool {
         let old = self.lock().begun.is_none_or(|begun| begun.elapsed() > Duration::from_secs(1));

@@ -6,16 +6,16 @@
 //!
 //! A text is parsed once for all that asks about it, the compiler included; the same text is never parsed again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use kpol_compiler::source::Tree;
-use kpol_grammar::ast;
+use kpol_grammar::ast::{self, StatementKind};
 use kpol_grammar::lines::Lines;
 use kpol_grammar::tree::Tree as Tokens;
 
-use crate::marks::{self, Mark};
+use crate::marks::{self, Kind, Mark};
 use crate::snapshot::ContentId;
 
 /// A text and its tree.
@@ -32,6 +32,14 @@ pub struct Unit {
     /// Every token.
     pub tokens: Tokens,
     marks: OnceLock<Vec<Mark>>,
+    shape: OnceLock<Shape>,
+}
+
+/// What of a text decides which files belong to its policy: includes, in their order, and groups that it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    includes: Vec<(bool, String)>,
+    groups: BTreeSet<String>,
 }
 
 impl Unit {
@@ -40,7 +48,15 @@ impl Unit {
         let parsed = kpol_grammar::parse_tree(&text);
         let tree = Tree { file: Arc::new(parsed.file), errors: parsed.errors.into() };
         let lines = Lines::new(&text);
-        Self { path: path.to_owned(), text, lines, tree, tokens: parsed.tree, marks: OnceLock::new() }
+        Self {
+            path: path.to_owned(),
+            text,
+            lines,
+            tree,
+            tokens: parsed.tree,
+            marks: OnceLock::new(),
+            shape: OnceLock::new(),
+        }
     }
 
     /// The statements.
@@ -51,6 +67,26 @@ impl Unit {
     /// Everything that has a name, in the order of the text.
     pub fn marks(&self) -> &[Mark] {
         self.marks.get_or_init(|| marks::of(&self.text, self.file()))
+    }
+
+    /// What decides which files belong to its policy. Two texts of one shape lead to the same files.
+    pub fn shape(&self) -> &Shape {
+        self.shape.get_or_init(|| {
+            let includes = self.include_statements();
+            let marks = self.marks().iter();
+            Shape {
+                includes: includes.map(|include| (include.library, include.path.text.clone())).collect(),
+                groups: marks.filter(|mark| mark.kind == Kind::Group).map(|mark| mark.name.clone()).collect(),
+            }
+        })
+    }
+
+    /// The `include` statements of the file, in their order.
+    pub fn include_statements(&self) -> impl Iterator<Item = &ast::Include> {
+        self.file().statements.iter().filter_map(|statement| match &statement.kind {
+            StatementKind::Include(include) => Some(include),
+            _ => None,
+        })
     }
 
     /// The words of a place.

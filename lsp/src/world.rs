@@ -11,12 +11,14 @@
 //!
 //! INVARIANT: an answer depends on the snapshot alone, never on what was asked before.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kpol_compiler::diagnostic::{Code, Diagnostic, Severity, Span as FileSpan};
+use kpol_compiler::diagram::Store;
 use kpol_compiler::driver::{self, Compiled, Format, Options};
 use kpol_compiler::source::graph::{MAX_ROOT, Reader};
 use kpol_compiler::source::project::{self, Levels};
@@ -102,15 +104,29 @@ enum Probe {
 struct Basis {
     probes: Arc<[Probe]>,
     config: Arc<Config>,
+    /// When it was found to hold: the generation, and the epoch of the disk.
+    held: Cell<(u64, u64)>,
 }
 
 impl Basis {
     fn holds(&self, snapshot: &Snapshot) -> bool {
-        *self.config == *snapshot.config
-            && self.probes.iter().all(|probe| match probe {
-                Probe::Content(path, content) => snapshot.content(path) == *content,
-                Probe::Canonical(path, found) => snapshot.canonical(path).ok() == *found,
-            })
+        let now = (snapshot.generation, snapshot.disk.epoch());
+        if self.held.get() == now {
+            return true;
+        }
+        let holds = *self.config == *snapshot.config && self.changed(snapshot).next().is_none();
+        if holds {
+            self.held.set(now);
+        }
+        holds
+    }
+
+    /// What would be answered otherwise now.
+    fn changed<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a Probe> {
+        self.probes.iter().filter(|probe| match probe {
+            Probe::Content(path, content) => snapshot.content(path) != *content,
+            Probe::Canonical(path, found) => snapshot.canonical(path).ok() != *found,
+        })
     }
 }
 
@@ -119,6 +135,10 @@ struct Root {
     basis: Basis,
     findings: Arc<ByFile>,
     compiled: Option<Compiled>,
+    /// Where there is no policy: what was worked out on the way to its mistakes.
+    store: Option<Store>,
+    /// Whether a policy was let go, while the findings still hold.
+    forgotten: bool,
     options: Options,
     used: u64,
 }
@@ -134,6 +154,8 @@ pub struct World {
     told: HashMap<PathBuf, (u64, Arc<Unit>)>,
 }
 
+/// A store with more nodes than this is let go, and with it what no text asks for any more.
+const MOST_NODES: usize = 250_000;
 /// Compiled policies are large: so many are kept.
 const MOST_COMPILED: usize = 4;
 /// Include graphs are small.
@@ -162,7 +184,8 @@ impl<'a> Witness<'a> {
             Probe::Content(path, _) => seen.insert((true, path.clone())),
             Probe::Canonical(path, _) => seen.insert((false, path.clone())),
         });
-        Basis { probes: probes.into(), config: Arc::clone(&self.snapshot.config) }
+        let held = Cell::new((self.snapshot.generation, self.snapshot.disk.epoch()));
+        Basis { probes: probes.into(), config: Arc::clone(&self.snapshot.config), held }
     }
 }
 
@@ -222,6 +245,10 @@ impl World {
             *used = turn;
             return Arc::clone(project);
         }
+        if let Some((basis, project)) = self.projects.get(path).and_then(|known| self.patched(snapshot, known)) {
+            self.projects.insert(path.to_owned(), (basis, Arc::clone(&project), turn));
+            return project;
+        }
         let (options, ..) = settings(snapshot, snapshot, path, &mut Sources::default());
         let witness = Witness::new(snapshot, &self.units);
         let mut sources = Sources::default();
@@ -241,6 +268,38 @@ impl World {
         }
         self.projects.insert(path.to_owned(), (basis, Arc::clone(&project), turn));
         project
+    }
+
+    /// A project with new texts of the same shape in their places; `None` if more than that has changed.
+    fn patched(&self, snapshot: &Snapshot, known: &(Basis, Arc<Project>, u64)) -> Option<(Basis, Arc<Project>)> {
+        let (basis, project, _) = known;
+        if *basis.config != *snapshot.config {
+            return None;
+        }
+        let mut members = project.members.clone();
+        let mut probes = basis.probes.to_vec();
+        for changed in basis.changed(snapshot) {
+            let Probe::Content(path, Some(_)) = changed else { return None };
+            let canonical = snapshot.canonical(path).unwrap_or_else(|_| path.clone());
+            let member = members.iter_mut().find(|member| member.unit.path == canonical)?;
+            let unit = self.unit(snapshot, &canonical)?;
+            if unit.shape() != member.unit.shape() {
+                return None;
+            }
+            // The same includes, which may stand elsewhere now; one that leads nowhere is not among them.
+            let old: Vec<Span> = member.unit.include_statements().map(|include| include.path.span).collect();
+            let new: Vec<Span> = unit.include_statements().map(|include| include.path.span).collect();
+            for (_, at) in &mut member.includes {
+                *at = new[old.iter().position(|span| span == at)?];
+            }
+            member.unit = unit;
+            for probe in probes.iter_mut().filter(|probe| *probe == changed) {
+                *probe = Probe::Content(path.clone(), snapshot.content(path));
+            }
+        }
+        let held = Cell::new((snapshot.generation, snapshot.disk.epoch()));
+        let basis = Basis { probes: probes.into(), config: Arc::clone(&basis.config), held };
+        Some((basis, Arc::new(Project { members })))
     }
 
     /// Open files whose findings do not hold any more.
@@ -277,9 +336,14 @@ impl World {
             root.used = self.turn;
             return (before, Arc::clone(&root.findings));
         }
+        (before, self.check_anew(snapshot, path))
+    }
+
+    fn check_anew(&mut self, snapshot: &Snapshot, path: &Path) -> Arc<ByFile> {
         let witness = Witness::new(snapshot, &self.units);
         let mut findings = ByFile::new();
         let mut compiled = None;
+        let mut kept = None;
         let mut sources = Sources::default();
         let options;
         if pages::is_library(path) {
@@ -294,31 +358,50 @@ impl World {
             let (found, levels, diagnostics) = settings(&witness, snapshot, path, &mut sources);
             options = found;
             collect(&sources, path, diagnostics, &mut findings);
-            let mut checked = driver::check(&witness, path, &options, &[Format::Json]);
+            let before = self.roots.remove(path);
+            let store = before.and_then(|root| root.compiled.map(|compiled| compiled.store).or(root.store));
+            let store = store.filter(|store| !store.overflowed() && store.len() < MOST_NODES).unwrap_or_default();
+            let used = !store.is_empty();
+            let (mut checked, mut store) = driver::check_in(store, &witness, path, &options, &[Format::Json]);
+            let overflowed = checked.compiled.as_ref().map_or(store.as_ref(), |compiled| Some(&compiled.store));
+            if used && overflowed.is_some_and(Store::overflowed) {
+                // What earlier texts left behind must not count.
+                (checked, store) = driver::check_in(Store::default(), &witness, path, &options, &[Format::Json]);
+            }
+            kept = store;
             levels.apply(&mut checked.diagnostics);
             collect(&checked.sources, path, checked.diagnostics, &mut findings);
             compiled = checked.compiled;
         }
         let basis = witness.basis();
         let findings = Arc::new(findings);
-        let root = Root { basis, findings: Arc::clone(&findings), compiled, options, used: self.turn };
+        let root = Root {
+            basis,
+            findings: Arc::clone(&findings),
+            compiled,
+            store: kept,
+            forgotten: false,
+            options,
+            used: self.turn,
+        };
         self.roots.insert(path.to_owned(), root);
         self.forget_compiled();
-        (before, findings)
+        findings
     }
 
     fn forget_compiled(&mut self) {
         let mut kept: Vec<(u64, PathBuf)> = self
             .roots
             .iter()
-            .filter(|(_, root)| root.compiled.is_some())
+            .filter(|(_, root)| root.compiled.is_some() || root.store.is_some())
             .map(|(path, root)| (root.used, path.clone()))
             .collect();
         kept.sort();
         let over = kept.len().saturating_sub(MOST_COMPILED);
         for (_, path) in &kept[..over] {
             if let Some(root) = self.roots.get_mut(path) {
-                root.compiled = None;
+                root.forgotten = root.compiled.take().is_some();
+                root.store = None;
             }
         }
     }
@@ -327,16 +410,10 @@ impl World {
     pub fn compiled(&mut self, snapshot: &Snapshot, path: &Path) -> Option<(&mut Compiled, &Options)> {
         let known = self.roots.get(path).is_some_and(|root| root.basis.holds(snapshot) && root.compiled.is_some());
         if !known {
-            // It may have been let go, and its findings still hold.
-            let kept = self.roots.remove(path);
-            if let Some(root) = kept
-                && root.basis.holds(snapshot)
-                && root.findings.values().flatten().any(|finding| finding.severity == Severity::Error)
-            {
-                self.roots.insert(path.to_owned(), root);
+            if self.roots.get(path).is_some_and(|root| root.basis.holds(snapshot) && !root.forgotten) {
                 return None;
             }
-            self.check(snapshot, path);
+            self.check_anew(snapshot, path);
         }
         let turn = self.turn;
         let root = self.roots.get_mut(path)?;

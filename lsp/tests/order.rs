@@ -6,7 +6,7 @@ mod client;
 
 use std::collections::HashMap;
 
-use client::{Client, codes};
+use client::Client;
 use serde_json::{Value, json};
 
 /// Numbers that look thrown, the same in each run.
@@ -112,7 +112,12 @@ fn ten_thousand_messages_end_where_a_fresh_server_begins() {
             }
         };
         let again = fresh.diagnostics(name);
-        assert_eq!(codes(&said["diagnostics"]), codes(&again["diagnostics"]), "{}", texts[name]);
+        // Places and words too; only the folders of the two servers differ.
+        let told = |said: &Value| -> Vec<Value> {
+            let one = |found: &Value| json!([found["code"], found["range"], found["message"], found["severity"]]);
+            said["diagnostics"].as_array().unwrap().iter().map(one).collect()
+        };
+        assert_eq!(told(&said), told(&again), "{}", texts[name]);
         for method in ["textDocument/documentSymbol", "textDocument/semanticTokens/full", "textDocument/foldingRange"] {
             let ask = |client: &mut Client| {
                 let mut answer = client.request(method, json!({ "textDocument": { "uri": client.uri(name) } }));

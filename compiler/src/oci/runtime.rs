@@ -342,9 +342,10 @@ pub fn load(
 }
 
 impl Loaded {
-    /// Where something is in doubt, the program decides.
+    /// Where something is in doubt, the program decides; but not between entries that contradict each other: what the
+    /// library makes of those today nobody promises.
     fn settle(&mut self, store: &mut Store, release: Option<Release>) {
-        if self.faults.is_empty() && self.undetermined.is_empty() && self.merged.is_empty() {
+        if self.faults.is_empty() && self.merged.is_empty() {
             return;
         }
         let archs: Vec<Arch> = self.function.tables.keys().copied().collect();
@@ -356,13 +357,16 @@ impl Loaded {
         }
         let Some(done) = trial::run(store, &self.handed, &archs) else { return };
         let open = |arch, nr| {
-            self.merged.contains(&(arch, nr))
-                || self.undetermined.iter().any(|place| (place.arch, place.nr) == (arch, nr))
+            let place = self.undetermined.iter().find(|place| (place.arch, place.nr) == (arch, nr));
+            let merged = self.merged.contains(&(arch, nr));
+            if merged { Node::TRUE } else { place.map_or(Node::FALSE, |place| place.calls) }
         };
         self.faults = trial::wrong(store, &self.function, &done, &open).into_iter().collect();
-        self.function.tables = done;
         self.settled = true;
-        self.undetermined.clear();
+        if !self.undetermined.is_empty() {
+            return;
+        }
+        self.function.tables = done;
         self.merged.clear();
     }
 }

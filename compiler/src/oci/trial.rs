@@ -71,13 +71,12 @@ fn parts(store: &mut Store, handed: &Handed) -> Option<Vec<Node>> {
     Some(parts)
 }
 
-/// A call that the programs answer otherwise than the entries say, where the entries say anything: not on the numbers
-/// that are left to the programs.
+/// A call that the programs answer otherwise than the entries say; not of the calls that are open anyway.
 pub fn wrong(
     store: &mut Store,
     said: &Function,
     done: &BTreeMap<Arch, Table>,
-    open: &dyn Fn(Arch, Nr) -> bool,
+    open: &dyn Fn(Arch, Nr) -> Node,
 ) -> Option<Fault> {
     for (&arch, done) in done {
         let mut different = Vec::new();
@@ -87,9 +86,12 @@ pub fn wrong(
             }
         });
         for (range, said, done) in different {
-            let Some(nr) = owned(arch, *range.start(), *range.end()).find(|&nr| !open(arch, nr)) else { continue };
             let differs = store.differ(said, done);
-            let (cube, _) = store.witness(differs, &|leaf| leaf == Leaf::True)?;
+            let found = owned(arch, *range.start(), *range.end()).find_map(|nr| {
+                let left = store.minus(differs, open(arch, nr));
+                Some((nr, store.witness(left, &|leaf| leaf == Leaf::True)?.0))
+            });
+            let Some((nr, cube)) = found else { continue };
             let args = cube.args.map(|bits| bits.value);
             let caps = cube.caps.iter().filter(|(_, held)| **held).map(|(&cap, _)| cap).collect();
             let environment = Environment { caps, kernel: cube.kernel_version() };
