@@ -228,6 +228,17 @@ pub struct Handed {
 }
 
 impl Handed {
+    /// Calls that hang on the surroundings and not on arguments, on any ABI.
+    pub fn left_out(&self) -> BTreeSet<tables::Syscall> {
+        let plain = |call: tables::Syscall| {
+            multiplex::other_way(call).is_none()
+                && Multiplexer::of(call).is_none()
+                && self.rules.iter().all(|(other, rule)| *other != call || rule.args.is_empty())
+        };
+        let open = self.rules.iter().filter(|(_, rule)| rule.when != Node::TRUE).map(|&(call, _)| call);
+        open.collect::<BTreeSet<_>>().into_iter().filter(|&call| plain(call)).collect()
+    }
+
     /// The library's program of those rules that are given, one by one.
     pub fn program(&self, given: &[bool]) -> Result<Program, Failure> {
         let mut filters: Vec<Filter> = self.archs.iter().map(|&arch| Filter::new(arch)).collect();
@@ -356,14 +367,18 @@ impl Loaded {
             return;
         }
         let Some(done) = trial::run(store, &self.handed, &archs) else { return };
+        let left_out = self.handed.left_out();
         let open = |arch, nr| {
+            if tables::syscall_at(arch, nr).is_some_and(|call| left_out.contains(&call)) {
+                return Node::TRUE;
+            }
             let place = self.undetermined.iter().find(|place| (place.arch, place.nr) == (arch, nr));
             let merged = self.merged.contains(&(arch, nr));
             if merged { Node::TRUE } else { place.map_or(Node::FALSE, |place| place.calls) }
         };
         self.faults = trial::wrong(store, &self.function, &done, &open).into_iter().collect();
         self.settled = true;
-        if !self.undetermined.is_empty() {
+        if !self.undetermined.is_empty() || !left_out.is_empty() {
             return;
         }
         self.function.tables = done;

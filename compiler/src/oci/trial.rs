@@ -22,13 +22,17 @@ use crate::tables;
 const MOST_PARTS: usize = 16;
 
 /// What the library's programs do on these ABIs; `None` if that is not known.
+///
+/// Calls that no entry looks at the arguments of share no tests: where they hang on the surroundings they are left out, and
+/// [`Handed::left_out`] names them.
 pub fn run(store: &mut Store, handed: &Handed, archs: &[Arch]) -> Option<BTreeMap<Arch, Table>> {
     let mut tables: Option<BTreeMap<Arch, Table>> = None;
+    let left_out = handed.left_out();
     for part in parts(store, handed)? {
         // Within a part a rule is there or is not.
         let mut given = Vec::with_capacity(handed.rules.len());
-        for (_, rule) in &handed.rules {
-            given.push(store.and(rule.when, part) != Node::FALSE);
+        for (call, rule) in &handed.rules {
+            given.push(!left_out.contains(call) && store.and(rule.when, part) != Node::FALSE);
         }
         let program = handed.program(&given).ok()?;
         let reading = bpf::read(store, &program, archs).ok()?;
@@ -52,7 +56,9 @@ pub fn run(store: &mut Store, handed: &Handed, archs: &[Arch]) -> Option<BTreeMa
 
 /// The surroundings, parted so that in each part every rule is there always or never.
 fn parts(store: &mut Store, handed: &Handed) -> Option<Vec<Node>> {
-    let mut whens: Vec<Node> = handed.rules.iter().map(|(_, rule)| rule.when).collect();
+    let left_out = handed.left_out();
+    let mut whens: Vec<Node> =
+        handed.rules.iter().filter(|(call, _)| !left_out.contains(call)).map(|(_, rule)| rule.when).collect();
     whens.sort_unstable();
     whens.dedup();
     let mut parts = vec![Node::TRUE];

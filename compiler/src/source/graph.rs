@@ -17,7 +17,7 @@ use kpol_grammar::did_you_mean;
 use kpol_grammar::parse::{SyntaxError, SyntaxErrorKind};
 use rustc_hash::FxHashMap;
 
-use super::{LoadError, Loader, SourceFile, Sources, plain};
+use super::{LoadError, Loader, SourceFile, Sources};
 use crate::diagnostic::{Code, Diagnostic, Edit, FileId, Fix, Label, Severity, Span};
 use crate::library;
 
@@ -148,12 +148,9 @@ impl<'a> Reader<'a> {
     /// Parses one file, adds it, then those it includes. Recursion is as deep as includes nest: [`MAX_DEPTH`].
     fn add(&mut self, graph: &mut Graph, walk: &mut Walk, name: String, path: PathBuf, text: Text) -> FileId {
         let builtin = matches!(text, Text::Library(_));
-        let (text, plain, decode_error) = match text {
-            Text::Library(text) => (Arc::from(text), plain::read(text), None),
-            Text::Bytes(bytes) => {
-                let (text, error) = decode(bytes);
-                (text, None, error)
-            }
+        let (text, decode_error) = match text {
+            Text::Library(text) => (Arc::from(text), None),
+            Text::Bytes(bytes) => decode(bytes),
         };
         let id = self.sources.add(SourceFile { name, path: path.clone(), text: Arc::clone(&text) });
         walk.by_path.insert(path.clone(), id);
@@ -162,8 +159,6 @@ impl<'a> Reader<'a> {
         let tree = if let Some((offset, what)) = decode_error {
             self.diagnostics.push(not_a_text(Span { file: id, bytes: ast::Span::new(offset, offset) }, what));
             Arc::default()
-        } else if let Some(tree) = plain {
-            Arc::new(tree)
         } else {
             let tree = self.loader.parse(&path, &text);
             self.diagnostics.extend(tree.errors.iter().cloned().map(|error| syntax_diagnostic(id, error)));

@@ -3,7 +3,6 @@
 pub mod disk;
 pub mod graph;
 pub mod memory;
-mod plain;
 pub mod project;
 
 use std::io;

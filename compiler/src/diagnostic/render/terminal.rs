@@ -509,8 +509,8 @@ mod tests {
         let findings: Vec<_> = (0..1000).map(|_| finding()).collect();
         let out = render(&findings, &case.sources, PLAIN);
         assert!(out.lines().all(|line| line.chars().count() <= 80));
-        assert_eq!(out.matches("error[E031]").count(), 1000);
-        assert_eq!(out.matches("\n\n").count(), 999);
+        assert_eq!(out.matches("error[E031]").count(), 50);
+        assert!(out.contains("950 more"), "{out}");
     }
 
     #[test]
