@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Rules may hang on capabilities and kernels, and each set of rules has a program of its own: the surroundings are
-//! parted until each part has its rules settled, and every part is tried. INVARIANT (bounded): [`MOST_PARTS`].
+//! parted until each part has its rules settled, and every part is tried. INVARIANT (bounded): `MOST_PARTS`.
 
 use std::collections::BTreeMap;
 

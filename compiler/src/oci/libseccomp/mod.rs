@@ -15,9 +15,9 @@
 //! ```
 //!
 //! Runtimes hand rules over, and what the kernel runs is the library's program. It has faults: to know whether one of them
-//! strikes, the program is made here as the library makes it, and read like any other ([`crate::bpf::symbolic`]).
-//! The steps: each ABI has its list of calls, each call its tree of tests ([`tree`]); calls are sorted by the number of
-//! their tests; tests become blocks ([`blocks`]), and blocks a program ([`link`]).
+//! strikes, the program is made here as the library makes it, and read like any other (`bpf::symbolic`).
+//! The steps: each ABI has its list of calls, each call its tree of tests (`tree.rs`); calls are sorted by the number of
+//! their tests; tests become blocks (`blocks.rs`), and blocks a program (`link.rs`).
 //!
 //! What is followed is seccomp/libseccomp `src/db.c` and `src/gen_bpf.c` in the releases 2.5.4 to 2.6.1, which do not differ
 //! here, without the binary tree (`SCMP_FLTATR_CTL_OPTIMIZE` 1, which runtimes leave as it is). Whether it is
