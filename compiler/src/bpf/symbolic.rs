@@ -293,7 +293,12 @@ impl<'a> Machine<'a> {
                 && to >= nr | CYCLE
             {
                 // The next blocks repeat this one, up to the last that is steady as a whole.
-                to = to.max((steady.wrapping_add(1) & !CYCLE).wrapping_sub(1));
+                let repeated = match steady.checked_add(1) {
+                    // Not even this block is steady: nothing is known of those behind it.
+                    Some(end) => (end & !CYCLE).saturating_sub(1),
+                    None => u32::MAX,
+                };
+                to = to.max(repeated);
             }
             match to.checked_add(1) {
                 Some(next) => nr = next,

@@ -185,3 +185,20 @@ fn every_abi_alone_and_all_at_once() {
         }
     }
 }
+
+/// The first 1,536 numbers get one answer, behind a comparison that makes no difference: those behind them have their own.
+#[test]
+fn numbers_behind_a_needless_comparison_are_read() {
+    let program = Program(vec![
+        Insn::statement(op::LD_ABS, 0),
+        Insn::jump(op::JGE_K, 0x41, 0, 1),
+        Insn::jump(op::JGE_K, 0x600, 1, 0),
+        Insn::statement(op::RET_K, DENY.to_ret()),
+        Insn::statement(op::RET_K, Action::Allow.to_ret()),
+    ]);
+    let mut store = Store::default();
+    let function = read(&mut store, &program, &[Arch::Aarch64]).unwrap().function;
+    for (nr, action) in [(0, DENY), (0x41, DENY), (0x5ff, DENY), (0x600, Action::Allow), (0x5_0001, Action::Allow)] {
+        assert_eq!(function.at(Arch::Aarch64, Nr(nr)), Node::action(action), "{nr}");
+    }
+}
