@@ -1,0 +1,180 @@
+//! The language server and the files of `editors/` in the editors that they are for, installed as their pages say.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+
+use kpol_tests::editors::{Desk, LIB, Screen, WEB, editor, script};
+use kpol_tests::skip::{Skip, or_skip, program};
+use serde_json::{Value, json};
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
+}
+
+/// What every client shows of `web.kpol`, and what it makes of it.
+fn expect(seen: &Value) {
+    assert_eq!(seen["diagnostics"].as_array().unwrap().len(), 1, "{seen:#}");
+    assert!(text(&seen["diagnostics"][0]["message"]).contains("no syscall `lisen` on any architecture"), "{seen:#}");
+    assert!(text(&seen["hover"]).contains("socket(int family, int type, int protocol)"), "{seen:#}");
+    assert!(seen["completion"].as_array().unwrap().contains(&json!("family")), "{seen:#}");
+    let fixed = WEB.replace("lisen", "listen");
+    assert_eq!(text(&seen["fixed"]).trim_end(), fixed.trim_end());
+    let renamed = fixed.replace("@worker", "@helper");
+    assert_eq!(text(&seen["renamed"]).trim_end(), renamed.trim_end());
+    assert_eq!(text(&seen["formatted"]).trim_end(), renamed.replace("log   {", "log {").trim_end());
+    assert_eq!(text(&seen["definition"]), LIB.lines().nth(1).unwrap().replace("@worker", "@helper"));
+    assert_eq!(seen["indent"], json!(["allow {", "    read", "}"]));
+}
+
+fn neovim(name: &str) {
+    let Some((nvim, desk)) = or_skip(editor(name).and_then(|nvim| Ok((nvim, Desk::new("neovim")?)))) else { return };
+    let script = format!("luafile {}", script("neovim.lua").display());
+    let seen = desk.see(&nvim, &["--headless", "-n", "-i", "NONE", "web.kpol", "-c", &script]);
+    expect(&seen);
+    assert_eq!(seen["filetype"], "kpol");
+    assert_eq!(seen["root"], "project");
+    assert_eq!(seen["diagnostics"][0]["code"], "E030");
+    assert_eq!(seen["treesitter"], true);
+    assert_eq!(seen["captures"], json!(["constant"]));
+    assert_eq!(seen["semantic"], "@lsp.type.enumMember.kpol");
+}
+
+#[test]
+fn neovim_knows_kpol() {
+    neovim("nvim");
+}
+
+#[test]
+fn an_older_neovim_knows_kpol() {
+    neovim("nvim-0.10");
+}
+
+fn emacs(with_tree_sitter: bool) -> Option<Value> {
+    let (emacs, desk) = or_skip(editor("emacs").and_then(|emacs| Ok((emacs, Desk::new("emacs")?))))?;
+    if !with_tree_sitter {
+        fs::remove_dir_all(desk.home().join(".emacs.d/tree-sitter")).unwrap();
+    }
+    let init = desk.home().join(".emacs.d/init.el");
+    let script = script("emacs.el");
+    let seen = desk.see(&emacs, &["--batch", "-l", init.to_str().unwrap(), "-l", script.to_str().unwrap()]);
+    expect(&seen);
+    assert_eq!(seen["root"], "project");
+    assert_eq!(seen["diagnostics"][0]["text"], "lisen");
+    assert_eq!(seen["outline"], json!(["@helper", "TRACED"]));
+    assert_eq!(
+        seen["faces"],
+        json!([
+            "font-lock-keyword-face",
+            "font-lock-builtin-face",
+            "font-lock-constant-face",
+            "font-lock-string-face",
+            "font-lock-type-face",
+            "font-lock-function-name-face",
+            // Arguments are plain at the usual level of decoration.
+            "nil",
+            "font-lock-constant-face"
+        ])
+    );
+    Some(seen)
+}
+
+#[test]
+fn emacs_knows_kpol_by_tree_sitter() {
+    let Some(seen) = emacs(true) else { return };
+    assert_eq!(seen["mode"], "kpol-ts-mode");
+}
+
+#[test]
+fn emacs_knows_kpol_without_tree_sitter() {
+    let Some(seen) = emacs(false) else { return };
+    assert_eq!(seen["mode"], "kpol-mode");
+}
+
+#[test]
+fn vim_knows_kpol() {
+    let ale = Path::new("/usr/share/vim-ale");
+    let ale =
+        if ale.is_dir() { Ok(ale) } else { Err(Skip("no vim-ale installed (tests/setup.sh does that)".to_owned())) };
+    let Some((vim, ale, desk)) = or_skip(program("vim").and_then(|vim| Ok((vim, ale?, Desk::new("vim")?)))) else {
+        return;
+    };
+    let ale = format!("set nocompatible runtimepath^={} | filetype plugin indent on | syntax on", ale.display());
+    let script = script("vim.vim");
+    let seen = desk
+        .see(&vim, &["--not-a-term", "-n", "-i", "NONE", "--cmd", &ale, "-S", script.to_str().unwrap(), "web.kpol"]);
+    assert_eq!(seen["filetype"], "kpol");
+    assert_eq!(
+        seen["groups"],
+        json!(["Statement", "PreProc", "Constant", "PreProc", "Constant", "Identifier", "Identifier", "Special"])
+    );
+    assert_eq!(seen["formatted"][4], "log { ptrace(request == TRACED) }", "{seen:#}");
+    assert!(text(&seen["refused"]).contains("has syntax errors; left as it is"), "{seen:#}");
+    assert_eq!(seen["quickfix"][0]["lnum"], 4);
+    assert_eq!((&seen["quickfix"][0]["col"], &seen["quickfix"][0]["type"]), (&json!(55), &json!("e")));
+    assert_eq!(seen["diagnostics"][0]["col"], 55);
+    assert!(text(&seen["hover"]).contains("socket(int family, int type, int protocol)"), "{seen:#}");
+    assert!(seen["completion"].as_array().unwrap().contains(&json!("family")), "{seen:#}");
+    assert_eq!(text(&seen["definition"]), LIB.lines().nth(1).unwrap());
+    assert_eq!(seen["indent"], json!(["allow {", "    read,", "    write(", "        fd == 1,", "    ),", "}"]));
+}
+
+/// Helix has no language of its own to script it by: keys and screen it is.
+#[test]
+fn helix_knows_kpol() {
+    let Some((helix, desk)) = or_skip(editor("hx").and_then(|helix| Ok((helix, Desk::new("helix")?)))) else { return };
+    let health = desk.command(&helix).args(["--health", "kpol"]).output().unwrap();
+    let health = String::from_utf8(health.stdout).unwrap();
+    let works = |what: &str| health.lines().any(|line| line.contains(what) && line.contains('\u{2713}'));
+    for what in ["kpol-lsp", "parser", "Highlight", "Textobject", "Indent"] {
+        assert!(works(what), "{what}: {health}");
+    }
+    let Some(screen) = or_skip(Screen::open(&desk, &helix, &["web.kpol"])) else { return };
+    let saved = || fs::read_to_string(desk.project().join("web.kpol")).unwrap();
+
+    // A finding is marked in the gutter, and told where the cursor is.
+    screen.wait("\u{25cf}   4");
+    let colours = screen.colours();
+    let colour = |word: &str| {
+        let line = colours.lines().find(|line| line.contains("socket")).unwrap();
+        line[..line.find(word).unwrap()].rsplit_once("\u{1b}[").unwrap().1.to_owned()
+    };
+    assert_ne!(colour("allow"), colour("socket"), "{colours}");
+    assert_ne!(colour("socket"), colour("family"), "{colours}");
+    assert_ne!(colour("family"), colour("AF_UNIX"), "{colours}");
+    screen.keys(&["]", "d"]);
+    screen.wait("no syscall `lisen` on any architecture");
+
+    screen.keys(&["Space", "a"]);
+    screen.wait("replace it by `listen`");
+    screen.keys(&["Enter"]);
+    screen.wait("listen }");
+
+    screen.keys(&["g", "g", "/", "socket", "Enter", "Space", "k"]);
+    screen.wait("socket(int family, int type, int protocol)");
+    screen.keys(&["Escape"]);
+
+    screen.keys(&["/", "worker", "Enter", "Space", "r"]);
+    screen.wait("rename-to:");
+    screen.keys(&["C-u", "@helper", "Enter"]);
+    screen.wait("@helper, socket");
+
+    // Written, and in style; the definition is in another file.
+    screen.keys(&[":", "write-all", "Enter"]);
+    screen.wait("log {");
+    screen.wait("written");
+    let wanted = WEB.replace("lisen", "listen").replace("@worker", "@helper").replace("log   {", "log {");
+    assert_eq!(saved(), wanted);
+    screen.keys(&["g", "d"]);
+    screen.wait("group @helper { accept4, epoll_wait }");
+
+    // Typed in a condition, parameters are offered.
+    screen.keys(&[":", "buffer-previous", "Enter"]);
+    screen.wait("log {");
+    screen.keys(&["g", "g", "/", "family", "Enter", "c", "fam"]);
+    screen.wait("family field");
+    screen.keys(&["Escape", "u", "g", "e", "o", "allow {", "Enter", "read", "Escape"]);
+    screen.wait("    read");
+    screen.keys(&[":", "quit!", "Enter"]);
+}
