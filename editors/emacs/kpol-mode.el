@@ -1,7 +1,7 @@
 ;;; kpol-mode.el --- Major modes for kpol, a policy language for Linux syscall filters -*- lexical-binding: t; -*-
 
 ;; Version: 0.1.0
-;; Package-Requires: ((emacs "28.1"))
+;; Package-Requires: ((emacs "29.1"))
 ;; Keywords: languages
 ;; SPDX-License-Identifier: Apache-2.0 OR MIT
 
@@ -74,6 +74,15 @@
       (,(concat "\\(" name "\\)(") 1 font-lock-function-name-face)))
   "Colours without tree-sitter.")
 
+(defun kpol--comment-face (state)
+  "The face of the text or comment that STATE is in; `///' and `//!' document."
+  (cond ((nth 3 state) 'font-lock-string-face)
+        ((save-excursion
+           (goto-char (nth 8 state))
+           (looking-at "//\\(?:!\\|/\\(?:[^/]\\|$\\)\\)"))
+         'font-lock-doc-face)
+        (t 'font-lock-comment-face)))
+
 (defun kpol-indent-line ()
   "Indent by the brackets that are open where the line begins."
   (interactive)
@@ -104,7 +113,8 @@
 (define-derived-mode kpol-mode prog-mode "kpol"
   "Major mode for policies of Linux syscall filters."
   (kpol--common)
-  (setq-local font-lock-defaults '(kpol--font-lock)
+  (setq-local font-lock-defaults '(kpol--font-lock nil nil nil
+                                                   (font-lock-syntactic-face-function . kpol--comment-face))
               case-fold-search nil
               indent-line-function #'kpol-indent-line))
 

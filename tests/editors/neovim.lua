@@ -25,8 +25,8 @@ end
 local function ask(method, extra)
   local client = vim.lsp.get_clients({ bufnr = 0 })[1]
   local params = vim.tbl_extend("force", vim.lsp.util.make_position_params(0, client.offset_encoding), extra or {})
-  local answer = client.request_sync and vim.fn.has("nvim-0.11") == 1 and client:request_sync(method, params, 60000, 0)
-    or client.request_sync(method, params, 60000, 0)
+  local answer = client.request_sync and vim.fn.has("nvim-0.11") == 1 and client:request_sync(method, params, 60000, vim.api.nvim_get_current_buf())
+    or client.request_sync(method, params, 60000, vim.api.nvim_get_current_buf())
   assert(answer and not answer.err, vim.inspect(answer))
   return answer.result
 end

@@ -39,6 +39,15 @@ fn neovim(name: &str) {
     assert_eq!(seen["treesitter"], true);
     assert_eq!(seen["captures"], json!(["constant"]));
     assert_eq!(seen["semantic"], "@lsp.type.enumMember.kpol");
+
+    // Without the server colours are there, and it is said what is missing; once, however many files are opened.
+    let said = desk.home().join("said");
+    let write = format!("call writefile(split(execute('messages'), '\\n'), '{}')", said.display());
+    let arguments = ["--headless", "-n", "-i", "NONE", "web.kpol", "-c", "edit lib.kpol", "-c", &write, "-c", "qall!"];
+    assert!(desk.command(&nvim).args(arguments).env("PATH", "/usr/bin:/bin").status().unwrap().success());
+    let said = fs::read_to_string(said).unwrap();
+    assert_eq!(said.matches("no `kpol-lsp` on the PATH").count(), 1, "{said}");
+    assert!(!said.contains("Error"), "{said}");
 }
 
 #[test]
@@ -177,4 +186,13 @@ fn helix_knows_kpol() {
     screen.keys(&["Escape", "u", "g", "e", "o", "allow {", "Enter", "read", "Escape"]);
     screen.wait("    read");
     screen.keys(&[":", "quit!", "Enter"]);
+}
+
+#[test]
+fn the_server_holds_the_text_that_the_editor_holds() {
+    let Some((nvim, desk)) = or_skip(editor("nvim").and_then(|nvim| Ok((nvim, Desk::new("neovim")?)))) else { return };
+    let script = format!("luafile {}", script("edits.lua").display());
+    // Without the files of `editors/neovim`, which start a server of their own.
+    let seen = desk.see(&nvim, &["--clean", "--headless", "-n", "-i", "NONE", "web.kpol", "-c", &script]);
+    assert_eq!(seen["rounds"], 75);
 }
