@@ -8,7 +8,8 @@
 ["when" "cap" "kernel"] @keyword.conditional
 ["not" "in" "except"] @keyword.operator
 
-(action_name) @function.macro
+; What the filter returns.
+(action_name) @keyword.return
 
 (string) @string
 [(path) (library_path)] @string.special.path

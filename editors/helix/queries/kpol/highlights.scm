@@ -9,7 +9,8 @@
 ["when" "cap" "kernel"] @keyword.control.conditional
 ["not" "in" "except"] @keyword.operator
 
-(action_name) @function.macro
+; What the filter returns.
+(action_name) @keyword.control.return
 
 (string) @string
 [(path) (library_path)] @string.special.path
