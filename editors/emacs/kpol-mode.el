@@ -83,6 +83,13 @@
          'font-lock-doc-face)
         (t 'font-lock-comment-face)))
 
+(defun kpol--continues-p ()
+  "Whether an operator at point goes on with the expression above."
+  (and (looking-at "[|&^+<>=-]\\|!=\\|\\(?:not[ \t]+\\)?in\\_>")
+       (save-excursion
+         (forward-comment (- (point)))
+         (not (or (bobp) (memq (char-before) '(?, ?{ ?\()))))))
+
 (defun kpol-indent-line ()
   "Indent by the brackets that are open where the line begins."
   (interactive)
@@ -90,7 +97,9 @@
          (depth (save-excursion
                   (goto-char start)
                   (let ((open (car (syntax-ppss))))
-                    (if (looking-at "[})]") (1- open) open))))
+                    (cond ((looking-at "[})]") (1- open))
+                          ((kpol--continues-p) (1+ open))
+                          (t open)))))
          (column (* kpol-indent-offset (max 0 depth))))
     (unless (nth 8 (save-excursion (syntax-ppss start)))
       (if (<= (point) start)
@@ -123,6 +132,7 @@
      ((node-is "}") parent-bol 0)
      ((node-is ")") parent-bol 0)
      ((parent-is "source_file") column-0 0)
+     ((parent-is "^\\(binary\\|membership\\)$") parent-bol kpol-indent-offset)
      ((parent-is "^\\(patterns\\|conditions\\|block\\|claims\\|parameters\\|parenthesized\\|set\\|flags\\)$")
       parent-bol kpol-indent-offset)
      (no-node parent-bol 0)))

@@ -22,7 +22,12 @@ done
 [ -e "$keys" ] || { say "no $keys: left out"; exit 0; }
 
 # The mirror is the one that this machine has its own packages from.
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
+own() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1; }
+mirror=$(own)
+if [ -z "$mirror" ]; then
+    apt-get update -qq </dev/null >/dev/null 2>&1 || true
+    mirror=$(own)
+fi
 [ -n "$mirror" ] || { say "apt has no mirror of Debian: left out"; exit 0; }
 
 fetch() { # suite, packages…

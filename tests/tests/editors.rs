@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use kpol_compiler::library;
 use kpol_tests::editors::{Desk, LIB, Screen, WEB, editor, script};
 use kpol_tests::skip::{Skip, or_skip, program};
 use serde_json::{Value, json};
@@ -44,7 +45,7 @@ fn neovim(name: &str) {
     let said = desk.home().join("said");
     let write = format!("call writefile(split(execute('messages'), '\\n'), '{}')", said.display());
     let arguments = ["--headless", "-n", "-i", "NONE", "web.kpol", "-c", "edit lib.kpol", "-c", &write, "-c", "qall!"];
-    assert!(desk.command(&nvim).args(arguments).env("PATH", "/usr/bin:/bin").status().unwrap().success());
+    assert!(desk.command(&nvim).args(arguments).env("PATH", "/usr/bin:/bin").output().unwrap().status.success());
     let said = fs::read_to_string(said).unwrap();
     assert_eq!(said.matches("no `kpol-lsp` on the PATH").count(), 1, "{said}");
     assert!(!said.contains("Error"), "{said}");
@@ -195,4 +196,53 @@ fn the_server_holds_the_text_that_the_editor_holds() {
     // Without the files of `editors/neovim`, which start a server of their own.
     let seen = desk.see(&nvim, &["--clean", "--headless", "-n", "-i", "NONE", "web.kpol", "-c", &script]);
     assert_eq!(seen["rounds"], 75);
+}
+
+/// What `kpolc fmt` leaves as it is an editor leaves as it is too: every line of the library and of the examples.
+#[test]
+fn editors_indent_as_the_formatter_does() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut texts: Vec<(String, String)> = library::files()
+        .iter()
+        .map(|file| (format!("{}.kpol", file.name.replace('/', "-")), file.text.to_owned()))
+        .collect();
+    for entry in fs::read_dir(root.join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "kpol") {
+            texts.push((path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(path).unwrap()));
+        }
+    }
+    let indented = |desk: &Desk, editor: &Path, arguments: &[&str]| {
+        for (name, text) in &texts {
+            // Flat, so that nothing is right by accident. What stands in a block comment is text.
+            let lines = text.lines().map(str::trim_start).collect::<Vec<_>>();
+            fs::write(desk.project().join(name), lines.join("\n") + "\n").unwrap();
+        }
+        assert!(desk.command(editor).args(arguments).output().unwrap().status.success());
+        for (name, text) in &texts {
+            let left = fs::read_to_string(desk.project().join(name)).unwrap();
+            assert!(&left == text, "{}: {name} is\n{left}\nand not\n{text}", editor.display());
+        }
+    };
+    if let Some((vim, desk)) = or_skip(program("vim").and_then(|vim| Ok((vim, Desk::new("vim")?)))) {
+        let all = ["set nocompatible hidden", "filetype plugin indent on", "packloadall"].join(" | ");
+        let keys = "silent argdo normal! gg=G";
+        indented(
+            &desk,
+            &vim,
+            &["-es", "-u", "NONE", "-i", "NONE", "--cmd", &all, "-c", "args *.kpol", "-c", keys, "-c", "wqall!"],
+        );
+    }
+    for with_tree_sitter in [true, false] {
+        let Some((emacs, desk)) = or_skip(editor("emacs").and_then(|emacs| Ok((emacs, Desk::new("emacs")?)))) else {
+            return;
+        };
+        if !with_tree_sitter {
+            fs::remove_dir_all(desk.home().join(".emacs.d/tree-sitter")).unwrap();
+        }
+        let init = desk.home().join(".emacs.d/init.el");
+        let all = "(dolist (file (directory-files \".\" t \"kpol$\")) (find-file file)
+                     (indent-region (point-min) (point-max)) (setq make-backup-files nil) (save-buffer))";
+        indented(&desk, &emacs, &["--batch", "-l", init.to_str().unwrap(), "--eval", all]);
+    }
 }

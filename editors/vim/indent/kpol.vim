@@ -12,10 +12,20 @@ if exists('*KpolIndent')
   finish
 endif
 
-" Brackets that a line opens, less those that it closes; not those in texts and comments.
-function s:Opened(line) abort
-  let line = substitute(a:line, '"\%(\\.\|[^"\\]\)*"\|//.*\|/\*.\{-}\*/', '', 'g')
-  return count(line, '{') + count(line, '(') - count(line, '}') - count(line, ')')
+" A line without texts, comments and blanks around it.
+function s:Code(lnum) abort
+  return trim(substitute(getline(a:lnum), '"\%(\\.\|[^"\\]\)*"\|//.*\|/\*.\{-}\*/', '', 'g'))
+endfunction
+
+" Brackets that a line opens, less those that it closes.
+function s:Opened(code) abort
+  return count(a:code, '{') + count(a:code, '(') - count(a:code, '}') - count(a:code, ')')
+endfunction
+
+" Whether a line goes on with the expression above: it begins with an operator, behind an operand.
+function s:Continues(lnum) abort
+  let above = prevnonblank(a:lnum - 1)
+  return above > 0 && s:Code(a:lnum) =~# '^\%([|&^+<>=-]\|!=\|in\>\|not\s\+in\>\)' && s:Code(above) =~# '[^,{(]$'
 endfunction
 
 function KpolIndent(lnum) abort
@@ -23,9 +33,10 @@ function KpolIndent(lnum) abort
   if above == 0
     return 0
   endif
-  let opened = s:Opened(getline(above))
+  let code = s:Code(above)
   " A line that begins by closing was drawn out already.
-  let led = len(substitute(matchstr(getline(above), '^\s*\zs[})]\+'), '\s', '', 'g'))
-  let closes = len(matchstr(getline(a:lnum), '^\s*\zs[})]\+'))
-  return max([0, indent(above) + (opened + led - closes) * shiftwidth()])
+  let led = len(matchstr(code, '^[})]\+'))
+  let closes = len(matchstr(s:Code(a:lnum), '^[})]\+'))
+  let levels = s:Opened(code) + led - closes + s:Continues(a:lnum) - s:Continues(above)
+  return max([0, indent(above) + levels * shiftwidth()])
 endfunction
