@@ -60,8 +60,11 @@ impl Desk {
         let page = fs::read_to_string(root().join("docs/editors").join(name).with_extension("md")).unwrap();
         let (_, rest) = page.split_once("\n```sh\n").expect("a page says how to install");
         let (commands, _) = rest.split_once("\n```").unwrap();
-        let output = desk.command("sh").args(["-euc", commands]).current_dir(root()).output().unwrap();
-        assert!(output.status.success(), "{name}: {}", said(&output));
+        // And once more, as for the next release.
+        for _ in 0..2 {
+            let output = desk.command("sh").args(["-euc", commands]).current_dir(root()).output().unwrap();
+            assert!(output.status.success(), "{name}: {}", said(&output));
+        }
         Ok(desk)
     }
 
@@ -154,12 +157,24 @@ impl<'a> Screen<'a> {
     ///
     /// # Panics
     /// When it does not come.
-    pub fn wait(&self, what: &str) -> String {
+    pub fn wait(&self, what: &str) {
+        self.until(what, |text| text.contains(what));
+    }
+
+    /// Waits for words on the screen, however far they stand from each other.
+    ///
+    /// # Panics
+    /// When they do not come.
+    pub fn wait_for_words(&self, what: &str) {
+        self.until(what, |text| text.split_whitespace().collect::<Vec<_>>().join(" ").contains(what));
+    }
+
+    fn until(&self, what: &str, holds: impl Fn(&str) -> bool) {
         let mut text = String::new();
         for _ in 0..2_000 {
             text = self.text();
-            if text.contains(what) {
-                return text;
+            if holds(&text) {
+                return;
             }
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -183,7 +183,9 @@ fn helix_knows_kpol() {
     screen.keys(&[":", "buffer-previous", "Enter"]);
     screen.wait("log {");
     screen.keys(&["g", "g", "/", "family", "Enter", "c", "fam"]);
-    screen.wait("family field");
+    screen.wait("socket(fam == AF_UNIX)");
+    screen.keys(&["C-x"]);
+    screen.wait_for_words("family field");
     screen.keys(&["Escape", "u", "g", "e", "o", "allow {", "Enter", "read", "Escape"]);
     screen.wait("    read");
     screen.keys(&[":", "quit!", "Enter"]);
