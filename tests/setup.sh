@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the whole-system tests meet: container runtimes, libseccomp, strace, Go, an emulator, an arm64 kernel, Graphviz,
-# a browser and what drives it.
+# a browser and what drives it, editors.
 #
 #     sudo tests/setup.sh
 #
@@ -34,6 +34,10 @@ want dot graphviz
 want chromium chromium
 want node nodejs
 want npm npm
+want vim vim
+[ -d /usr/share/vim-ale ] || missing+=(vim-ale)
+want tmux tmux
+want patchelf patchelf
 if [ "$(uname -m)" != aarch64 ]; then
     want aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     [ -e /usr/aarch64-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-arm64-cross)
@@ -53,8 +57,14 @@ drive_browser() {
     fi
 }
 
+# Debian 12 has no Helix, and Neovim and Emacs from before they had what is tried here.
+newer_editors() {
+    tests/editors/fetch.sh "$cache/editors" || say "the newer editors were not fetched"
+}
+
 if [ ${#missing[@]} -eq 0 ] && [ -s "$kernel" ]; then
     drive_browser
+    newer_editors
     say "everything is there"
     exit 0
 fi
@@ -96,3 +106,4 @@ if [ ! -s "$kernel" ]; then
 fi
 
 drive_browser
+newer_editors

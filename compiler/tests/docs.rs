@@ -32,7 +32,7 @@ fn workspace() -> PathBuf {
 fn pages() -> Vec<PathBuf> {
     let root = workspace();
     let mut pages = Vec::new();
-    for folder in ["", "docs", "tests"] {
+    for folder in ["", "docs", "docs/editors", "tests"] {
         for entry in fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
