@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the whole-system tests meet: container runtimes, libseccomp, strace, Go, an emulator, an arm64 kernel, Graphviz,
-# a browser and what drives it.
+# a browser and what drives it, VS Code.
 #
 #     sudo tests/setup.sh
 #
@@ -53,8 +53,14 @@ drive_browser() {
     fi
 }
 
+# VS Code, and what its extension is checked by.
+editors() {
+    editors/vscode/scripts/setup || say "the extension for VS Code is not tried in one"
+}
+
 if [ ${#missing[@]} -eq 0 ] && [ -s "$kernel" ]; then
     drive_browser
+    editors
     say "everything is there"
     exit 0
 fi
@@ -96,3 +102,4 @@ if [ ! -s "$kernel" ]; then
 fi
 
 drive_browser
+editors

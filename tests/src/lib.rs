@@ -17,6 +17,7 @@
 
 pub mod arm64;
 pub mod audit;
+pub mod built;
 pub mod case;
 pub mod cbpf;
 pub mod containers;

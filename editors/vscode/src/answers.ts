@@ -37,7 +37,10 @@ function fileOf(uri: string): string {
 
 async function preview(server: Server, question: Question): Promise<Answer> {
   // Only with the text open does the server know what is not saved; a view may outlive its policy's tab.
-  return { text: await server.ask<string>("kpol.preview", question.policy, question.kind), failed: false };
+  const text = await server.ask<string>("kpol.preview", question.policy, question.kind);
+  // As from the policy's folder: what lies there needs no longer name.
+  const policy = vscode.Uri.parse(question.policy);
+  return { text: policy.scheme === "file" ? text.replaceAll(`${path.dirname(policy.fsPath)}/`, "") : text, failed: false };
 }
 
 function diff(extension: string, question: Question, old: string, signal: AbortSignal): Promise<Answer> {

@@ -4,8 +4,7 @@ import * as path from "node:path";
 import * as vscode from "vscode";
 
 import { LAST_COMMIT } from "./answers";
-import { run } from "./programs";
-import { SERVER } from "./programs";
+import { run, SERVER } from "./programs";
 import type { Server } from "./server";
 import type { Views } from "./views";
 
@@ -24,7 +23,7 @@ allow { \${2:@basic-io, @file-system} }
 allow { socket(family in {\${3:AF_UNIX, AF_INET, AF_INET6}}) }
 
 // The flags of clone3 are behind a pointer, where no filter sees them. This makes the C library fall back to clone.
-override deny(ENOSYS) { clone3 }
+deny(ENOSYS) { clone3 }
 
 // Proven on every build, for all arguments and architectures.
 assert "no way to load kernel code" { not allow { @module } }

@@ -5,6 +5,7 @@ import * as vscode from "vscode";
 import { answerer } from "./answers";
 import { register } from "./commands";
 import { Links } from "./links";
+import { Schema } from "./schema";
 import { Server } from "./server";
 import { Tasks, TYPE } from "./tasks";
 import { SCHEME, Views } from "./views";
@@ -17,7 +18,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     preview: (policy, kind) => views.open({ kind, policy: policy.toString() }),
   });
   const links = vscode.languages.registerDocumentLinkProvider({ scheme: SCHEME }, new Links());
-  context.subscriptions.push(views, server, links, vscode.tasks.registerTaskProvider(TYPE, new Tasks(extension)));
+  context.subscriptions.push(views, server, links, new Schema(context), vscode.tasks.registerTaskProvider(TYPE, new Tasks(extension)));
   register(context, server, views);
   context.subscriptions.push(
     vscode.workspace.onDidChangeConfiguration((change) => {

@@ -13,7 +13,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 // So long that only what never comes is missed, on a busy machine too.
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 const VIEWPORT = { width: 1280, height: 800 };
 
@@ -77,7 +77,7 @@ function serve(folder, environment) {
   return { child, address, log: () => said };
 }
 
-export async function start({ files, settings = {} }) {
+export async function start({ files, settings = {}, viewport = VIEWPORT }) {
   const folder = mkdtempSync(path.join(os.tmpdir(), "kpol-vscode-"));
   const workspace = path.join(folder, "policies");
   for (const [name, text] of Object.entries(files)) {
@@ -96,7 +96,7 @@ export async function start({ files, settings = {} }) {
   const environment = { ...process.env, HOME: folder, XDG_CACHE_HOME: path.join(folder, "cache"), XDG_CONFIG_HOME: path.join(folder, "config"), XDG_DATA_HOME: path.join(folder, "share"), VSCODE_CLI: "1" };
   const server = serve(folder, environment);
   const browser = await chromium.launch({ executablePath: chromiumPath(), args: ["--no-sandbox", "--disable-dev-shm-usage"], timeout: PATIENCE });
-  const context = await browser.newContext({ viewport: VIEWPORT, permissions: ["clipboard-read", "clipboard-write"] });
+  const context = await browser.newContext({ viewport, permissions: ["clipboard-read", "clipboard-write"] });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   await page.goto(`${await server.address}/?folder=${encodeURIComponent(workspace)}`, { timeout: PATIENCE });
