@@ -110,6 +110,9 @@ export class Server implements vscode.Disposable {
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       initializationOptions: settings(undefined),
       middleware: {
+        // Behind these a line may as well end, and Enter would take the first of the list for it. The next letter brings it.
+        provideCompletionItem: (document, position, context, token, next) =>
+          context.triggerCharacter === "{" || context.triggerCharacter === "," ? [] : next(document, position, context, token),
         workspace: {
           configuration: (params: ConfigurationParams) =>
             params.items.map((item) => (item.section === "kpol" ? settings(item.scopeUri === undefined ? undefined : vscode.Uri.parse(item.scopeUri)) : null)),

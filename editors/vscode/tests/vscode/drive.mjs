@@ -6,12 +6,13 @@
 // each other, like a session at the desk.
 
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 
 import { parseArguments, start } from "./rig.mjs";
 
 const { out, programs } = parseArguments();
+rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
 const WEB = `//! A small HTTP service.
@@ -47,8 +48,10 @@ const LOOSE = `default deny(EPERM)
 include <profiles/runtime-base>
 allow{ epoll_pwait,socket(family==AF_UNIX) }
 `;
+const PROFILE = `{ "defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{ "names": ["read"], "action": "SCMP_ACT_ALLOW" }] }
+`;
 
-const rig = await start({ files: { "web.kpol": WEB, "lib/groups.kpol": GROUPS, "broken.kpol": BROKEN, "loose.kpol": LOOSE, "kpol.toml": "[lints]\nW010 = \"allow\"\n" } });
+const rig = await start({ files: { "web.kpol": WEB, "lib/groups.kpol": GROUPS, "broken.kpol": BROKEN, "loose.kpol": LOOSE, "new.kpol": "", "profile.json": PROFILE, "kpol.toml": "[lints]\nW010 = \"allow\"\n" } });
 const { page } = rig;
 const keys = page.keyboard;
 let count = 0;
@@ -66,7 +69,6 @@ const colour = (name, word) => rig.word(name, word).evaluate((span) => getComput
 const statusItem = page.locator(".part.statusbar .statusbar-item", { hasText: "kpol" });
 // As fast as a person. Faster than any, VS Code now and then loses its own list.
 const typed = (text) => keys.type(text, { delay: 40 });
-const suggestions = page.locator(".suggest-widget.visible .monaco-list-row");
 const view = (title) => page.locator(".tabs-container .tab", { hasText: title });
 const messages = page.locator(".notifications-toasts .notification-list-item");
 
@@ -106,8 +108,7 @@ async function session() {
   await step("a mistake is underlined and says why", async () => {
     await rig.openFile("broken.kpol");
     await page.locator(".squiggly-error").nth(1).waitFor();
-    await rig.word("broken.kpol", "opnat").hover();
-    await page.locator(".monaco-hover:visible", { hasText: "no syscall `opnat` on any architecture" }).waitFor();
+    await rig.point("broken.kpol", "opnat", page.locator(".monaco-hover:visible", { hasText: "no syscall `opnat` on any architecture" }));
   });
 
   await step("the list of problems has it", async () => {
@@ -122,9 +123,8 @@ async function session() {
 
   await step("a quick fix mends it", async () => {
     await rig.place("broken.kpol", 3, 20);
-    await keys.press("Control+.");
     const fix = page.locator(".action-widget .monaco-list-row", { hasText: "openat" }).first();
-    await fix.waitFor();
+    await rig.press("Control+.", fix);
     await rig.screenshot("quick-fix");
     await fix.click();
     await rig.untilText("broken.kpol", "allow { @default, openat, read(fdd == 1) }");
@@ -134,11 +134,11 @@ async function session() {
   await step("a completion is accepted by Tab", async () => {
     await rig.place("broken.kpol", 3, 26);
     await typed(" socket(fam");
-    await suggestions.filter({ hasText: "family" }).first().waitFor();
+    await rig.suggested("family");
     await keys.press("Tab");
     await rig.untilText("broken.kpol", "socket(family");
     await typed(" == AF_UNI");
-    await suggestions.filter({ hasText: "AF_UNIX" }).first().waitFor();
+    await rig.suggested("AF_UNIX");
     await rig.screenshot("completion");
     await keys.press("Tab");
     // The bracket that was closed by itself is typed over.
@@ -151,9 +151,8 @@ async function session() {
     await keys.press("Control+J");
     await page.locator(".markers-panel").waitFor({ state: "hidden" });
     await rig.openFile("web.kpol");
-    await rig.word("web.kpol", "ptrace").hover();
     const hover = page.locator(".monaco-hover:visible");
-    await hover.filter({ hasText: "kill" }).first().waitFor();
+    await rig.point("web.kpol", "ptrace", hover.filter({ hasText: "kill" }).first());
     const text = await hover.first().innerText();
     assert.match(text, /ptrace\(.*request/s, `the prototype: ${text}`);
     assert.match(text, /101/, `its number: ${text}`);
@@ -161,20 +160,17 @@ async function session() {
 
   await step("a definition is found over an include", async () => {
     await rig.place("web.kpol", 15, 21);
-    await keys.press("F12");
-    await page.locator(".tabs-container .tab.active", { hasText: "groups.kpol" }).waitFor();
+    await rig.press("F12", page.locator(".tabs-container .tab.active", { hasText: "groups.kpol" }));
     await rig.untilText("lib/groups.kpol", "group @content");
     await rig.until("the cursor is at the definition", async () => /Ln 2, Col 7/.test(await page.locator(".part.statusbar").innerText()));
     await rig.place("web.kpol", 4, 15);
-    await keys.press("F12");
-    await page.locator(".tabs-container .tab.active", { hasText: "runtime-base" }).waitFor();
+    await rig.press("F12", page.locator(".tabs-container .tab.active", { hasText: "runtime-base" }));
   });
 
   await step("a rename reaches both files", async () => {
     await rig.place("web.kpol", 15, 21);
-    await keys.press("F2");
     const input = page.locator(".rename-box input, .rename-input").first();
-    await input.waitFor();
+    await rig.press("F2", input);
     await input.fill("@served");
     await rig.screenshot("rename");
     await keys.press("Enter");
@@ -185,6 +181,31 @@ async function session() {
     await rig.untilText("lib/groups.kpol", "group @served");
   });
 
+  await step("lines go on as they begin", async () => {
+    await rig.openFile("new.kpol");
+    // Each as typed: what closes itself is typed over, and a list of words does not take the Enter for itself.
+    await typed("//! One");
+    await keys.press("Enter");
+    await typed("two");
+    await keys.press("Enter");
+    await keys.press("Shift+Home");
+    await keys.press("Backspace");
+    await typed("default deny");
+    await keys.press("Enter");
+    await typed("allow {");
+    await keys.press("Enter");
+    await typed("@default,");
+    await rig.untilText("new.kpol", "//! One\n//! two\ndefault deny\nallow {\n    @default,\n}");
+    await keys.press("Escape");
+    await keys.press("Control+S");
+  });
+
+  await step("a JSON profile stays JSON", async () => {
+    await rig.openFile("profile.json");
+    await page.locator(".part.statusbar .statusbar-item", { hasText: /^JSON$/ }).waitFor();
+    await page.locator(".part.statusbar [id='kpol.kpol.status']").waitFor({ state: "hidden" });
+  });
+
   await step("saving formats", async () => {
     await rig.place("loose.kpol", 3, 1);
     await keys.type("  ");
@@ -193,7 +214,17 @@ async function session() {
     await rig.untilText("loose.kpol", "allow { epoll_pwait, socket(family == AF_UNIX) }");
   });
 
+  await step("a lens leads to the uses of a group", async () => {
+    await rig.openFile("web.kpol");
+    await page.locator(".codelens-decoration a", { hasText: "1 use" }).first().click();
+    await page.locator(".peekview-widget", { hasText: "web.kpol" }).waitFor();
+  });
+
   await step("the JSON follows the policy", async () => {
+    await keys.press("Escape");
+    await page.locator(".peekview-widget").waitFor({ state: "detached" });
+    await page.locator(".codelens-decoration a", { hasText: /^BPF$/ }).first().click();
+    await view("web.asm (preview)").waitFor();
     await rig.openFile("web.kpol");
     await rig.command("kpol: Preview JSON");
     await view("web.json (preview)").waitFor();
@@ -228,6 +259,8 @@ async function session() {
     await keys.press("Enter");
     await untilView("in web", "socket(AF_NETLINK, SOCK_RAW, 0) on x86_64, aarch64: kill");
     await untilView("in web", "web.kpol:2:9");
+    // The place is a link.
+    await page.locator(".detected-link", { hasText: "web.kpol:2:9" }).waitFor();
   });
 
   await step("two policies are compared", async () => {

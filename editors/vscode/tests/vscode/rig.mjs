@@ -14,6 +14,8 @@ import * as path from "node:path";
 
 // So long that only what never comes is missed, on a busy machine too.
 const PATIENCE = 60_000;
+// After so long a person presses a key again.
+const ANEW = 10_000;
 
 const VIEWPORT = { width: 1280, height: 800 };
 
@@ -150,11 +152,42 @@ class Rig {
     });
   }
 
+  /** Does something until it shows: what is done while the editor is busy may be lost, and a person does it again. */
+  async insist(locator, does) {
+    for (let left = PATIENCE / ANEW; ; left--) {
+      await does();
+      try {
+        await locator.waitFor({ timeout: ANEW });
+        return;
+      } catch (error) {
+        if (left <= 1) throw error;
+        await this.page.keyboard.press("Escape");
+      }
+    }
+  }
+
+  press(key, locator) {
+    return this.insist(locator, () => this.page.keyboard.press(key));
+  }
+
+  /** Points at a word. */
+  point(name, word, locator) {
+    return this.insist(locator, async () => {
+      await this.page.mouse.move(0, 0);
+      await this.word(name, word).hover();
+    });
+  }
+
+  /** Waits for a suggestion, and asks for it if it does not come by itself. */
+  async suggested(word) {
+    const row = this.page.locator(".suggest-widget.visible .monaco-list-row", { hasText: word }).first();
+    await row.waitFor({ timeout: ANEW }).catch(() => this.press("Control+Space", row));
+  }
+
   /** As by Ctrl+P. */
   async openFile(name) {
-    await this.page.keyboard.press("Control+P");
     const input = this.page.locator(".quick-input-widget input").first();
-    await input.waitFor();
+    await this.press("Control+P", input);
     await input.fill(name);
     await this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${path.basename(name)}"]`).first().click();
     await this.page.locator(".tabs-container .tab.active", { hasText: path.basename(name) }).first().waitFor();
@@ -163,9 +196,8 @@ class Rig {
 
   /** As by Ctrl+Shift+P. */
   async command(title) {
-    await this.page.keyboard.press("F1");
     const input = this.page.locator(".quick-input-widget input").first();
-    await input.waitFor();
+    await this.press("F1", input);
     await input.fill(`>${title}`);
     await this.page.locator(".quick-input-list .monaco-list-row.focused", { hasText: title }).waitFor();
     await this.page.keyboard.press("Enter");
@@ -174,9 +206,8 @@ class Rig {
   /** Puts the cursor at the first place of some text, `after` characters into it, as by a jump to line and column. */
   async place(name, line, column) {
     await this.openFile(name);
-    await this.page.keyboard.press("Control+G");
     const input = this.page.locator(".quick-input-widget input").first();
-    await input.waitFor();
+    await this.press("Control+G", input);
     await input.fill(`:${line}:${column}`);
     await this.page.keyboard.press("Enter");
     await this.until("the cursor is there", async () => {
