@@ -6,7 +6,7 @@ import * as vscode from "vscode";
 import { LAST_COMMIT } from "./answers";
 import { run, SERVER } from "./programs";
 import type { Server } from "./server";
-import type { Views } from "./views";
+import { policyOf, SCHEME, type Views } from "./views";
 
 const TEMPLATE = `//! \${1:Whom this policy is for.}
 //!
@@ -29,15 +29,13 @@ deny(ENOSYS) { clone3 }
 assert "no way to load kernel code" { not allow { @module } }
 $0`;
 
-/** The policy that is meant: of a menu, or in front. */
-function policy(uri: unknown): vscode.TextDocument | vscode.Uri | undefined {
+/** The policy that is meant: of a menu, in front, or that which the view in front is of; else one that can be seen. */
+function policy(uri: unknown): vscode.Uri | undefined {
+  const front = uri instanceof vscode.Uri ? uri : vscode.window.activeTextEditor?.document.uri;
+  if (front?.scheme === SCHEME) return policyOf(front);
   if (uri instanceof vscode.Uri) return uri;
-  const front = vscode.window.activeTextEditor?.document;
-  return front?.languageId === "kpol" ? front : undefined;
-}
-
-function uriOf(meant: vscode.TextDocument | vscode.Uri): vscode.Uri {
-  return meant instanceof vscode.Uri ? meant : meant.uri;
+  const editors = [vscode.window.activeTextEditor, ...vscode.window.visibleTextEditors];
+  return editors.find((editor) => editor?.document.languageId === "kpol")?.document.uri;
 }
 
 export function register(context: vscode.ExtensionContext, server: Server, views: Views): void {
@@ -47,7 +45,7 @@ export function register(context: vscode.ExtensionContext, server: Server, views
   const forPolicy = (name: string, does: (uri: vscode.Uri) => unknown) => {
     command(name, async (uri) => {
       const meant = policy(uri);
-      if (meant) await does(uriOf(meant));
+      if (meant) await does(meant);
       else void vscode.window.showInformationMessage("Open a policy (.kpol) first.");
     });
   };
