@@ -33,6 +33,7 @@
 //! | `check` | a program | whether the kernel takes it |
 //! | `bitmap` | a program and a number | whether the kernel allows it without running the program |
 //! | `interpret` | a program and a call | the answer: the oracle of the tests |
+//! | `chain` | a row of equality tests and a number | where it leads |
 //! | `word`, `symbolic` | a program | the function that it is |
 //! | `prove` | a policy and a program | equal, or a call where they are not |
 //! | `walk` | a program and a number | the ways that its calls can take |
@@ -44,6 +45,7 @@
 mod aim;
 mod bitmap;
 mod block;
+mod chain;
 mod check;
 mod dispatch;
 mod insn;

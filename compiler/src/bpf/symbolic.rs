@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use super::chain::Chains;
 use super::check::{CheckError, DATA_SIZE, MEMORY, check};
 use super::insn::{Insn, Program, op};
 use super::interpret::alu;
@@ -195,6 +196,7 @@ enum Next {
 struct Machine<'a> {
     store: &'a mut Store,
     insns: &'a [Insn],
+    chains: Chains,
     live: Vec<Live>,
     words: Vec<Bits>,
     word_ids: FxHashMap<Bits, u32>,
@@ -211,6 +213,7 @@ impl<'a> Machine<'a> {
         Self {
             store,
             insns: &program.0,
+            chains: Chains::of(&program.0),
             live: liveness(&program.0),
             words: Vec::new(),
             word_ids: FxHashMap::default(),
@@ -379,6 +382,14 @@ impl<'a> Machine<'a> {
                     None => return Ok(Next::Answer(Node::action(Action::from_ret(0)))),
                 },
                 op::JMP if code == op::JUMP => state.pc += k as usize,
+                op::JMP
+                    if state.a == Value::Input(Input::Nr, u32::MAX)
+                        && let Some(way) = self.chains.follow(at, self.inputs[Input::Nr as usize]) =>
+                {
+                    until.limit(Input::Nr, way.until);
+                    self.steps += way.passed;
+                    state.pc = way.to;
+                }
                 op::JMP => {
                     let condition = self.compare(code & 0xf0, state.a, operand, until);
                     let (to_yes, to_no) = (state.pc + usize::from(jt), state.pc + usize::from(jf));

@@ -78,6 +78,26 @@ impl Table {
         Self::from_intervals(self.intervals.iter().map(|&(start, node)| (start, change(node))).collect::<Vec<_>>())
     }
 
+    /// The same, but for these numbers, sorted, what the other says.
+    #[must_use]
+    pub fn except(&self, numbers: &[Nr], other: &Self) -> Self {
+        let mut parts: Vec<(u32, Node)> = Vec::with_capacity(self.intervals.len() + 2 * numbers.len());
+        let mut numbers = numbers.iter().peekable();
+        for (range, node) in self.intervals() {
+            let mut start = Some(*range.start());
+            while let Some(&&nr) = numbers.peek().filter(|nr| nr.0 <= *range.end()) {
+                numbers.next();
+                if let Some(before) = start.filter(|&start| start < nr.0) {
+                    parts.push((before, node));
+                }
+                parts.push((nr.0, other.at(nr)));
+                start = nr.0.checked_add(1).filter(|next| next <= range.end());
+            }
+            parts.extend(start.map(|start| (start, node)));
+        }
+        Self::from_intervals(parts)
+    }
+
     /// Calls `pair` for the least intervals on which both tables have one function each.
     pub fn zip(&self, other: &Self, mut pair: impl FnMut(RangeInclusive<u32>, Node, Node)) {
         let mut start = 0;
@@ -121,6 +141,19 @@ impl Function {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn single_numbers_of_another_table() {
+        let [allow, log] = [Action::Allow, Action::Log].map(Node::action);
+        let one = Table::from_intervals([(0, allow), (10, log)]);
+        let two = Table::from_intervals([(0, log), (10, allow)]);
+        let nrs = [0, 3, 9, 10, u32::MAX].map(Nr);
+        let mixed = one.except(&nrs, &two);
+        for nr in [0, 1, 2, 3, 4, 8, 9, 10, 11, u32::MAX - 1, u32::MAX].map(Nr) {
+            assert_eq!(mixed.at(nr), if nrs.contains(&nr) { two.at(nr) } else { one.at(nr) }, "{nr:?}");
+        }
+        assert_eq!(one.except(&[], &two), one);
+    }
 
     #[test]
     fn tables_merge_neighbours_and_cover_everything() {

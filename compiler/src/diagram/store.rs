@@ -34,7 +34,7 @@ enum Op {
 }
 
 /// All nodes of one run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Store {
     nodes: Vec<Inner>,
     unique: FxHashMap<Inner, Node>,

@@ -12,8 +12,10 @@ use kpol_grammar::did_you_mean;
 use super::{Compiled, Format, Options, Product, Writer};
 use crate::bpf::{self, Aim, Program};
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
+use crate::diagram::Store;
 use crate::emit;
 use crate::oci;
+use crate::policy::Policy;
 use crate::source::Sources;
 use crate::spec::{Action, Arch, Nr};
 use crate::tables;
@@ -33,7 +35,7 @@ struct Output {
     diagnostics: Vec<Diagnostic>,
 }
 
-/// Makes and proves each output. The program that several of them hold is made once.
+/// Makes and proves each output. The program that several of them hold is made once, and beside the JSON.
 pub(super) fn make(
     writer: &dyn Writer,
     compiled: &mut Compiled,
@@ -43,27 +45,54 @@ pub(super) fn make(
     sources: &Sources,
 ) -> Outputs {
     let mut outputs = Outputs::default();
-    let mut program: Option<Option<Program>> = None;
+    let (mut json, program) = json_and_program(writer, compiled, formats, options);
+    let program = match program {
+        Some(Ok(program)) => Some(program),
+        Some(Err(trouble)) => {
+            outputs.diagnostics.push(bpf_trouble(compiled, &trouble));
+            None
+        }
+        None => None,
+    };
     for &format in formats {
         let output = match format {
-            Format::Json => json(writer, compiled, options),
-            Format::Dot => dot(compiled, options, path),
+            Format::Json => json.take().map(|made| json_output(compiled, made)),
+            Format::Dot => Some(dot(compiled, options, path)),
             Format::Bpf | Format::Asm | Format::C => {
-                let made = program.get_or_insert_with(|| match bpf(writer, compiled, &options.aim) {
-                    Ok(program) => Some(program),
-                    Err(diagnostic) => {
-                        outputs.diagnostics.push(*diagnostic);
-                        None
-                    }
-                });
-                let Some(program) = made else { continue };
-                text(compiled, format, program, path, sources)
+                program.as_ref().map(|program| text(compiled, format, program, path, sources))
             }
         };
+        let Some(output) = output else { continue };
         outputs.products.extend(output.product);
         outputs.diagnostics.extend(output.diagnostics);
     }
     outputs
+}
+
+/// The two that take time, side by side: each in a store of its own, so that what one finds does not hang on the other.
+fn json_and_program(
+    writer: &dyn Writer,
+    compiled: &mut Compiled,
+    formats: &[Format],
+    options: &Options,
+) -> (Option<JsonMade>, Option<ProgramMade>) {
+    let wants_json = formats.contains(&Format::Json);
+    let wants_program = formats.iter().any(|format| matches!(format, Format::Bpf | Format::Asm | Format::C));
+    let impossible = defaults_differ(compiled).map(|diagnostic| Err(JsonTrouble::Default(Box::new(diagnostic))));
+    let Compiled { store, policy, .. } = compiled;
+    let policy = &*policy;
+    if !(wants_json && wants_program && impossible.is_none()) {
+        let json = wants_json.then(|| impossible.unwrap_or_else(|| json(writer, store, policy, options)));
+        return (json, wants_program.then(|| bpf(writer, store, policy, &options.aim)));
+    }
+    let mut beside = store.clone();
+    std::thread::scope(|scope| {
+        let program = scope.spawn(move || bpf(writer, &mut beside, policy, &options.aim));
+        let json = json(writer, store, policy, options);
+        // A panic is our own mistake wherever it happens.
+        let program = program.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (Some(json), Some(program))
+    })
 }
 
 /// A text of the program, read back.
@@ -116,18 +145,29 @@ fn dot(compiled: &mut Compiled, options: &Options, path: &Path) -> Output {
     }
 }
 
-fn json(writer: &dyn Writer, compiled: &mut Compiled, options: &Options) -> Output {
-    if let Some(diagnostic) = defaults_differ(compiled) {
-        return Output { product: None, diagnostics: vec![diagnostic] };
-    }
+/// The file, proven, or why there is none.
+type JsonMade = Result<oci::Written, JsonTrouble>;
+
+enum JsonTrouble {
+    /// A file has one default.
+    Default(Box<Diagnostic>),
+    Writer(Vec<oci::WriteError>),
+}
+
+fn json(writer: &dyn Writer, store: &mut Store, policy: &Policy, options: &Options) -> JsonMade {
     let target = oci::Target { libseccomp: options.libseccomp, ..oci::Target::default() };
-    let (store, policy) = (&mut compiled.store, &compiled.policy);
-    match writer.json(store, policy, &target).and_then(|draft| draft.prove(store, policy, &target)) {
+    let proven = writer.json(store, policy, &target).and_then(|draft| draft.prove(store, policy, &target));
+    proven.map_err(JsonTrouble::Writer)
+}
+
+fn json_output(compiled: &Compiled, made: JsonMade) -> Output {
+    match made {
         Ok(written) => Output {
             diagnostics: written.warnings.iter().filter_map(|warning| json_warning(compiled, warning)).collect(),
             product: Some(Product { format: Format::Json, bytes: written.json.into_bytes(), proven: written.proven }),
         },
-        Err(errors) => {
+        Err(JsonTrouble::Default(diagnostic)) => Output { product: None, diagnostics: vec![*diagnostic] },
+        Err(JsonTrouble::Writer(errors)) => {
             // Of ABIs that cannot share a file nothing more is worth saying.
             let apart = |error: &oci::WriteError| {
                 matches!(error, oci::WriteError::MixedByteOrder { .. } | oci::WriteError::NativeMissing { .. })
@@ -203,21 +243,36 @@ fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
     }
 }
 
-/// The program, proven.
-fn bpf(writer: &dyn Writer, compiled: &mut Compiled, aim: &Aim) -> Result<Program, Box<Diagnostic>> {
-    let of_order = |big| compiled.policy.archs.iter().find(|arch| arch.is_big_endian() == big);
-    if let (Some(little), Some(big)) = (of_order(false), of_order(true)) {
-        let message = format!("no kernel loads a filter for both {little} and {big}: their bytes are in another order");
-        return Err(Box::new(Diagnostic::new(Code::E055, arch_place(compiled), message).help("build a file for each")));
+/// The program, proven, or why there is none.
+type ProgramMade = Result<Program, ProgramTrouble>;
+
+enum ProgramTrouble {
+    /// No kernel has both.
+    ByteOrders(Arch, Arch),
+    Writer(bpf::WriteError),
+    Disproved(bpf::Disproof),
+}
+
+fn bpf(writer: &dyn Writer, store: &mut Store, policy: &Policy, aim: &Aim) -> ProgramMade {
+    let of_order = |big| policy.archs.iter().find(|arch| arch.is_big_endian() == big);
+    if let (Some(&little), Some(&big)) = (of_order(false), of_order(true)) {
+        return Err(ProgramTrouble::ByteOrders(little, big));
     }
-    let program = match writer.bpf(&mut compiled.store, &compiled.policy, aim) {
-        Ok(program) => program,
-        Err(error) => return Err(Box::new(bpf_error(compiled, &error))),
-    };
-    if let Err(disproof) = bpf::prove(&mut compiled.store, &compiled.policy, &program) {
-        return Err(Box::new(disproved(compiled, "filter", &disproof.to_string())));
-    }
+    let program = writer.bpf(store, policy, aim).map_err(ProgramTrouble::Writer)?;
+    bpf::prove(store, policy, &program).map_err(ProgramTrouble::Disproved)?;
     Ok(program)
+}
+
+fn bpf_trouble(compiled: &Compiled, trouble: &ProgramTrouble) -> Diagnostic {
+    match trouble {
+        ProgramTrouble::ByteOrders(little, big) => {
+            let message =
+                format!("no kernel loads a filter for both {little} and {big}: their bytes are in another order");
+            Diagnostic::new(Code::E055, arch_place(compiled), message).help("build a file for each")
+        }
+        ProgramTrouble::Writer(error) => bpf_error(compiled, error),
+        ProgramTrouble::Disproved(disproof) => disproved(compiled, "filter", &disproof.to_string()),
+    }
 }
 
 /// Our own mistake, found before it could do harm.

@@ -228,15 +228,25 @@ pub struct Handed {
 }
 
 impl Handed {
-    /// Calls that hang on the surroundings and not on arguments, on any ABI.
+    /// Calls whose arguments no entry looks at, nine of ten: they share no tests with others, and the program does the same
+    /// with these others without them.
+    ///
+    /// But one of them stays: by its test the number is loaded, whatever else is forgotten ([`Fault::Unloaded`]). And so do
+    /// those that an ABI has no number of its own for.
     pub fn left_out(&self) -> BTreeSet<tables::Syscall> {
-        let plain = |call: tables::Syscall| {
-            multiplex::other_way(call).is_none()
-                && Multiplexer::of(call).is_none()
-                && self.rules.iter().all(|(other, rule)| *other != call || rule.args.is_empty())
-        };
-        let open = self.rules.iter().filter(|(_, rule)| rule.when != Node::TRUE).map(|&(call, _)| call);
-        open.collect::<BTreeSet<_>>().into_iter().filter(|&call| plain(call)).collect()
+        let mut plain: BTreeSet<_> = self.rules.iter().map(|&(call, _)| call).collect();
+        plain.retain(|&call| {
+            let reached_otherwise = multiplex::other_way(call).is_some() || Multiplexer::of(call).is_some();
+            !reached_otherwise && self.archs.iter().all(|&arch| call.nr(arch).is_some())
+        });
+        for (call, _) in self.rules.iter().filter(|(_, rule)| !rule.args.is_empty()) {
+            plain.remove(call);
+        }
+        let always = self.rules.iter().find(|(call, rule)| plain.contains(call) && rule.when == Node::TRUE);
+        if let Some((call, _)) = always {
+            plain.remove(call);
+        }
+        plain
     }
 
     /// The library's program of those rules that are given, one by one.
@@ -366,8 +376,8 @@ impl Loaded {
         if le && release.is_none_or(|release| release > LE_IS_SOUND) {
             return;
         }
-        let Some(done) = trial::run(store, &self.handed, &archs) else { return };
         let left_out = self.handed.left_out();
+        let Some(done) = trial::run(store, &self.handed, &left_out, &archs) else { return };
         let open = |arch, nr| {
             if tables::syscall_at(arch, nr).is_some_and(|call| left_out.contains(&call)) {
                 return Node::TRUE;
@@ -378,10 +388,15 @@ impl Loaded {
         };
         self.faults = trial::wrong(store, &self.function, &done, &open).into_iter().collect();
         self.settled = true;
-        if !self.undetermined.is_empty() || !left_out.is_empty() {
+        if !self.undetermined.is_empty() {
             return;
         }
-        self.function.tables = done;
+        for (arch, done) in done {
+            let Some(said) = self.function.tables.get_mut(&arch) else { continue };
+            let mut kept: Vec<Nr> = left_out.iter().filter_map(|call| call.nr(arch)).collect();
+            kept.sort_unstable();
+            *said = done.except(&kept, said);
+        }
         self.merged.clear();
     }
 }

@@ -8,7 +8,7 @@
 //! Rules may hang on capabilities and kernels, and each set of rules has a program of its own: the surroundings are
 //! parted until each part has its rules settled, and every part is tried. INVARIANT (bounded): `MOST_PARTS`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::prove::owned;
 use super::runtime::Handed;
@@ -22,13 +22,15 @@ use crate::tables;
 const MOST_PARTS: usize = 16;
 
 /// What the library's programs do on these ABIs; `None` if that is not known.
-///
-/// Calls that no entry looks at the arguments of share no tests: where they hang on the surroundings they are left out, and
-/// [`Handed::left_out`] names them.
-pub fn run(store: &mut Store, handed: &Handed, archs: &[Arch]) -> Option<BTreeMap<Arch, Table>> {
+/// Nothing is known of the numbers of calls that are left out, see [`Handed::left_out`].
+pub fn run(
+    store: &mut Store,
+    handed: &Handed,
+    left_out: &BTreeSet<tables::Syscall>,
+    archs: &[Arch],
+) -> Option<BTreeMap<Arch, Table>> {
     let mut tables: Option<BTreeMap<Arch, Table>> = None;
-    let left_out = handed.left_out();
-    for part in parts(store, handed)? {
+    for part in parts(store, handed, left_out)? {
         // Within a part a rule is there or is not.
         let mut given = Vec::with_capacity(handed.rules.len());
         for (call, rule) in &handed.rules {
@@ -55,8 +57,7 @@ pub fn run(store: &mut Store, handed: &Handed, archs: &[Arch]) -> Option<BTreeMa
 }
 
 /// The surroundings, parted so that in each part every rule is there always or never.
-fn parts(store: &mut Store, handed: &Handed) -> Option<Vec<Node>> {
-    let left_out = handed.left_out();
+fn parts(store: &mut Store, handed: &Handed, left_out: &BTreeSet<tables::Syscall>) -> Option<Vec<Node>> {
     let mut whens: Vec<Node> =
         handed.rules.iter().filter(|(call, _)| !left_out.contains(call)).map(|(_, rule)| rule.when).collect();
     whens.sort_unstable();

@@ -167,7 +167,12 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
         }
         settings.levels.apply(&mut checked.diagnostics);
         // The compiled policy stays behind: it belongs to its thread.
-        let brief = checked.compiled.as_ref().map(|compiled| brief::line(&compiled.policy));
+        let compiled = checked.compiled.take();
+        let brief = compiled.as_ref().map(|compiled| brief::line(&compiled.policy));
+        if jobs.len() == 1 {
+            // The process ends soon, and to take all of it apart before would be for nothing.
+            std::mem::forget(compiled);
+        }
         (checked.sources, checked.diagnostics, products, brief)
     });
 
