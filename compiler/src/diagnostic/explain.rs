@@ -342,7 +342,7 @@ mod tests {
             let (name, title) = (code.as_str(), code.title());
             let story = story(code).unwrap_or_default();
             let sentence = story.find(". ").map_or(story.as_str(), |end| &story[..=end]).replace('|', "\\|");
-            let link = format!("../compiler/src/diagnostic/codes/{name}.md");
+            let link = format!("codes/{name}.md");
             index.push_str(&format!("| [{name}]({link}) | {title} | {sentence} |\n"));
         }
         index.push('\n');
