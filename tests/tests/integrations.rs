@@ -180,3 +180,19 @@ fn pipelines_pass_what_is_in_order_and_stop_what_is_not() {
         assert!(said.contains("E030") && !fine.contains("E030"), "{name}: {said}");
     }
 }
+
+/// The version stands in `Cargo.toml`; whoever changes it is led to all other places by this.
+#[test]
+fn a_version_is_the_same_everywhere() {
+    let version = env!("CARGO_PKG_VERSION");
+    let places = [
+        ("CHANGELOG.md", format!("{version}\n")),
+        ("docs/hooks.md", format!("rev: v{version}\n")),
+        ("integrations/github.yml", format!("KPOL_REVISION: v{version}\n")),
+        ("integrations/gitlab.yml", format!("KPOL_REVISION: v{version}\n")),
+    ];
+    for (name, words) in places {
+        let text = fs::read_to_string(workspace().join(name)).unwrap();
+        assert!(text.contains(&words), "{name} speaks of another version than {version}");
+    }
+}
