@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the whole-system tests meet: container runtimes, libseccomp, strace, Go, an emulator, an arm64 kernel, Graphviz,
-# a browser and what drives it, editors.
+# a browser and what drives it, VS Code and other editors.
 #
 #     sudo tests/setup.sh
 #
@@ -62,9 +62,15 @@ newer_editors() {
     tests/editors/fetch.sh "$cache/editors" || say "the newer editors were not fetched"
 }
 
+# VS Code, and what its extension is checked by.
+vscode() {
+    editors/vscode/scripts/setup || say "the extension for VS Code is not tried in one"
+}
+
 if [ ${#missing[@]} -eq 0 ] && [ -s "$kernel" ]; then
     drive_browser
     newer_editors
+    vscode
     say "everything is there"
     exit 0
 fi
@@ -107,3 +113,4 @@ fi
 
 drive_browser
 newer_editors
+vscode

@@ -32,13 +32,18 @@ pub fn binary(name: &str) -> PathBuf {
         other => panic!("no program `{other}`"),
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let beside = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join(name);
+    let folder = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+    let beside = folder.join(name);
     let source = folders.iter().filter_map(|name| newest(&root.join(name).join("src"))).max();
     let built = beside.metadata().ok().and_then(|file| file.modified().ok());
     if built <= source {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "-q", "--locked", "-p", package, "--bin", name, "--manifest-path"]);
-        let output = cargo.arg(root.join("Cargo.toml")).output().unwrap();
+        cargo.arg(root.join("Cargo.toml"));
+        if folder.ends_with("release") {
+            cargo.arg("--release");
+        }
+        let output = cargo.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     beside
