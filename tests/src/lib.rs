@@ -30,5 +30,6 @@ pub mod policy;
 pub mod probe;
 pub mod profile;
 pub mod skip;
+pub mod tools;
 
 pub use skip::Skip;
