@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the whole-system tests meet: container runtimes, libseccomp, strace, Go, an emulator, an arm64 kernel, Graphviz,
-# a browser and what drives it, what runs hooks of git, what builds the manual and the packages.
+# a browser and what drives it, VS Code and other editors, what runs hooks of git, what builds the manual and the packages.
 #
 #     sudo tests/setup.sh
 #
@@ -34,6 +34,10 @@ want dot graphviz
 want chromium chromium
 want node nodejs
 want npm npm
+want vim vim
+[ -d /usr/share/vim-ale ] || missing+=(vim-ale)
+want tmux tmux
+want patchelf patchelf
 want git git
 want update-mime-database shared-mime-info
 want python3 python3
@@ -55,6 +59,16 @@ drive_browser() {
         playwright-core@1 </dev/null >/dev/null 2>&1; then
         say "no playwright-core: the pages are not opened in a browser"
     fi
+}
+
+# Debian 12 has no Helix, and Neovim and Emacs from before they had what is tried here.
+newer_editors() {
+    tests/editors/fetch.sh "$cache/editors" || say "the newer editors were not fetched"
+}
+
+# VS Code, and what its extension is checked by.
+vscode() {
+    editors/vscode/scripts/setup || say "the extension for VS Code is not tried in one"
 }
 
 # Programs of others that come as Python packages, in a folder of their own: pre-commit and prek run our hooks, check-jsonschema holds
@@ -104,6 +118,8 @@ from_registries() {
     drive_browser
     python_tools
     sarif_schema
+    newer_editors
+    vscode
 }
 
 if [ ${#missing[@]} -eq 0 ] && [ -s "$kernel" ]; then

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const OLD: &str = "default deny\n\nallow { read, write, socket(family in {AF_UNIX, AF_ALG}) }\n";
 const NEW: &str = "default deny\n\nallow { read, close, socket(family in {AF_UNIX, AF_INET}) }\n";
@@ -142,6 +143,51 @@ fn why_points_at_the_rule_and_at_the_way_to_it() {
     let answer = kpolc(dir.path(), &["why", "web.kpol", "mount", "--format", "json"]);
     let value: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
     assert_eq!(value["answers"][0]["outcomes"][0]["decision"]["default"], true);
+}
+
+/// As an editor asks, whose text is not on the disk yet.
+fn kpolc_unsaved(folder: &Path, arguments: &[&str], text: &str) -> Answer {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kpolc"))
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Answer {
+        status: output.status.code().expect("no signal"),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn what_is_not_saved_is_asked_about() {
+    let dir = folder(&[
+        ("web.kpol", b"default deny\ninclude \"base.kpol\"\n"),
+        ("base.kpol", b"allow { read }\n"),
+        ("old.kpol", OLD.as_bytes()),
+    ]);
+    let text = "default deny\ninclude \"base.kpol\"\nkill { mount }\n";
+    let answer = kpolc_unsaved(dir.path(), &["why", "web.kpol", "mount", "--unsaved", "web.kpol"], text);
+    assert!(answer.out.starts_with("mount on x86_64, aarch64: kill\n"), "{}{}", answer.out, answer.err);
+    assert!(answer.out.contains("web.kpol:3:8"), "{}", answer.out);
+    // Also where it is included by what is asked about.
+    let arguments = ["why", "web.kpol", "read", "--unsaved", "./base.kpol"];
+    let answer = kpolc_unsaved(dir.path(), &arguments, "log { read }\n");
+    assert!(answer.out.starts_with("read on x86_64, aarch64: log\n"), "{}{}", answer.out, answer.err);
+    let answer = kpolc_unsaved(dir.path(), &["diff", "old.kpol", "old.kpol", "--unsaved", "old.kpol"], NEW);
+    assert!(answer.out.contains("mean the same"), "one file has one text: {}{}", answer.out, answer.err);
+    let arguments = ["diff", "old.kpol", "web.kpol", "--unsaved", "web.kpol"];
+    let answer = kpolc_unsaved(dir.path(), &arguments, NEW);
+    assert!(answer.out.contains("socket(family == AF_INET)"), "{}{}", answer.out, answer.err);
+    let answer = kpolc_unsaved(dir.path(), &["why", "web.kpol", "read", "--unsaved", "gone.kpol"], "");
+    assert_eq!(answer.status, 2);
+    assert!(answer.err.contains("cannot read `gone.kpol`"), "{}", answer.err);
+    assert_eq!(fs::read_to_string(dir.path().join("base.kpol")).unwrap(), "allow { read }\n", "nothing is written");
 }
 
 #[test]

@@ -1,9 +1,7 @@
-//! Programs of ours and of others that a test runs as a user would: where they are, or why they are not.
+//! Programs of others that a test runs as a user would: where they are, or why they are not.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
 
 use crate::skip::{Skip, cache_dir, program};
 
@@ -41,34 +39,4 @@ pub fn quick_release(command: &mut Command) -> &mut Command {
 pub fn like_packages(command: &mut Command) -> &mut Command {
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     command.env("CARGO_BUILD_TARGET", target).env("RUSTFLAGS", "-C target-feature=+crt-static")
-}
-
-/// When the newest file below a folder was written.
-fn newest(folder: &Path) -> Option<SystemTime> {
-    let entries = fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    let times =
-        entries.filter_map(|path| if path.is_dir() { newest(&path) } else { path.metadata().ok()?.modified().ok() });
-    times.max()
-}
-
-/// `kpolc` of this workspace: the one that was built with this test, made anew if its source is newer.
-///
-/// # Panics
-/// If it cannot be built.
-pub fn kpolc() -> PathBuf {
-    let root = workspace();
-    let beside = std::env::current_exe().ok().and_then(|own| Some(own.ancestors().nth(2)?.join("kpolc")));
-    let built = beside.as_ref().and_then(|file| file.metadata().ok()?.modified().ok());
-    let source = ["compiler", "grammar"].iter().filter_map(|name| newest(&root.join(name).join("src"))).max();
-    match beside {
-        Some(beside) if built > source => beside,
-        _ => {
-            let status = Command::new(env!("CARGO"))
-                .args(["build", "-q", "--locked", "-p", "kpol-compiler", "--bin", "kpolc"])
-                .current_dir(&root)
-                .status();
-            assert!(status.is_ok_and(|status| status.success()), "kpolc is not built");
-            cache_dir().with_file_name("debug").join("kpolc")
-        }
-    }
 }

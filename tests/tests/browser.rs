@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use kpol_tests::binaries::binary;
 use kpol_tests::skip::{Skip, cache_dir, or_skip, program};
-use kpol_tests::tools;
 use serde_json::Value;
 
 const POLICY: &str = "//! A service <script>alert(1)</script> & \"more\".\narch x86_64, aarch64\ndefault deny(EPERM)\n\
@@ -36,9 +36,8 @@ fn drive(page: &Path) -> Result<Value, Skip> {
     Ok(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// `kpolc` of this workspace.
 fn kpolc(folder: &Path, arguments: &[&str]) {
-    let output = Command::new(tools::kpolc()).args(arguments).current_dir(folder).output().unwrap();
+    let output = Command::new(binary("kpolc")).args(arguments).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use kpol_tests::binaries::binary;
 use kpol_tests::skip::{Skip, or_skip, program};
 use kpol_tests::tools::{self, python, workspace};
 use tempfile::TempDir;
@@ -114,7 +115,7 @@ impl User {
     fn hooked(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = command(program, self.folder.path());
         command.env("PRE_COMMIT_HOME", self.home.path()).env("PREK_HOME", self.home.path());
-        let built = tools::kpolc();
+        let built = binary("kpolc");
         let path = std::env::var_os("PATH").unwrap_or_default();
         let search = std::iter::once(built.parent().unwrap().to_owned()).chain(std::env::split_paths(&path));
         command.env("PATH", std::env::join_paths(search).unwrap());
@@ -130,7 +131,7 @@ impl User {
     }
 
     fn build(&self) {
-        let (fine, said) = run(command(tools::kpolc(), self.folder.path()).args(["build", "."]));
+        let (fine, said) = run(command(binary("kpolc"), self.folder.path()).args(["build", "."]));
         assert!(fine, "{said}");
     }
 }

@@ -10,12 +10,13 @@ use std::process::{Command, Output};
 
 use kpol_compiler::diagnostic::Code;
 use kpol_compiler::diagnostic::explain::examples;
+use kpol_tests::binaries::binary;
 use kpol_tests::skip::{Skip, cache_dir, or_skip};
-use kpol_tests::tools::{self, python, workspace};
+use kpol_tests::tools::{python, workspace};
 use serde_json::Value;
 
 fn kpolc(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(tools::kpolc()).args(arguments).current_dir(folder).output().unwrap()
+    Command::new(binary("kpolc")).args(arguments).current_dir(folder).output().unwrap()
 }
 
 fn text(bytes: Vec<u8>) -> String {
@@ -141,7 +142,7 @@ fn steps(pipeline: &Value) -> Vec<String> {
 
 /// The steps that fail, by number.
 fn failures(folder: &Path, steps: &[String]) -> Vec<usize> {
-    let search = format!("{}:/usr/bin:/bin", tools::kpolc().parent().unwrap().display());
+    let search = format!("{}:/usr/bin:/bin", binary("kpolc").parent().unwrap().display());
     let fails = |step: &String| {
         !Command::new("bash")
             .args(["-ec", step])

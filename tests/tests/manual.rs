@@ -11,8 +11,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use blocks::{Block, blocks, pages, workspace};
+use kpol_tests::binaries::binary;
 use kpol_tests::skip::{or_skip, program};
-use kpol_tests::tools::{kpolc, python};
+use kpol_tests::tools::python;
 
 const POLICY: &str = "default deny(EPERM)\ninclude <profiles/runtime-base>\n";
 
@@ -85,7 +86,7 @@ fn c_compiles() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("web.kpol"), POLICY).unwrap();
     let header = ["build", "web.kpol", "--emit", "c", "-o", "web.h"];
-    let output = Command::new(kpolc()).args(header).current_dir(folder.path()).output().unwrap();
+    let output = Command::new(binary("kpolc")).args(header).current_dir(folder.path()).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     for block in of("c") {
         let text = format!(
@@ -109,7 +110,7 @@ fn units_start_what_they_say() {
     for block in of("ini") {
         let start = block.text.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a command");
         let words = start.split(' ').map(|word| match word {
-            "/usr/bin/kpolc" => kpolc().display().to_string(),
+            "/usr/bin/kpolc" => binary("kpolc").display().to_string(),
             _ if word.ends_with(".kpol") => folder.path().join("web.kpol").display().to_string(),
             _ => word.to_owned(),
         });
