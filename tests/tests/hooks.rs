@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use kpol_tests::binaries::binary;
-use kpol_tests::skip::{or_skip, program};
+use kpol_tests::skip::{Skip, or_skip, program};
 use kpol_tests::tools::{self, python, workspace};
 use tempfile::TempDir;
 
@@ -54,10 +54,12 @@ fn cargo_home() -> PathBuf {
 }
 
 /// This project as a repository of one commit, as it stands here.
-fn project() -> TempDir {
+fn project() -> Result<TempDir, Skip> {
     let folder = tempfile::tempdir().unwrap();
     let list = command("git", &workspace()).args(["ls-files", "-z", "-co", "--exclude-standard"]).output().unwrap();
-    assert!(list.status.success(), "a checkout of the project is needed");
+    if !list.status.success() {
+        return Err(Skip("the project is no checkout of git here".into()));
+    }
     for name in String::from_utf8(list.stdout).unwrap().split_terminator('\0') {
         let (from, to) = (workspace().join(name), folder.path().join(name));
         // What is deleted here, and not yet in a commit, is listed all the same.
@@ -69,7 +71,7 @@ fn project() -> TempDir {
     git(folder.path(), &["init", "-q"]);
     git(folder.path(), &["add", "-A"]);
     git(folder.path(), &["commit", "-q", "-m", "all"]);
-    folder
+    Ok(folder)
 }
 
 /// A user's repository with hooks in it.
@@ -137,7 +139,7 @@ impl User {
 /// A day with the hooks.
 fn a_day(tool: &str, kind: &str) {
     let Some(path) = or_skip(program("git").and_then(|_| python(tool))) else { return };
-    let project = project();
+    let Some(project) = or_skip(project()) else { return };
     let user = User::new(path, project.path(), kind);
 
     user.write("my web.kpol", GOOD);
