@@ -24,6 +24,7 @@ use crate::resolve::{self, Resolved, Sink};
 use crate::source::graph::{Graph, Profile, Reader};
 use crate::source::{LoadError, Loader, Sources};
 use crate::spec::{Arch, KernelVersion};
+use crate::tables;
 
 pub use past::Past;
 pub use writer::{Own, Writer};
@@ -300,7 +301,7 @@ fn analyse(
         lint::lint(&graph, &resolved, policy.as_ref(), options, store, &mut sink);
     }
     if store.overflowed() {
-        sink.push(too_large(&graph));
+        sink.push(too_large(&graph, &resolved));
     }
     let own = graph.files.iter().filter(|file| !file.builtin);
     let comments = own.map(|file| (file.id, file.tree.comments.clone())).collect();
@@ -354,14 +355,24 @@ fn a_library(sources: &Sources) -> Diagnostic {
         .help("add `default deny`, or build a file that includes this one")
 }
 
-fn too_large(graph: &Graph) -> Diagnostic {
-    let file = graph.files.first().map_or(FileId(0), |file| file.id);
-    Diagnostic::new(
-        Code::E050,
-        Span { file, bytes: Default::default() },
-        format!("this policy needs more than {} nodes to decide", Store::DEFAULT_LIMIT),
-    )
-    .help("conditions that join many arguments by `||` multiply: split the rule, or test fewer arguments together")
+/// At a pattern of the call that most rules claim.
+fn too_large(graph: &Graph, resolved: &Resolved) -> Diagnostic {
+    let calls =
+        resolved.claims.iter().flat_map(|(&arch, calls)| calls.iter().map(move |(&nr, claims)| (arch, nr, claims)));
+    let heaviest = calls.max_by_key(|(.., claims)| claims.len());
+    let start = Span { file: graph.files.first().map_or(FileId(0), |file| file.id), bytes: Default::default() };
+    let place = heaviest.and_then(|(.., claims)| claims.first()).map_or(start, |claim| claim.member.via.pattern);
+    let message = format!("this policy needs more than {} nodes to decide", Store::DEFAULT_LIMIT);
+    let diagnostic = Diagnostic::new(Code::E050, place, message);
+    let diagnostic = match heaviest {
+        Some((arch, nr, claims)) if claims.len() > 1 => {
+            let name = tables::syscall_at(arch, nr).map_or_else(|| nr.0.to_string(), |call| call.name().to_owned());
+            diagnostic.note(format!("`{name}` alone has {} patterns", claims.len()))
+        }
+        _ => diagnostic,
+    };
+    diagnostic
+        .help("conditions on several arguments at once multiply: split the rule, or test fewer arguments together")
 }
 
 fn read<T>(

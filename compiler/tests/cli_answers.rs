@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const OLD: &str = "default deny\n\nallow { read, write, socket(family in {AF_UNIX, AF_ALG}) }\n";
 const NEW: &str = "default deny\n\nallow { read, close, socket(family in {AF_UNIX, AF_INET}) }\n";
@@ -144,6 +145,51 @@ fn why_points_at_the_rule_and_at_the_way_to_it() {
     assert_eq!(value["answers"][0]["outcomes"][0]["decision"]["default"], true);
 }
 
+/// As an editor asks, whose text is not on the disk yet.
+fn kpolc_unsaved(folder: &Path, arguments: &[&str], text: &str) -> Answer {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kpolc"))
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Answer {
+        status: output.status.code().expect("no signal"),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn what_is_not_saved_is_asked_about() {
+    let dir = folder(&[
+        ("web.kpol", b"default deny\ninclude \"base.kpol\"\n"),
+        ("base.kpol", b"allow { read }\n"),
+        ("old.kpol", OLD.as_bytes()),
+    ]);
+    let text = "default deny\ninclude \"base.kpol\"\nkill { mount }\n";
+    let answer = kpolc_unsaved(dir.path(), &["why", "web.kpol", "mount", "--unsaved", "web.kpol"], text);
+    assert!(answer.out.starts_with("mount on x86_64, aarch64: kill\n"), "{}{}", answer.out, answer.err);
+    assert!(answer.out.contains("web.kpol:3:8"), "{}", answer.out);
+    // Also where it is included by what is asked about.
+    let arguments = ["why", "web.kpol", "read", "--unsaved", "./base.kpol"];
+    let answer = kpolc_unsaved(dir.path(), &arguments, "log { read }\n");
+    assert!(answer.out.starts_with("read on x86_64, aarch64: log\n"), "{}{}", answer.out, answer.err);
+    let answer = kpolc_unsaved(dir.path(), &["diff", "old.kpol", "old.kpol", "--unsaved", "old.kpol"], NEW);
+    assert!(answer.out.contains("mean the same"), "one file has one text: {}{}", answer.out, answer.err);
+    let arguments = ["diff", "old.kpol", "web.kpol", "--unsaved", "web.kpol"];
+    let answer = kpolc_unsaved(dir.path(), &arguments, NEW);
+    assert!(answer.out.contains("socket(family == AF_INET)"), "{}{}", answer.out, answer.err);
+    let answer = kpolc_unsaved(dir.path(), &["why", "web.kpol", "read", "--unsaved", "gone.kpol"], "");
+    assert_eq!(answer.status, 2);
+    assert!(answer.err.contains("cannot read `gone.kpol`"), "{}", answer.err);
+    assert_eq!(fs::read_to_string(dir.path().join("base.kpol")).unwrap(), "allow { read }\n", "nothing is written");
+}
+
 #[test]
 fn a_pasted_record_is_answered() {
     let dir = folder(&[("web.kpol", OLD.as_bytes())]);
@@ -162,9 +208,9 @@ fn a_pasted_record_is_answered() {
     assert!(answer.out.starts_with("kill on x86: "), "{}", answer.out);
 }
 
-/// What `docs/cli.md` tells to type, typed: lines of its block about git.
+/// What `docs/hooks.md` tells to type, typed: lines of its block about git.
 fn documented_git_setup() -> String {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md")).unwrap();
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/hooks.md")).unwrap();
     let block = page.split("```sh\n").find(|block| block.contains("diff.kpol.command")).unwrap();
     block.split("```").next().unwrap().to_owned()
 }
@@ -198,9 +244,19 @@ fn git_shows_what_a_change_means() {
     let with_include = |policy: &str| format!("include \"../base.kpol\"\n{policy}");
     fs::write(dir.path().join("conf/web.kpol"), with_include(OLD)).unwrap();
     sh("git init -q . && git config user.name T && git config user.email t@example.org");
+    let attributes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../integrations/gitattributes");
+    fs::copy(attributes, dir.path().join(".gitattributes")).unwrap();
     sh(&documented_git_setup());
     sh("kpolc build conf/web.kpol --emit json,bpf -o conf/ && git add . && git commit -qm first");
     assert_eq!(sh("git diff"), "", "nothing has changed");
+    let asked = "git check-attr linguist-language linguist-generated -- conf/web.kpol conf/web.bpf profiles/a/web.json";
+    for attribute in [
+        "conf/web.kpol: linguist-language: Rust",
+        "conf/web.bpf: linguist-generated: true",
+        "profiles/a/web.json: linguist-generated: true",
+    ] {
+        assert!(sh(asked).lines().any(|line| line == attribute), "{attribute}: {}", sh(asked));
+    }
     fs::write(dir.path().join("conf/web.kpol"), with_include(&wide)).unwrap();
     sh("kpolc build conf/web.kpol --emit json,bpf -o conf/");
     let policy = sh("git diff conf/web.kpol");

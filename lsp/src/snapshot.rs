@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use kpol_compiler::source::project::Levels;
 use kpol_compiler::source::{Disk, LoadError, Loader};
 use kpol_grammar::lines::{Encoding, Lines};
 
@@ -58,6 +59,8 @@ pub struct Config {
     pub libseccomp: Option<String>,
     /// Like `--cap`; `None` leaves them open.
     pub capabilities: Option<Vec<String>>,
+    /// Like `--allow`, `--warn` and `--deny`.
+    pub lints: Levels,
     /// No inlay hints.
     pub no_hints: bool,
     /// No code lenses.

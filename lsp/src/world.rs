@@ -495,10 +495,10 @@ fn settings(
         libseccomp: config.libseccomp.as_deref().and_then(project::libseccomp_version),
         ..Options::default()
     };
-    let Some(file) = project::find(loader, path) else { return (options, Levels::default(), Vec::new()) };
+    let Some(file) = project::find(loader, path) else { return (options, config.lints.clone(), Vec::new()) };
     let (file, diagnostics) = project::load(loader, &file, sources);
     file.complete(&mut options);
-    (options, file.lints, diagnostics)
+    (options, config.lints.clone().over(&file.lints), diagnostics)
 }
 
 fn collect(sources: &Sources, root: &Path, diagnostics: Vec<Diagnostic>, findings: &mut ByFile) {

@@ -181,6 +181,21 @@ fn settings_that_are_never_sent_keep_nobody() {
 }
 
 #[test]
+fn levels_of_warnings_are_the_editors_before_those_of_the_project_file() {
+    let mut can = capabilities();
+    can["workspace"]["configuration"] = json!(true);
+    let mut client = Client::ready_with(can);
+    let pulled = client.wait(|message| message["method"] == "workspace/configuration");
+    client.write("kpol.toml", "[lints]\nW001 = \"deny\"\nW014 = \"allow\"\n");
+    client.open("web.kpol", "arch aarch64\ndefault deny\nallow { @default, poll }\ngroup @mine { read }\n");
+    assert_eq!(client.codes("web.kpol"), ["W001"]);
+    let settings = json!({ "lints": { "W001": "allow", "no-such-warning": "deny", "W014": 3 } });
+    client.send(&json!({ "jsonrpc": "2.0", "id": pulled["id"], "result": [settings] }));
+    assert_eq!(client.codes("web.kpol"), [""; 0]);
+    assert!(client.stop().success());
+}
+
+#[test]
 fn what_is_cancelled_is_answered_as_such_or_was_faster() {
     let mut client = Client::ready();
     client.open("web.kpol", FINE);

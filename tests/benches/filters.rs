@@ -10,15 +10,17 @@
 //!
 //! All for x86_64 alone and without capabilities, made in the same run. *Weighted* is the mean over the calls of
 //! `weights.tsv` with their arguments, *uniform* that over numbers 0 … 599 with arguments 0; loads, tests and `ret` count
-//! alike. The second table is the least of many rounds, in which the filters take turns; each round is a process of its own.
+//! alike. The filters of seacomb and seccompiler come from `tests/rivals`, where these can say the policy. The second
+//! table is the least of many rounds, in which the filters take turns; each round is a process of its own.
 //! Nothing passes or fails here.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure of the rig has no reader")]
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use kpol_compiler::bpf::{self, ByteOrder, Program, SeccompData};
@@ -31,7 +33,7 @@ use kpol_tests::skip::or_skip;
 const EXAMPLES: [&str; 7] =
     ["docker-default", "kios-example", "web-server", "batch-job", "go-service", "hardened", "audit"];
 const CORPUS: [&str; 3] = ["moby-default", "containers-default", "kios-example"];
-const COLUMNS: [&str; 4] = ["balanced", "size", "libseccomp O1", "libseccomp O2"];
+const COLUMNS: [&str; 6] = ["balanced", "size", "libseccomp O1", "libseccomp O2", "seacomb", "seccompiler"];
 /// Rounds of each measurement, and calls in a round.
 const ROUNDS: usize = 40;
 const CALLS: u32 = 20_000;
@@ -39,12 +41,12 @@ const CALLS: u32 = 20_000;
 /// A policy's filters, in the order of [`COLUMNS`].
 struct Row {
     name: String,
-    filters: [Option<Filter>; 4],
+    filters: [Option<Filter>; COLUMNS.len()],
 }
 
 fn main() {
     let quick = std::env::args().any(|arg| arg == "--test");
-    let rig = Rig { kpolc: kpolc(), folder: tempfile::tempdir().unwrap() };
+    let rig = Rig { kpolc: kpolc(), rivals: rivals(), folder: tempfile::tempdir().unwrap() };
     let mut rows: Vec<Row> =
         EXAMPLES.iter().map(|name| rig.row(name, &root().join(format!("examples/{name}.kpol")), None)).collect();
     for name in CORPUS {
@@ -66,6 +68,7 @@ fn main() {
 
 struct Rig {
     kpolc: PathBuf,
+    rivals: Option<PathBuf>,
     folder: tempfile::TempDir,
 }
 
@@ -84,7 +87,25 @@ impl Rig {
         let ours = |goal| Filter::from_bytes(&built(&["--emit", "bpf", "--optimize", goal])).ok();
         let json = json.unwrap_or_else(|| String::from_utf8(built(&[])).unwrap());
         let theirs = |optimize| or_skip(profile_to_bpf(&json, &Node::new(Arch::X86_64), Options { optimize }))?.ok();
-        Row { name: name.to_owned(), filters: [ours("balanced"), ours("size"), theirs(false), theirs(true)] }
+        // They have no words for what an entry of `json` hangs on, so they get what is left of it here.
+        let settled = built(&[]);
+        let [balanced, size] = ["balanced", "size"].map(ours);
+        let [seacomb, seccompiler] = ["seacomb", "seccompiler"].map(|rival| self.rival(rival, &settled));
+        Row { name: name.to_owned(), filters: [balanced, size, theirs(false), theirs(true), seacomb, seccompiler] }
+    }
+
+    /// What another compiler makes of a profile, if it can say it.
+    fn rival(&self, name: &str, json: &[u8]) -> Option<Filter> {
+        let mut child = Command::new(self.rivals.as_ref()?)
+            .arg(name)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(json).unwrap();
+        let output = child.wait_with_output().unwrap();
+        output.status.success().then(|| Filter::from_bytes(&output.stdout).ok()).flatten()
     }
 
     /// A profile in JSON, as it is for libseccomp and imported for us. Both make the filter of x86_64 alone.
@@ -235,4 +256,18 @@ fn kpolc() -> PathBuf {
     // This program lies in target/release/deps.
     let folder = std::env::current_exe().unwrap();
     folder.ancestors().nth(2).unwrap().with_file_name("release").join("kpolc")
+}
+
+/// `tests/rivals`, which is a package of its own; `None` where it cannot be built.
+fn rivals() -> Option<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let target = root().join("target/rivals");
+    // It wants a newer Rust than it needs.
+    let build = ["build", "--quiet", "--locked", "--ignore-rust-version", "--manifest-path", "tests/rivals/Cargo.toml"];
+    let built = Command::new(cargo).current_dir(root()).args(build).arg("--target-dir").arg(&target).status();
+    let built = built.is_ok_and(|status| status.success());
+    if !built {
+        eprintln!("SKIPPED: tests/rivals cannot be built");
+    }
+    built.then(|| target.join("debug/kpol-rivals"))
 }

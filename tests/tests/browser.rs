@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::SystemTime;
 
+use kpol_tests::binaries::binary;
 use kpol_tests::skip::{Skip, cache_dir, or_skip, program};
 use serde_json::Value;
 
@@ -36,26 +36,8 @@ fn drive(page: &Path) -> Result<Value, Skip> {
     Ok(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// When the newest file below a folder was written.
-fn newest(folder: &Path) -> Option<SystemTime> {
-    let entries = fs::read_dir(folder).ok()?.map(|entry| entry.unwrap().path());
-    let times =
-        entries.filter_map(|path| if path.is_dir() { newest(&path) } else { path.metadata().ok()?.modified().ok() });
-    times.max()
-}
-
-/// `kpolc` of this workspace: the one that was built with this test, if it is as new as its source, or a new one.
 fn kpolc(folder: &Path, arguments: &[&str]) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let beside = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("kpolc");
-    let source = ["compiler", "grammar"].iter().filter_map(|name| newest(&root.join(name).join("src"))).max();
-    let built = beside.metadata().ok().and_then(|file| file.modified().ok());
-    let mut command = if built > source { Command::new(beside) } else { Command::new(env!("CARGO")) };
-    if built <= source {
-        command.args(["run", "-q", "--locked", "-p", "kpol-compiler", "--bin", "kpolc", "--manifest-path"]);
-        command.arg(root.join("Cargo.toml")).arg("--");
-    }
-    let output = command.args(arguments).current_dir(folder).output().unwrap();
+    let output = Command::new(binary("kpolc")).args(arguments).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

@@ -49,7 +49,9 @@ const HIGH: u32 = 0xc000_0000;
 const BAND: usize = 16;
 /// With more spans no bits are tried.
 const BITS_UNTIL: usize = 160;
-/// With more spans, no second bit is tried below the first.
+/// Two bits are asked at once only where the numbers with one of them are of at most so many parts.
+const DECIDED: usize = 3;
+/// With more spans, no second bit is tried below the first or beside it.
 const TWO_BITS_UNTIL: usize = 24;
 
 /// A tree over some spans, and what it costs.
@@ -112,26 +114,44 @@ pub(super) struct Words<'a> {
 struct Only {
     mask: u32,
     value: u32,
+    /// One of these is set, if there are any; none of them is in `mask`.
+    any: u32,
 }
 
 impl Only {
-    const ALL: Self = Self { mask: 0, value: 0 };
+    const ALL: Self = Self { mask: 0, value: 0, any: 0 };
 
     /// Words with one of [`HIGH`] are on the yes side of each test.
     fn high(self) -> bool {
         self.mask == self.value
     }
 
-    fn and(self, bit: u32, set: bool) -> Self {
-        Self { mask: self.mask | bit, value: self.value | if set { bit } else { 0 } }
+    /// Those with none of the bits, and those with one of them.
+    fn halves(self, bits: u32) -> [Self; 2] {
+        let none = Self { mask: self.mask | bits, ..self };
+        let one = if bits.is_power_of_two() {
+            Self { mask: self.mask | bits, value: self.value | bits, ..self }
+        } else {
+            Self { any: bits, ..self }
+        };
+        [none, one]
     }
 
     fn holds(self, word: u32) -> bool {
-        if word & HIGH == 0 { word & self.mask == self.value } else { self.high() }
+        if word & HIGH == 0 {
+            word & self.mask == self.value && (self.any == 0 || word & self.any != 0)
+        } else {
+            self.high()
+        }
     }
 
     /// The first word from `from` to `hi` that is let through.
     fn next(self, from: u32, hi: u32) -> Option<u32> {
+        if self.any != 0 {
+            let bits = (0..BITS).map(|bit| 1 << bit).filter(|bit| self.any & bit != 0);
+            let with = |bit| Self { mask: self.mask | bit, value: self.value | bit, any: 0 };
+            return bits.filter_map(|bit| with(bit).next(from, hi)).min();
+        }
         let mut word = from;
         while word <= hi {
             if word & HIGH != 0 {
@@ -163,20 +183,35 @@ impl Planner<'_> {
     fn solve(&self, runs: Vec<Run>, only: Only, depth: u32, most: usize) -> Line {
         let mut masked = Vec::new();
         if depth > 0 && runs.len() > 2 {
-            for bit in (0..BITS).map(|bit| 1 << bit).filter(|bit| only.mask & bit == 0) {
-                let halves = [false, true].map(|set| only.and(bit, set));
+            for bits in self.tests(only) {
+                let halves = only.halves(bits);
                 let rows = halves.map(|half| self.runs(half));
                 // Where one side is nearly all there is, a split does as well.
                 if rows.iter().any(|row| row.is_empty() || row.len() + 2 > runs.len() && runs.len() > 8) {
                     continue;
                 }
                 let [no, yes] = rows;
+                // Two bits at once pay where those who have one of them are through.
+                let parts = yes.chunk_by(|a, b| a.class == b.class).count();
+                if !bits.is_power_of_two() && parts > DECIDED {
+                    continue;
+                }
                 let sides = [(no, halves[0]), (yes, halves[1])];
                 let sides = sides.map(|(row, half)| self.solve(row, half, depth - 1, BAND));
-                masked.push(Masked::new(bit | HIGH, sides, &runs));
+                masked.push(Masked::new(bits | HIGH, sides, &runs));
             }
         }
         Line::solve(runs, self.price, most, masked)
+    }
+
+    /// Each bit that is not known, and each two.
+    fn tests(&self, only: Only) -> impl Iterator<Item = u32> {
+        let free = move |bit: &u32| (only.mask | only.any) & bit == 0;
+        let bits = move || (0..BITS).map(|bit| 1u32 << bit).filter(free);
+        let pairs = bits().flat_map(move |one| bits().filter(move |&two| two > one).map(move |two| one | two));
+        let few = self.spans.len() <= TWO_BITS_UNTIL;
+        let pairs = pairs.filter(move |_| few && only.any == 0);
+        bits().chain(pairs)
     }
 
     /// What is left of each span; runs that nothing is left of are not there.
@@ -241,4 +276,30 @@ pub(super) fn merge(spans: impl IntoIterator<Item = Span>) -> Vec<Span> {
         }
     }
     merged
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_bits_let_through_is_found(asked in prop::collection::vec((1u32..1024, any::<bool>()), 0..4), from in 0u32..1100) {
+            let (mut only, mut tests) = (Only::ALL, Vec::new());
+            for (bits, set) in asked {
+                let known = only.mask | only.any;
+                if bits & known == 0 && (bits.is_power_of_two() || only.any == 0) {
+                    only = only.halves(bits)[usize::from(set)];
+                    tests.push((bits, set));
+                }
+            }
+            let through = |word: u32| tests.iter().all(|&(bits, set)| (word & (bits | HIGH) != 0) == set);
+            let found = (from..=1100).find(|&word| through(word));
+            prop_assert_eq!(only.next(from, 1100), found);
+            prop_assert!((0..1100).chain([HIGH, u32::MAX]).all(|word| only.holds(word) == through(word)));
+            prop_assert_eq!(only.next(HIGH, u32::MAX).is_some(), through(HIGH));
+        }
+    }
 }

@@ -107,7 +107,7 @@ fn read(loader: &dyn Loader, path: &Path) -> Result<Vec<u8>, String> {
     loader.read(path, MAX_BYTES).map_err(|error| {
         let why = match error {
             LoadError::Io(error) => error.to_string(),
-            LoadError::NotAFile(what) => format!("it is a {what}"),
+            LoadError::NotAFile(what) => format!("it is {what}"),
             LoadError::TooLarge(_) => format!("it has more than {MAX_BYTES} bytes"),
         };
         format!("cannot read `{}`: {why}", path.display())

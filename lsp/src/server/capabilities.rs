@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use kpol_compiler::source::project::{self, Level, Levels};
 use kpol_compiler::source::{Disk, Loader};
 use serde_json::Value;
 use tower_lsp_server::ls_types::*;
@@ -43,9 +44,23 @@ pub fn config(value: Option<&Value>) -> Config {
         kernel: text("kernel"),
         libseccomp: text("libseccomp"),
         capabilities: list("capabilities"),
+        lints: lints(value.get("lints")),
         no_hints: off("/inlayHints"),
         no_lenses: off("/codeLens"),
     }
+}
+
+/// Levels of warnings, by code or name, or of `all`.
+fn lints(value: Option<&Value>) -> Levels {
+    let mut levels = Levels::default();
+    for (warning, level) in value.and_then(Value::as_object).into_iter().flatten() {
+        match (project::lint(warning), level.as_str().and_then(Level::from_word)) {
+            (_, Some(level)) if warning == "all" => levels.set_all(level),
+            (Some(code), Some(level)) => levels.set(code, level),
+            _ => {}
+        }
+    }
+    levels
 }
 
 /// What the client is asked to tell.

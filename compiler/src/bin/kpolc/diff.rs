@@ -33,6 +33,8 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "any", value_name = "WHICH")]
     fail_on: FailOn,
     #[command(flatten)]
+    files: filters::Args,
+    #[command(flatten)]
     settings: settings::Args,
 }
 
@@ -52,10 +54,11 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     }
     let mut store = Store::default();
     // There is nothing to compare with a policy that has errors.
-    let (old, new) = match filters::open_both([&args.old, &args.new], &args.settings, &mut store, ui)? {
-        [Ok(old), Ok(new)] => (old.filter, new.filter),
-        _ => return Ok(Status::Trouble),
-    };
+    let (old, new) =
+        match filters::open_both(&args.files.files()?, [&args.old, &args.new], &args.settings, &mut store, ui)? {
+            [Ok(old), Ok(new)] => (old.filter, new.filter),
+            _ => return Ok(Status::Trouble),
+        };
     let found = diff(&mut store, side(&old), side(&new));
     if store.overflowed() {
         return Err(Trouble::new("the two differ in more ways than can be told apart within bounds"));

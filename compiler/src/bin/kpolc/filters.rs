@@ -1,11 +1,12 @@
 //! Filters of any form, for the commands that answer questions about them.
 
-use std::path::Path;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use kpol_compiler::diagram::Store;
 use kpol_compiler::driver::Options;
 use kpol_compiler::driver::load::{self, Filter};
-use kpol_compiler::source::{Disk, Sources};
+use kpol_compiler::source::{Disk, LoadError, Loader, Sources};
 use kpol_compiler::spec::Arch;
 
 use crate::report::{Place, Report};
@@ -18,33 +19,80 @@ pub struct Opened {
     pub sources: Sources,
 }
 
+/// Where the files of a question come from.
+#[derive(Debug, Clone, Default, clap::Args)]
+// Two structs of one name would be two groups of one name.
+#[group(skip)]
+pub struct Args {
+    /// Take the text of FILE from standard input, wherever it is read: for editors, before they save
+    #[arg(long, value_name = "FILE")]
+    unsaved: Option<PathBuf>,
+}
+
+/// The disk, but for one file of which an editor knows more.
+#[derive(Debug, Default)]
+pub struct Files {
+    unsaved: Option<(PathBuf, Vec<u8>)>,
+}
+
+impl Args {
+    /// What standard input has is read here, once.
+    pub fn files(&self) -> Result<Files, Trouble> {
+        // More than any file may have, so that it is refused in the words for files.
+        const MOST: u64 = 1 << 28;
+        let Some(path) = &self.unsaved else { return Ok(Files::default()) };
+        let wrong = |error| Trouble::new(format!("cannot read `{}`: {error}", path.display()));
+        let canonical = Disk.canonical(path).map_err(wrong)?;
+        let mut text = Vec::new();
+        io::stdin().lock().take(MOST).read_to_end(&mut text).map_err(wrong)?;
+        Ok(Files { unsaved: Some((canonical, text)) })
+    }
+}
+
+impl Loader for Files {
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
+        let Some((unsaved, text)) = &self.unsaved else { return Disk.read(path, limit) };
+        if Disk.canonical(path).ok().as_ref() != Some(unsaved) {
+            return Disk.read(path, limit);
+        }
+        let size = text.len() as u64;
+        if size > limit { Err(LoadError::TooLarge(Some(size))) } else { Ok(text.clone()) }
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        Disk.canonical(path)
+    }
+}
+
 /// Reads a filter, or prints what is wrong with it: then the status is how the command ends.
 pub fn open(
+    files: &Files,
     path: &Path,
     settings: &settings::Args,
     store: &mut Store,
     ui: &Ui,
 ) -> Result<Result<Opened, Status>, Trouble> {
     let mut report = Report::default();
-    let settings = Projects::new(&Disk, settings).settings(path, &mut report);
-    read(path, &settings.options, report, store, ui)
+    let settings = Projects::new(files, settings).settings(path, &mut report);
+    read(files, path, &settings.options, report, store, ui)
 }
 
 /// Reads two filters to compare. What a project file says of the target of one holds for the other, if nothing is said
 /// of its own: else the two would differ by what only one of them was asked.
 pub fn open_both(
+    files: &Files,
     paths: [&Path; 2],
     settings: &settings::Args,
     store: &mut Store,
     ui: &Ui,
 ) -> Result<[Result<Opened, Status>; 2], Trouble> {
     let mut reports = [Report::default(), Report::default()];
-    let mut projects = Projects::new(&Disk, settings);
+    let mut projects = Projects::new(files, settings);
     let [mut old, mut new] = [0, 1].map(|side| projects.settings(paths[side], &mut reports[side]).options);
     complete(&mut old, &new);
     complete(&mut new, &old);
     let [first, second] = reports;
-    Ok([read(paths[0], &old, first, store, ui)?, read(paths[1], &new, second, store, ui)?])
+    Ok([read(files, paths[0], &old, first, store, ui)?, read(files, paths[1], &new, second, store, ui)?])
 }
 
 fn complete(target: &mut Options, from: &Options) {
@@ -54,13 +102,14 @@ fn complete(target: &mut Options, from: &Options) {
 }
 
 fn read(
+    files: &Files,
     path: &Path,
     options: &Options,
     mut report: Report,
     store: &mut Store,
     ui: &Ui,
 ) -> Result<Result<Opened, Status>, Trouble> {
-    let opened = load::load(&Disk, path, options, store).map_err(Trouble::new)?;
+    let opened = load::load(files, path, options, store).map_err(Trouble::new)?;
     report.add(&opened.sources, opened.diagnostics);
     if report.counts().is_some() {
         report.print(ui, Place::Aside)?;

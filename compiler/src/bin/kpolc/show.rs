@@ -36,6 +36,8 @@ pub struct Args {
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     #[command(flatten)]
+    files: filters::Args,
+    #[command(flatten)]
     settings: settings::Args,
 }
 
@@ -47,7 +49,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         return Err(Trouble::new("`--html` and `--format json` are two forms; choose one"));
     }
     let mut store = Store::default();
-    let opened = match filters::open(&args.file, &args.settings, &mut store, ui)? {
+    let opened = match filters::open(&args.files.files()?, &args.file, &args.settings, &mut store, ui)? {
         Ok(opened) => opened,
         Err(status) => return Ok(status),
     };

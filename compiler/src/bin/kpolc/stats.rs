@@ -36,6 +36,8 @@ pub struct Args {
     #[command(flatten)]
     aim: aim::Args,
     #[command(flatten)]
+    files: filters::Args,
+    #[command(flatten)]
     settings: settings::Args,
 }
 
@@ -49,7 +51,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         return Ok(report.status());
     };
     let mut store = Store::default();
-    let filter = match filters::open(&args.file, &args.settings, &mut store, ui)? {
+    let filter = match filters::open(&args.files.files()?, &args.file, &args.settings, &mut store, ui)? {
         Ok(opened) => opened.filter,
         Err(status) => return Ok(status),
     };

@@ -36,6 +36,8 @@ pub struct Args {
     #[arg(value_name = "CALL")]
     call: String,
     #[command(flatten)]
+    files: filters::Args,
+    #[command(flatten)]
     settings: settings::Args,
 }
 
@@ -55,7 +57,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     }
     let question = call::parse(&args.call).map_err(Trouble::new)?;
     let mut store = Store::default();
-    let opened = match filters::open(&args.file, &args.settings, &mut store, ui)? {
+    let opened = match filters::open(&args.files.files()?, &args.file, &args.settings, &mut store, ui)? {
         Ok(opened) => opened,
         Err(status) => return Ok(status),
     };
