@@ -173,9 +173,12 @@ fn patterns(project: &Project, begun: &str) -> Vec<Item> {
     items
 }
 
+/// Items by the ABIs that they are seen from.
+type Seen = HashMap<Vec<Arch>, Arc<[Item]>>;
+
 /// Every call of the tables, as seen from some ABIs. Written once for each list of them.
 fn calls(archs: &[Arch]) -> Arc<[Item]> {
-    static KNOWN: LazyLock<Mutex<HashMap<Vec<Arch>, Arc<[Item]>>>> = LazyLock::new(Mutex::default);
+    static KNOWN: LazyLock<Mutex<Seen>> = LazyLock::new(Mutex::default);
     const MOST_LISTS: usize = 16;
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(items) = known.get(archs) {
