@@ -4,8 +4,9 @@
 //! allow { socket(family == |      AF_ALG, AF_INET …: the constants of `family`, then the policy's own, then all others
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use kpol_compiler::library;
 use kpol_compiler::policy::Flag;
@@ -82,11 +83,11 @@ pub fn of(world: &mut World, snapshot: &Snapshot, unit: &Unit, offset: u32) -> C
     let project = world.project(snapshot, &unit.path);
     let mut items = match &context.place {
         Place::Statement => statements(),
-        Place::Pattern => patterns(&project),
+        Place::Pattern => patterns(&project, &context.begun),
         Place::Condition { call, tested } => condition(&project, call, tested.as_deref(), &context),
         Place::Value => constants(&project, &context),
         Place::Action { claim } => actions(*claim),
-        Place::Errno => errnos(&project),
+        Place::Errno => errnos(&project, &context),
         Place::Arch => archs(),
         Place::Guard => ["arch", "cap", "kernel >=", "not"].map(|word| item(word, Kind::Keyword, "", 0)).into(),
         Place::Capability => capabilities(),
@@ -102,20 +103,21 @@ pub fn of(world: &mut World, snapshot: &Snapshot, unit: &Unit, offset: u32) -> C
         }
         Place::Nothing => Vec::new(),
     };
-    let begun = context.begun.to_ascii_lowercase();
-    let fits = |item: &Item| begun.is_empty() || subsequence(&begun, &item.label.to_ascii_lowercase());
-    items.retain(fits);
-    let starts = |item: &Item| !item.label.to_ascii_lowercase().starts_with(&begun);
-    items.sort_by(|a, b| (a.rank, starts(a), &a.label).cmp(&(b.rank, starts(b), &b.label)));
+    items.retain(|item| fits(&context.begun, &item.label));
+    let starts = |item: &Item| {
+        let start = item.label.as_bytes().get(..context.begun.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(context.begun.as_bytes()))
+    };
+    items.sort_by_cached_key(|item| (item.rank, !starts(item), item.label.clone()));
     let incomplete = items.len() > MOST;
     items.truncate(MOST);
     Completion { word: context.word, offset, items, incomplete }
 }
 
-/// Whether the letters of one stand in the other in their order: what editors call fuzzy.
-fn subsequence(letters: &str, text: &str) -> bool {
+/// Whether the letters that were begun stand in a text in their order: what editors call fuzzy.
+fn fits(begun: &str, text: &str) -> bool {
     let mut rest = text.chars();
-    letters.chars().all(|letter| rest.any(|other| other == letter))
+    begun.chars().all(|letter| rest.any(|other| other.eq_ignore_ascii_case(&letter)))
 }
 
 fn statements() -> Vec<Item> {
@@ -156,35 +158,56 @@ fn actions(claim: bool) -> Vec<Item> {
     items
 }
 
-fn patterns(project: &Project) -> Vec<Item> {
-    let archs = names::archs(project);
+fn patterns(project: &Project, begun: &str) -> Vec<Item> {
     let mut items = Vec::new();
-    for (name, doc) in own(project, &MarkKind::Group) {
+    for (name, doc) in own(project, &MarkKind::Group, begun) {
         items.push(item(name, Kind::Group, doc, 0));
     }
-    for group in groups::all().values() {
+    for group in groups::all().values().filter(|group| fits(begun, &group.name)) {
         items.push(item(&group.name, Kind::Group, format!("{} calls: {}", group.calls.len(), group.doc), 1));
     }
-    for (name, doc) in own(project, &MarkKind::Syscall) {
+    for (name, doc) in own(project, &MarkKind::Syscall, begun) {
         items.push(item(name, Kind::Syscall, doc, 0));
     }
-    for call in tables::Syscall::all() {
-        let here = archs.iter().copied().find(|&arch| call.nr(arch).is_some());
-        let shown = here.or_else(|| Arch::all().find(|&arch| call.nr(arch).is_some()));
-        let prototype = hover::prototype(call.name(), shown.and_then(|arch| call.params(arch)));
-        let lacking = archs.iter().filter(|&&arch| call.nr(arch).is_none());
-        let lacking: Vec<&str> = lacking.map(|arch| arch.name()).collect();
-        let detail = if lacking.is_empty() { prototype } else { format!("{prototype}, not on {}", lacking.join(", ")) };
-        items.push(item(call.name(), Kind::Syscall, detail, if here.is_some() { 1 } else { 3 }));
-    }
+    items.extend(calls(&names::archs(project)).iter().filter(|item| fits(begun, &item.label)).cloned());
     items
 }
 
+/// Items by the ABIs that they are seen from.
+type Seen = HashMap<Vec<Arch>, Arc<[Item]>>;
+
+/// Every call of the tables, as seen from some ABIs. Written once for each list of them.
+fn calls(archs: &[Arch]) -> Arc<[Item]> {
+    static KNOWN: LazyLock<Mutex<Seen>> = LazyLock::new(Mutex::default);
+    const MOST_LISTS: usize = 16;
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(items) = known.get(archs) {
+        return Arc::clone(items);
+    }
+    if known.len() >= MOST_LISTS {
+        known.clear();
+    }
+    let items: Arc<[Item]> = tables::Syscall::all().map(|call| seen_from(call, archs)).collect();
+    known.insert(archs.to_vec(), Arc::clone(&items));
+    items
+}
+
+fn seen_from(call: tables::Syscall, archs: &[Arch]) -> Item {
+    let here = archs.iter().copied().find(|&arch| call.nr(arch).is_some());
+    let shown = here.or_else(|| Arch::all().find(|&arch| call.nr(arch).is_some()));
+    let prototype = hover::prototype(call.name(), shown.and_then(|arch| call.params(arch)));
+    let lacking = archs.iter().filter(|&&arch| call.nr(arch).is_none());
+    let lacking: Vec<&str> = lacking.map(|arch| arch.name()).collect();
+    let detail = if lacking.is_empty() { prototype } else { format!("{prototype}, not on {}", lacking.join(", ")) };
+    item(call.name(), Kind::Syscall, detail, if here.is_some() { 1 } else { 3 })
+}
+
 /// What the policy itself defines: names with their comments. Built-in groups come from the library.
-fn own(project: &Project, kind: &MarkKind) -> Vec<(String, String)> {
+fn own(project: &Project, kind: &MarkKind, begun: &str) -> Vec<(String, String)> {
     let mut found = BTreeSet::new();
     for member in project.members.iter().filter(|member| !member.builtin) {
-        for mark in member.unit.marks().iter().filter(|mark| mark.defines && names::same_kind(&mark.kind, kind)) {
+        let marks = member.unit.marks().iter().filter(|mark| mark.defines && names::same_kind(&mark.kind, kind));
+        for mark in marks.filter(|mark| fits(begun, &mark.name)) {
             let statement = names::statement_at(member.unit.file(), mark.span.start);
             let doc = statement.and_then(|statement| statement.doc.clone()).unwrap_or_default();
             found.insert((mark.name.clone(), doc));
@@ -204,7 +227,7 @@ fn condition(project: &Project, call: &str, tested: Option<&str>, context: &Cont
             let detail = |name: &str| value(name).map(|value| value.to_string()).unwrap_or_default();
             let mut items: Vec<Item> =
                 fitting.iter().map(|name| item(*name, Kind::Constant, detail(name), 0)).collect();
-            items.extend(own_constants(project, 1));
+            items.extend(own_constants(project, context, 1));
             if fitting.is_empty() {
                 items.extend(all_constants(project, context));
             }
@@ -241,13 +264,13 @@ fn parameters(project: &Project, call: &str) -> Vec<Item> {
     items
 }
 
-fn own_constants(project: &Project, rank: u8) -> Vec<Item> {
-    let own = own(project, &MarkKind::Constant { of: None });
+fn own_constants(project: &Project, context: &Context, rank: u8) -> Vec<Item> {
+    let own = own(project, &MarkKind::Constant { of: None }, &context.begun);
     own.into_iter().map(|(name, doc)| item(name, Kind::Constant, doc, rank)).collect()
 }
 
 fn constants(project: &Project, context: &Context) -> Vec<Item> {
-    let mut items = own_constants(project, 0);
+    let mut items = own_constants(project, context, 0);
     items.extend(all_constants(project, context));
     items
 }
@@ -263,13 +286,13 @@ fn all_constants(project: &Project, context: &Context) -> Vec<Item> {
         .collect()
 }
 
-fn errnos(project: &Project) -> Vec<Item> {
+fn errnos(project: &Project, context: &Context) -> Vec<Item> {
     let arch = names::archs(project).first().copied().unwrap_or(Arch::X86_64);
     let usual = |name: &str| u8::from(!matches!(name, "EPERM" | "EACCES" | "ENOSYS"));
     let number = |name: &str| tables::errno(name, arch).map(|number| number.to_string()).unwrap_or_default();
     let mut items: Vec<Item> =
         tables::errno_names().map(|name| item(name, Kind::Errno, number(name), usual(name))).collect();
-    items.extend(own_constants(project, 2));
+    items.extend(own_constants(project, context, 2));
     items
 }
 
