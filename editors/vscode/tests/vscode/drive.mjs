@@ -294,6 +294,7 @@ async function session() {
     // What it has of its own is right.
     await page.locator(".codelens-decoration", { hasText: /allows \d+ of \d+ on x86_64/ }).first().waitFor();
     assert.equal(await page.locator(".editor-instance .squiggly-error, .editor-instance .squiggly-warning").count(), 0);
+    await rig.screenshot("new-policy");
     // Out of the way.
     await rig.command("View: Close All Editors");
     await page.getByRole("button", { name: "Don't Save" }).click();
