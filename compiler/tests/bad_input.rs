@@ -292,7 +292,7 @@ fn hostile_names_are_shown_tamely() {
     for name in ["a\nb.kpol", "\u{1b}[2Jred.kpol", "-rf.kpol", " .kpol", "'\"$(id).kpol", "ü語.kpol", "a,b:c%0A.kpol"]
     {
         fs::write(dir.path().join(name), "default deny\nallow { opnat }\n").unwrap();
-        for style in ["text", "json", "github", "sarif", "concise"] {
+        for style in ["human", "json", "github", "gitlab", "sarif", "concise"] {
             let answer = kpolc(dir.path(), &["check", "--format", style, "--", name]);
             if answer.status == 2 && answer.err.contains("invalid value") {
                 continue;

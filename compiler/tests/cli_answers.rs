@@ -208,9 +208,9 @@ fn a_pasted_record_is_answered() {
     assert!(answer.out.starts_with("kill on x86: "), "{}", answer.out);
 }
 
-/// What `docs/cli.md` tells to type, typed: lines of its block about git.
+/// What `docs/hooks.md` tells to type, typed: lines of its block about git.
 fn documented_git_setup() -> String {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md")).unwrap();
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/hooks.md")).unwrap();
     let block = page.split("```sh\n").find(|block| block.contains("diff.kpol.command")).unwrap();
     block.split("```").next().unwrap().to_owned()
 }
@@ -244,9 +244,19 @@ fn git_shows_what_a_change_means() {
     let with_include = |policy: &str| format!("include \"../base.kpol\"\n{policy}");
     fs::write(dir.path().join("conf/web.kpol"), with_include(OLD)).unwrap();
     sh("git init -q . && git config user.name T && git config user.email t@example.org");
+    let attributes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../integrations/gitattributes");
+    fs::copy(attributes, dir.path().join(".gitattributes")).unwrap();
     sh(&documented_git_setup());
     sh("kpolc build conf/web.kpol --emit json,bpf -o conf/ && git add . && git commit -qm first");
     assert_eq!(sh("git diff"), "", "nothing has changed");
+    let asked = "git check-attr linguist-language linguist-generated -- conf/web.kpol conf/web.bpf profiles/a/web.json";
+    for attribute in [
+        "conf/web.kpol: linguist-language: Rust",
+        "conf/web.bpf: linguist-generated: true",
+        "profiles/a/web.json: linguist-generated: true",
+    ] {
+        assert!(sh(asked).lines().any(|line| line == attribute), "{attribute}: {}", sh(asked));
+    }
     fs::write(dir.path().join("conf/web.kpol"), with_include(&wide)).unwrap();
     sh("kpolc build conf/web.kpol --emit json,bpf -o conf/");
     let policy = sh("git diff conf/web.kpol");

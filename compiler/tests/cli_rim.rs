@@ -94,7 +94,7 @@ fn findings_end_with_1_and_go_where_their_form_belongs() {
     assert!(!human.err.contains('\x1b'), "no colours into a pipe");
     let painted = kpolc(dir.path(), &["check", "--color", "always", "bad.kpol"]);
     assert!(painted.err.contains('\x1b'));
-    for form in ["json", "sarif"] {
+    for form in ["json", "sarif", "gitlab"] {
         let answer = kpolc(dir.path(), &["check", "--format", form, "bad.kpol"]);
         assert_eq!((answer.status, answer.err.as_str()), (1, ""));
         let value: serde_json::Value = serde_json::from_str(&answer.out).unwrap();

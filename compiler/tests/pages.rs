@@ -100,7 +100,7 @@ fn every_page_is_true() {
                     continue;
                 }
                 if std::env::var_os("UPDATE").is_some() {
-                    let name = format!("src/diagnostic/codes/{}.md", code.as_str());
+                    let name = format!("../docs/codes/{}.md", code.as_str());
                     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
                     let fresh = format!("{}{says}{}", &page[..told.start], &page[told.end..]);
                     std::fs::write(path, fresh).unwrap();

@@ -14,7 +14,7 @@
 //! |---|---|
 //! | [`transport`] | pipes to messages, in their order |
 //! | [`server`] | one line a request: which answer, how it is worded |
-//! | [`state`], [`snapshot`] | the one owner of open files; all files at one moment |
+//! | [`state`], [`late`], [`snapshot`] | the one owner of open files; changes in their order; all files at one moment |
 //! | [`engine`], [`world`] | the thread that thinks; what it knows |
 //! | [`unit`](mod@unit), [`marks`] | one text: its tree, and what has a name in it |
 //! | [`answer`] | the answers |
@@ -39,6 +39,7 @@
 pub mod answer;
 pub mod engine;
 pub mod facts;
+pub mod late;
 pub mod marks;
 pub mod pages;
 pub mod server;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use kpol_compiler::source::{Disk, Loader};
 use kpol_grammar::lines::{Lines, Position};
 
+use crate::late::Late;
 use crate::snapshot::{Config, ContentId, Document, Snapshot};
 
 /// A change of a text.
@@ -33,11 +34,12 @@ pub struct State {
     current: Snapshot,
     /// Which path a name of the editor's is.
     paths: HashMap<Arc<str>, PathBuf>,
+    late: Late,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { current: Snapshot::empty(), paths: HashMap::new() }
+        Self { current: Snapshot::empty(), paths: HashMap::new(), late: Late::default() }
     }
 }
 
@@ -83,40 +85,52 @@ impl State {
     pub fn open(&mut self, uri: &str, disk: Option<&Path>, version: i32, text: String) {
         let path = self.path_for(uri, disk);
         self.paths.insert(uri.into(), path.clone());
-        self.put(uri.into(), path, version, text);
+        self.put(uri.into(), path, version, text.into());
+        for (version, changes) in self.late.open(uri, version) {
+            self.change(uri, version, changes);
+        }
     }
 
-    fn put(&mut self, uri: Arc<str>, path: PathBuf, version: i32, text: String) {
+    fn put(&mut self, uri: Arc<str>, path: PathBuf, version: i32, text: Arc<str>) {
         let lines = Arc::new(Lines::new(&text));
-        let document = Document { uri, path: path.clone(), version, text: text.into(), lines, id: ContentId::fresh() };
+        let document = Document { uri, path: path.clone(), version, text, lines, id: ContentId::fresh() };
         Arc::make_mut(&mut self.current.documents).insert(path, Arc::new(document));
         self.current.generation += 1;
     }
 
-    /// Changes in the order in which they were made. Nothing happens to a file that is not open.
+    /// Changes in the order in which they were made; whether the file is open.
     pub fn change(&mut self, uri: &str, version: i32, changes: Vec<Change>) -> bool {
         let Some(document) = self.paths.get(uri).and_then(|path| self.current.documents.get(path)).cloned() else {
+            self.late.early(uri, version, changes);
             return false;
         };
-        let mut text = document.text.to_string();
-        let mut lines = None;
+        let (mut text, steps) = self.late.turn(uri, (document.version, Arc::clone(&document.text)), version, changes);
+        for (version, changes) in steps {
+            let after = self.applied(&text.1, &changes).into();
+            self.late.made(uri, std::mem::replace(&mut text, (version, after)), version, changes);
+        }
+        self.put(Arc::clone(&document.uri), document.path.clone(), text.0, text.1);
+        true
+    }
+
+    fn applied(&self, text: &str, changes: &[Change]) -> String {
+        let mut text = text.to_owned();
         for change in changes {
             let Some((start, end)) = change.range else {
-                text = change.text;
-                lines = None;
+                text.clone_from(&change.text);
                 continue;
             };
-            let known = lines.take().unwrap_or_else(|| Arc::new(Lines::new(&text)));
-            let start = known.offset(&text, start, self.current.encoding) as usize;
-            let end = known.offset(&text, end, self.current.encoding) as usize;
+            let lines = Lines::new(&text);
+            let start = lines.offset(&text, start, self.current.encoding) as usize;
+            let end = lines.offset(&text, end, self.current.encoding) as usize;
             text.replace_range(start.min(end)..end.max(start), &change.text);
         }
-        self.put(Arc::clone(&document.uri), document.path.clone(), version, text);
-        true
+        text
     }
 
     /// A file is closed: from now on it is what the disk has.
     pub fn close(&mut self, uri: &str) {
+        self.late.close(uri);
         let Some(path) = self.paths.remove(uri) else { return };
         if !self.paths.values().any(|other| *other == path) {
             Arc::make_mut(&mut self.current.documents).remove(&path);
@@ -196,6 +210,49 @@ mod tests {
         assert_eq!(edited("ab\ncd", &[(Some((at(9, 9), at(99, 0))), "!")]), "ab\ncd!");
         assert_eq!(edited("ab\ncd", &[(Some((at(1, 1), at(0, 1))), "-")]), "a-d", "ends the wrong way round");
         assert_eq!(edited("🦀", &[(Some((at(0, 1), at(0, 1))), "x")]), "x🦀", "in the middle of a character");
+    }
+
+    /// What replaces columns of the first line.
+    type Typed = ((u32, u32), &'static str);
+
+    /// Changes with their versions, as they arrive. Where there is none "socket(family == 1)" is opened.
+    fn arriving(messages: &[(i32, Option<Typed>)]) -> (String, i32) {
+        let (uri, path) = ("file:///nowhere/a.kpol", Path::new("/nowhere/a.kpol"));
+        let mut state = State::default();
+        for &(version, change) in messages {
+            match change {
+                None => state.open(uri, Some(path), version, "socket(family == 1)".to_owned()),
+                Some(((start, end), text)) => {
+                    let range = Some((at(0, start), at(0, end)));
+                    state.change(uri, version, vec![Change { range, text: text.to_owned() }]);
+                }
+            }
+        }
+        let document = Arc::clone(state.snapshot().document(path).unwrap());
+        (document.text.to_string(), document.version)
+    }
+
+    #[test]
+    fn changes_that_overtook_one_another_are_put_in_order() {
+        let open = (0, None);
+        let cut = (1, Some(((7, 13), "")));
+        let typed = [(2, Some(((7, 7), "f"))), (3, Some(((8, 8), "d")))];
+        let wanted = ("socket(fd == 1)".to_owned(), 3);
+        assert_eq!(arriving(&[open, cut, typed[0], typed[1]]), wanted);
+        assert_eq!(arriving(&[open, typed[0], cut, typed[1]]), wanted);
+        assert_eq!(arriving(&[open, typed[1], typed[0], cut]), wanted);
+        assert_eq!(arriving(&[cut, open, typed[0], typed[1]]), wanted, "before the file is opened");
+        assert_eq!(arriving(&[typed[1], cut, open, typed[0]]), wanted);
+        assert_eq!(arriving(&[open, cut, open]).0, "socket(family == 1)", "opened anew, it is whole");
+    }
+
+    #[test]
+    fn a_client_that_counts_nothing_is_followed() {
+        let typed = |at, text| (0, Some(((at, at), text)));
+        assert_eq!(arriving(&[(0, None), typed(0, "a"), typed(1, "b"), typed(2, "c")]).0, "abcsocket(family == 1)");
+        let typed = |version, at, text| (version, Some(((at, at), text)));
+        let again = [(6, None), typed(7, 0, "a"), typed(8, 1, "b"), typed(1, 2, "c"), typed(2, 3, "d")];
+        assert_eq!(arriving(&again).0, "abcdsocket(family == 1)", "or begins to count again");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kpol_compiler::diagnostic::{Code, Diagnostic, Severity, Span as FileSpan};
 use kpol_compiler::diagram::Store;
-use kpol_compiler::driver::{self, Compiled, Format, Options};
+use kpol_compiler::driver::{self, Compiled, Format, Options, Past};
 use kpol_compiler::source::graph::{MAX_ROOT, Reader};
 use kpol_compiler::source::project::{self, Levels};
 use kpol_compiler::source::{LoadError, Loader, Sources, Tree};
@@ -136,7 +136,7 @@ struct Root {
     findings: Arc<ByFile>,
     compiled: Option<Compiled>,
     /// Where there is no policy: what was worked out on the way to its mistakes.
-    store: Option<Store>,
+    past: Option<Past>,
     /// Whether a policy was let go, while the findings still hold.
     forgotten: bool,
     options: Options,
@@ -359,16 +359,17 @@ impl World {
             options = found;
             collect(&sources, path, diagnostics, &mut findings);
             let before = self.roots.remove(path);
-            let store = before.and_then(|root| root.compiled.map(|compiled| compiled.store).or(root.store));
-            let store = store.filter(|store| !store.overflowed() && store.len() < MOST_NODES).unwrap_or_default();
-            let used = !store.is_empty();
-            let (mut checked, mut store) = driver::check_in(store, &witness, path, &options, &[Format::Json]);
-            let overflowed = checked.compiled.as_ref().map_or(store.as_ref(), |compiled| Some(&compiled.store));
-            if used && overflowed.is_some_and(Store::overflowed) {
+            let past = before.and_then(|root| root.compiled.map(Compiled::into_past).or(root.past));
+            let fits = |store: &Store| !store.overflowed() && store.len() < MOST_NODES;
+            let past = past.filter(|past| fits(past.store())).unwrap_or_default();
+            let used = !past.store().is_empty();
+            let (mut checked, mut past) = driver::check_again(past, &witness, path, &options, &[Format::Json]);
+            let store = checked.compiled.as_ref().map(|compiled| &compiled.store).or(past.as_ref().map(Past::store));
+            if used && store.is_some_and(Store::overflowed) {
                 // What earlier texts left behind must not count.
-                (checked, store) = driver::check_in(Store::default(), &witness, path, &options, &[Format::Json]);
+                (checked, past) = driver::check_again(Past::default(), &witness, path, &options, &[Format::Json]);
             }
-            kept = store;
+            kept = past;
             levels.apply(&mut checked.diagnostics);
             collect(&checked.sources, path, checked.diagnostics, &mut findings);
             compiled = checked.compiled;
@@ -379,7 +380,7 @@ impl World {
             basis,
             findings: Arc::clone(&findings),
             compiled,
-            store: kept,
+            past: kept,
             forgotten: false,
             options,
             used: self.turn,
@@ -393,7 +394,7 @@ impl World {
         let mut kept: Vec<(u64, PathBuf)> = self
             .roots
             .iter()
-            .filter(|(_, root)| root.compiled.is_some() || root.store.is_some())
+            .filter(|(_, root)| root.compiled.is_some() || root.past.is_some())
             .map(|(path, root)| (root.used, path.clone()))
             .collect();
         kept.sort();
@@ -401,7 +402,7 @@ impl World {
         for (_, path) in &kept[..over] {
             if let Some(root) = self.roots.get_mut(path) {
                 root.forgotten = root.compiled.take().is_some();
-                root.store = None;
+                root.past = None;
             }
         }
     }

@@ -230,13 +230,24 @@ fn start(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<Out
     })
 }
 
-/// The runtime's command line, and the folder that must outlive it.
-fn prepare(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<(Command, TempDir), Skip> {
+/// The command that runs what is behind it where a runtime finds cgroups as it wants them, whatever the machine has. It keeps
+/// its files in a folder.
+pub fn surroundings(state: &Path) -> Result<Command, Skip> {
     const OWN_CGROUP: &str = r#"
         if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
             umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup || exit 125
         fi
         exec "$@""#;
+    let mut command = Command::new(program("unshare")?);
+    // With a process namespace of its own all that the runtime leaves behind ends with it: podman's monitor would
+    // otherwise clean up later, and make the folder anew that is removed here.
+    command.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", OWN_CGROUP, "sh"]);
+    command.env("XDG_RUNTIME_DIR", state);
+    Ok(command)
+}
+
+/// The runtime's command line, and the folder that must outlive it.
+fn prepare(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<(Command, TempDir), Skip> {
     let state = tempfile::Builder::new().prefix("kpol-container-").tempdir().expect("a temporary folder");
     let mut line: Vec<OsString> = vec![program(runtime.name())?.into()];
     match runtime {
@@ -252,11 +263,8 @@ fn prepare(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<(
         }
         Runtime::Podman => line.extend(podman(&state, rootfs, process)?),
     }
-    let mut command = Command::new(program("unshare")?);
-    // With a process namespace of its own all that the runtime leaves behind ends with it: podman's monitor would
-    // otherwise clean up later, and make the folder anew that is removed here.
-    command.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", OWN_CGROUP, "sh"]);
-    command.args(&line).env("XDG_RUNTIME_DIR", state.path());
+    let mut command = surroundings(state.path())?;
+    command.args(&line);
     Ok((command, state))
 }
 

@@ -11,17 +11,18 @@
 //!         └─ containers  by crun, runc and podman themselves
 //! ```
 //!
-//! A rig that lacks what it needs says so with [`Skip`]; see `README.md` here for what is skipped when.
+//! The language server, at work in real editors: `editors`. A rig that lacks what it needs says so with [`Skip`]; see `README.md` here for what is skipped when.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the whole crate is tests")]
 
 pub mod arm64;
 pub mod audit;
-pub mod built;
+pub mod binaries;
 pub mod case;
 pub mod cbpf;
 pub mod containers;
 pub mod draw;
+pub mod editors;
 pub mod fuzz;
 pub mod kernel;
 pub mod libseccomp;
@@ -29,5 +30,6 @@ pub mod policy;
 pub mod probe;
 pub mod profile;
 pub mod skip;
+pub mod tools;
 
 pub use skip::Skip;

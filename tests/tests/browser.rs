@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use kpol_tests::built;
+use kpol_tests::binaries::binary;
 use kpol_tests::skip::{Skip, cache_dir, or_skip, program};
 use serde_json::Value;
 
@@ -36,9 +36,8 @@ fn drive(page: &Path) -> Result<Value, Skip> {
     Ok(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// `kpolc` of this workspace.
 fn kpolc(folder: &Path, arguments: &[&str]) {
-    let output = Command::new(built::program("kpolc")).args(arguments).current_dir(folder).output().unwrap();
+    let output = Command::new(binary("kpolc")).args(arguments).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

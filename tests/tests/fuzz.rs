@@ -48,6 +48,12 @@ fn the_front_end_holds_for_every_text() {
 }
 
 #[test]
+fn edits_are_checked_as_if_anew() {
+    let choices = |random: &mut Random| (0..48).map(|_| random.below(256) as u8).collect::<Vec<u8>>();
+    run(60, choices, |bytes| fuzz::edits(bytes));
+}
+
+#[test]
 fn questions_hold_for_every_text() {
     let corpus = fuzz::calls();
     run(200, |random| mutate(&corpus, random), |text| fuzz::call(text));

@@ -187,8 +187,8 @@ fn every_code_has_a_page_and_a_case() {
         .collect();
     let mut wrong = String::new();
     for code in Code::ALL.iter().map(|code| code.as_str()) {
-        if !root.join(format!("compiler/src/diagnostic/codes/{code}.md")).exists() {
-            wrong.push_str(&format!("{code} has no page: write compiler/src/diagnostic/codes/{code}.md\n"));
+        if !root.join(format!("docs/codes/{code}.md")).exists() {
+            wrong.push_str(&format!("{code} has no page: write docs/codes/{code}.md\n"));
         }
         let shown = cases.contains(&format!("{code} "));
         match ELSEWHERE.iter().find(|(elsewhere, ..)| *elsewhere == code) {
@@ -200,8 +200,7 @@ fn every_code_has_a_page_and_a_case() {
             None => {}
         }
     }
-    let pages: BTreeSet<String> =
-        files("compiler/src/diagnostic/codes", ".md").into_iter().map(|(name, _)| name).collect();
+    let pages: BTreeSet<String> = files("docs/codes", ".md").into_iter().map(|(name, _)| name).collect();
     assert_eq!(pages.len(), Code::ALL.len(), "a page without a code");
     assert!(wrong.is_empty(), "{wrong}");
 }

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use kpol_tests::built;
+use kpol_tests::binaries::binary;
 use kpol_tests::skip::{Skip, cache_dir, or_skip, program};
 
 fn extension() -> PathBuf {
@@ -30,8 +30,8 @@ fn needed() -> Result<(), Skip> {
 #[test]
 fn a_person_at_the_desk_finds_what_the_extension_promises() {
     let Some(()) = or_skip(needed()) else { return };
-    let programs = built::program("kpolc").parent().unwrap().to_owned();
-    built::program("kpol-lsp");
+    let programs = binary("kpolc").parent().unwrap().to_owned();
+    binary("kpol-lsp");
     // `timeout` so that an editor that hangs is no test that hangs.
     let output = Command::new("timeout")
         .args(["-k", "5", "900"])

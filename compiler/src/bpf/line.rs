@@ -21,8 +21,12 @@
 use super::block::{BlockId, Blocks, Compare, Subject};
 use super::dispatch::Span;
 
-/// A chain asks at most so many equality tests; longer ones never beat a split.
+/// A chain asks at most so many equality tests; longer ones never beat a split in time.
 const CHAIN: usize = 12;
+/// The same where the length of the program is all that counts: nothing is shorter than a test for each number.
+const LONG_CHAIN: usize = 600;
+/// From this price of a test on, length is what counts.
+const LENGTH_COUNTS: f64 = 1.0;
 
 /// Bits are tried for ranges that so much of all weight goes through: elsewhere they have nothing to gain.
 const MASK_WEIGHT: f64 = 0.02;
@@ -126,7 +130,7 @@ impl Line {
         let mut line = Self { most, costs: vec![0.0; size], shapes: vec![Shape::Leaf; size], masked, runs };
         // The best split of each range, whether a split is its best shape or not.
         let mut splits = vec![0u16; size];
-        let mut chain = Chain::default();
+        let mut chain = Chain::new(if price >= LENGTH_COUNTS { LONG_CHAIN } else { CHAIN });
         // Of a longer range one side is longer than the rows of the masks know.
         let reach = line.masked.iter().flat_map(|masked| &masked.sides).map(|side| 2 * side.most).max().unwrap_or(0);
         for from in (0..len).rev() {
@@ -206,7 +210,7 @@ impl Line {
                 blocks.test(subject, Compare::AtLeast, self.runs[middle].lo, right, left)
             }
             Shape::Chain(class) => {
-                let mut chain = Chain::default();
+                let mut chain = Chain::new(LONG_CHAIN);
                 self.runs[from..=to].iter().for_each(|run| chain.push(run));
                 let mut rest = targets[class as usize];
                 for (_, word, class) in chain.singles.iter().rev().filter(|(.., of)| *of != class as usize) {
@@ -256,8 +260,10 @@ fn best_mask(masked: &[Masked], from: usize, to: usize) -> Option<(f64, usize)> 
 }
 
 /// Whether runs can be a chain, kept while they come one by one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Chain {
+    /// Of tests.
+    most: usize,
     /// The class that all runs of more than one word have.
     wide: Option<usize>,
     /// Runs of more than one word have several classes, or there are too many single words.
@@ -267,6 +273,10 @@ struct Chain {
 }
 
 impl Chain {
+    fn new(most: usize) -> Self {
+        Self { most, wide: None, broken: false, singles: Vec::new() }
+    }
+
     fn restart(&mut self) {
         self.wide = None;
         self.broken = false;
@@ -278,7 +288,7 @@ impl Chain {
             (Some(word), _) => {
                 let place = self.singles.partition_point(|&(weight, ..)| weight >= run.weight);
                 self.singles.insert(place, (run.weight, word, run.class));
-                self.broken = self.singles.len() > 2 * CHAIN;
+                self.broken = self.singles.len() > 2 * self.most;
             }
             (None, None) => self.wide = Some(run.class),
             (None, Some(class)) => self.broken = class != run.class,
@@ -299,6 +309,6 @@ impl Chain {
             left -= weight;
             tests += 1;
         }
-        (tests <= CHAIN).then_some((cost, class))
+        (tests <= self.most).then_some((cost, class))
     }
 }

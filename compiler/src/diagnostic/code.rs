@@ -1,6 +1,6 @@
 //! The closed list of everything that `kpolc` can say, with a code for each.
 //!
-//! A code keeps its number for ever. Its page `codes/E031.md` tells the story with an example, and a test
+//! A code keeps its number for ever. Its page `docs/codes/E031.md` tells the story with an example, and a test
 //! compiles that example to see that it gives exactly that code.
 
 use super::Severity;
@@ -28,7 +28,7 @@ macro_rules! codes {
 
             /// The page: Markdown.
             pub fn page(self) -> &'static str {
-                match self { $(Self::$code => include_str!(concat!("codes/", stringify!($code), ".md"))),* }
+                match self { $(Self::$code => include_str!(concat!("../../../docs/codes/", stringify!($code), ".md"))),* }
             }
         }
     };

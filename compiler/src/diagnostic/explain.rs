@@ -327,34 +327,36 @@ mod tests {
         assert!(list().contains("\nE031  unknown parameter\n"));
     }
 
-    /// `docs/errors.md` between its two marks. `UPDATE=1` writes it.
+    /// A page between its two marks is what is made here. `UPDATE=1` writes it.
+    fn fresh_between(page: &str, begin: &str, end: &str, made: &str) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let begin = text.find(begin).unwrap() + begin.len();
+        let end = begin + text[begin..].find(end).unwrap();
+        let fresh = format!("{}{made}{}", &text[..begin], &text[end..]);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, fresh).unwrap();
+        } else {
+            assert!(text == fresh, "docs/{page} is stale; mend it with `UPDATE=1 cargo test -p kpol-compiler index`");
+        }
+    }
+
     #[test]
     fn the_index_of_the_documentation_is_fresh() {
-        const BEGIN: &str = "<!-- codes: written by a test, see below -->\n";
-        const END: &str = "<!-- end of codes -->\n";
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors.md");
-        let text = std::fs::read_to_string(&path).unwrap();
-        let begin = text.find(BEGIN).unwrap() + BEGIN.len();
-        let end = text.find(END).unwrap();
-
         let mut index = String::from("\n| code | what it is about | in one sentence |\n|---|---|---|\n");
+        let mut chapters = String::new();
         for &code in Code::ALL {
             let (name, title) = (code.as_str(), code.title());
             let story = story(code).unwrap_or_default();
             let sentence = story.find(". ").map_or(story.as_str(), |end| &story[..=end]).replace('|', "\\|");
-            let link = format!("../compiler/src/diagnostic/codes/{name}.md");
+            let link = format!("codes/{name}.md");
             index.push_str(&format!("| [{name}]({link}) | {title} | {sentence} |\n"));
+            chapters.push_str(&format!("  - [{name}: {title}]({link})\n"));
         }
         index.push('\n');
-
-        let fresh = format!("{}{index}{}", &text[..begin], &text[end..]);
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&path, fresh).unwrap();
-        } else {
-            assert!(
-                text == fresh,
-                "docs/errors.md is stale; mend it with `UPDATE=1 cargo test -p kpol-compiler index`"
-            );
-        }
+        let marks = ("<!-- codes: written by a test, see below -->\n", "<!-- end of codes -->\n");
+        fresh_between("errors.md", marks.0, marks.1, &index);
+        // A comment here would end the list of chapters.
+        fresh_between("SUMMARY.md", "](errors.md)\n", "\n#", &chapters);
     }
 }

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::compare::{Comparison, Operand};
 use super::node::{Leaf, Node, Place, Var};
+use super::union::Cover;
 use crate::spec::{Action, Environment, KernelVersion};
 
 /// An inner node: ask `var`, go to `lo` on 0, to `hi` on 1.
@@ -42,6 +43,10 @@ pub struct Store {
     applied: FxHashMap<(Op, Node, Node), Node>,
     /// Policies compare with the same values again and again, on each ABI and in each proof.
     pub(super) compared: FxHashMap<(Operand, Comparison, u64), Node>,
+    /// ABIs have most of their lists of sets in common, and a text those of its version before.
+    pub(super) covers: FxHashMap<Box<[Node]>, Cover>,
+    /// How many members those lists have together.
+    pub(super) covered: usize,
     limit: usize,
     /// Results that may still be worked out.
     work: usize,
@@ -73,6 +78,8 @@ impl Store {
             ites: FxHashMap::default(),
             applied: FxHashMap::default(),
             compared: FxHashMap::default(),
+            covers: FxHashMap::default(),
+            covered: 0,
             limit,
             work: limit.saturating_mul(Self::WORK),
             overflowed: false,

@@ -32,13 +32,40 @@ impl Cover {
 }
 
 impl Store {
+    /// Lists shorter than this are worked out as fast as they are looked up.
+    const MANY: usize = 8;
+
+    /// So many members the remembered lists may have together: an editor asks about the same ones at every keystroke.
+    const COVERED: usize = 1 << 18;
+
     /// The union of several sets.
     pub fn union(&mut self, sets: Vec<Node>) -> Node {
         self.cover(sets).any
     }
 
-    /// What several sets cover, alone and together. Recursion is as deep as there are variables.
-    pub fn cover(&mut self, mut sets: Vec<Node>) -> Cover {
+    /// What several sets cover, alone and together.
+    pub fn cover(&mut self, sets: Vec<Node>) -> Cover {
+        if sets.len() < Self::MANY {
+            return self.dealt(sets);
+        }
+        if let Some(&known) = self.covers.get(sets.as_slice()) {
+            return known;
+        }
+        let key: Box<[Node]> = sets.as_slice().into();
+        let cover = self.dealt(sets);
+        if !self.overflowed() {
+            if self.covered + key.len() > Self::COVERED {
+                self.covers.clear();
+                self.covered = 0;
+            }
+            self.covered += key.len();
+            self.covers.insert(key, cover);
+        }
+        cover
+    }
+
+    /// Deals sets to the sides of their first bit. Recursion is as deep as there are variables.
+    fn dealt(&mut self, mut sets: Vec<Node>) -> Cover {
         sets.retain(|&set| set != Node::FALSE);
         match *sets.as_slice() {
             [] => return Cover::NOTHING,
@@ -52,7 +79,7 @@ impl Store {
         sets.retain(|&set| set != Node::TRUE);
         match all - sets.len() {
             0 => {}
-            1 => return Cover { any: Node::TRUE, twice: self.union(sets) },
+            1 => return Cover { any: Node::TRUE, twice: self.dealt(sets).any },
             _ => return Cover { any: Node::TRUE, twice: Node::TRUE },
         }
         let Some(var) = sets.iter().filter_map(|&set| self.split(set)).map(|(var, ..)| var).min() else {
@@ -67,9 +94,9 @@ impl Store {
                 _ => below.push(set),
             }
         }
-        let (zero, one) = (self.cover(on_zero), self.cover(on_one));
+        let (zero, one) = (self.dealt(on_zero), self.dealt(on_one));
         let dealt = Cover { any: self.make(var, zero.any, one.any), twice: self.make(var, zero.twice, one.twice) };
-        let below = self.cover(below);
+        let below = self.dealt(below);
         let on_both = self.in_pairs(&on_both);
         let aside = self.joined(below, on_both);
         self.joined(dealt, aside)

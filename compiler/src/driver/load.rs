@@ -115,7 +115,7 @@ fn read(loader: &dyn Loader, path: &Path) -> Result<Vec<u8>, String> {
 }
 
 fn kpol(loader: &dyn Loader, path: &Path, name: String, options: &Options, store: &mut Store) -> Opened {
-    let analysis = analyse(loader, path, options, store);
+    let analysis = analyse(loader, path, options, store, None);
     let (sources, mut diagnostics) = (analysis.sources, analysis.diagnostics);
     for (file, comments) in analysis.comments {
         silence(file, &sources.get(file).text, &comments, &mut diagnostics);

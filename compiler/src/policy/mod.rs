@@ -11,7 +11,7 @@ use crate::spec::{Action, Arch, Nr};
 use crate::tables;
 
 /// A finished policy. Its nodes belong to the store that it was made in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// What it means, for every ABI of `archs`.
     pub function: Function,

@@ -29,6 +29,13 @@ pub(super) struct Constancy {
     never: bool,
 }
 
+impl Constancy {
+    /// Whether it held always, or never.
+    pub(super) fn is_worth_saying(self) -> bool {
+        self.always || self.never
+    }
+}
+
 /// The call whose arguments are looked at.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
@@ -494,7 +501,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn report_constancy(&mut self) {
         // A condition that is constant explains all that is around it: smaller places first.
         let mut found: Vec<(Span, Constancy)> =
-            self.constancy.iter().filter(|(_, known)| known.always || known.never).map(|(&s, &k)| (s, k)).collect();
+            self.constancy.iter().filter(|(_, known)| known.is_worth_saying()).map(|(&s, &k)| (s, k)).collect();
         found.sort_unstable_by_key(|&(span, _)| (span.file, span.bytes.end - span.bytes.start, span));
         // So does a mistake in it. A warning there (a pointer compared, a raw register) says another thing.
         let errors = self.sink.diagnostics.iter().filter(|known| known.severity == Severity::Error);

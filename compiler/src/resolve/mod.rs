@@ -13,6 +13,8 @@
 mod condition;
 mod declare;
 mod guard;
+mod memo;
+mod names;
 mod pattern;
 mod statement;
 mod value;
@@ -34,6 +36,7 @@ use crate::tables::{self, Syscall};
 
 pub use declare::{DeclaredCall, GroupId};
 pub use guard::{ArchSet, Guard};
+pub use memo::{Memo, resolve_again};
 
 /// How deep groups may use groups, and constants constants.
 pub const MAX_NESTING: usize = 64;
@@ -210,17 +213,20 @@ impl Resolved {
 }
 
 /// Where findings go: each once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sink {
     /// In the order of their making.
     pub diagnostics: Vec<Diagnostic>,
     seen: FxHashSet<(Code, Option<Span>)>,
+    /// How often something was said, also what had been said before.
+    said: usize,
 }
 
 impl Sink {
     /// Adds a finding, unless one of its code is already at its place.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         let place = diagnostic.primary.as_ref().map(|label| label.span);
+        self.said += 1;
         if place.is_none() || self.seen.insert((diagnostic.code, place)) {
             self.diagnostics.push(diagnostic);
         }
@@ -231,7 +237,8 @@ impl Sink {
 pub fn resolve(graph: &Graph, options: &Options, store: &mut Store, sink: &mut Sink) -> Resolved {
     let mut resolver = Resolver::new(graph, options, store, sink);
     resolver.declare();
-    resolver.statements();
+    resolver.statements(&|_| None);
+    resolver.report();
     resolver.finish()
 }
 
@@ -256,6 +263,8 @@ struct Resolver<'a> {
     constancy: FxHashMap<Span, condition::Constancy>,
     /// For each exception: whether it took something away on some ABI.
     exceptions: BTreeMap<Span, bool>,
+    /// Notes for the next run.
+    watch: memo::Watch,
     result: Resolved,
 }
 
@@ -278,6 +287,7 @@ impl<'a> Resolver<'a> {
             stated: Vec::new(),
             constancy: FxHashMap::default(),
             exceptions: BTreeMap::new(),
+            watch: memo::Watch::default(),
             result: Resolved::default(),
         }
     }
@@ -300,6 +310,8 @@ impl<'a> Resolver<'a> {
     fn is_lost(&mut self, name: &str) -> bool {
         let lost = self.graph.files.iter().any(|file| file.lost.contains(name));
         self.result.incomplete |= lost;
+        // Nothing is said of it: so it must not be kept.
+        self.watch.by_order |= lost;
         lost
     }
 
@@ -308,10 +320,14 @@ impl<'a> Resolver<'a> {
         self.sink.push(diagnostic);
     }
 
-    fn finish(mut self) -> Resolved {
+    /// Says what only the whole shows.
+    fn report(&mut self) {
         self.report_constancy();
         self.report_exceptions();
         self.report_unused();
+    }
+
+    fn finish(mut self) -> Resolved {
         self.result.groups = self
             .groups
             .iter()

@@ -215,6 +215,9 @@ impl<'a> Resolver<'a> {
     /// Members of a group on an ABI; `used` is where it is named.
     pub(super) fn group_set(&mut self, id: GroupId, arch: Arch, used: Span, depth: usize) -> Rc<CallSet> {
         if let Some(known) = self.result.group_sets.get(&(id, arch)) {
+            let height = self.watch.group_heights.get(&id).copied().unwrap_or(0);
+            let taken = self.watch.has_taken(self.groups[id.0 as usize].file);
+            self.watch.meet(depth, height, taken);
             return Rc::clone(known);
         }
         let (name, file, guard, patterns) = {
@@ -223,6 +226,7 @@ impl<'a> Resolver<'a> {
         };
         if !self.group_progress.insert((id, arch)) {
             let place = Span { file, bytes: name.span };
+            self.watch.by_order = true;
             self.error(
                 Diagnostic::new(Code::E024, place, format!("`{}` contains itself", name.text))
                     .related(used, "named here, on the way into itself")
@@ -231,7 +235,9 @@ impl<'a> Resolver<'a> {
             return Rc::default();
         }
         let mut set = CallSet::new();
+        let (said, around) = (self.sink.said, std::mem::take(&mut self.watch.height));
         if depth >= MAX_NESTING {
+            self.watch.by_order = true;
             self.error(
                 Diagnostic::new(Code::E027, used, format!("groups are nested deeper than {MAX_NESTING}"))
                     .help("name some of the calls directly"),
@@ -246,6 +252,11 @@ impl<'a> Resolver<'a> {
             }
         }
         self.group_progress.remove(&(id, arch));
+        self.taint_since(said, file);
+        let height = self.watch.height + 1;
+        let known = self.watch.group_heights.entry(id).or_default();
+        *known = height.max(*known);
+        self.watch.height = around.max(height);
         let set = Rc::new(set);
         self.result.group_sets.insert((id, arch), Rc::clone(&set));
         set

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kpol_grammar::ast::{self, ActionExpr, ExprKind, Guard as GuardExpr, GuardKind, Statement, StatementKind};
 use kpol_grammar::did_you_mean;
 
+use super::memo::Replay;
 use super::{Assertion, CallSet, Claim, DefaultAction, GroupId, Guard, Member, Resolver, Rule, RuleId, Via, Within};
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::diagram::Node;
@@ -17,11 +18,21 @@ use crate::tables;
 const ACTIONS: [&str; 8] = ["allow", "log", "deny", "kill", "kill_thread", "trap", "trace", "notify"];
 
 impl<'a> Resolver<'a> {
-    /// Reads every statement of every file.
-    pub(super) fn statements(&mut self) {
+    /// Reads every statement of every file, but for those whose outcome is known.
+    pub(super) fn statements<'k>(&mut self, known: &dyn Fn(FileId) -> Option<Replay<'k>>) {
         let graph = self.graph;
         for file in &graph.files {
-            self.statements_of(file.id, file.level, &file.tree.statements, Guard::ALWAYS);
+            let (rules, defaults) = (self.result.rules.len(), self.result.defaults.len());
+            match known(file.id) {
+                Some(replay) => self.replay(&replay),
+                None => {
+                    let said = self.sink.said;
+                    self.statements_of(file.id, file.level, &file.tree.statements, Guard::ALWAYS);
+                    self.taint_since(said, file.id);
+                }
+            }
+            let (rules, defaults) = (rules..self.result.rules.len(), defaults..self.result.defaults.len());
+            self.watch.added.push((file.id, rules, defaults));
         }
         // What nothing uses is read all the same: a mistake in it is a mistake.
         for index in 0..self.groups.len() {
@@ -39,6 +50,13 @@ impl<'a> Resolver<'a> {
                     self.const_value(index, arch, span, 0);
                 }
             }
+        }
+    }
+
+    /// Remembers that something was said while a part of that file was looked at.
+    pub(super) fn taint_since(&mut self, said: usize, file: FileId) {
+        if self.sink.said != said {
+            self.watch.tainted.insert(file);
         }
     }
 

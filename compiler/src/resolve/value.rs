@@ -152,6 +152,9 @@ impl<'a> Resolver<'a> {
         if let Some(ids) = self.const_names.get(name).cloned() {
             for &id in &ids {
                 self.consts[id].used = true;
+                if self.graph.files.first().is_some_and(|root| root.id == self.consts[id].file) {
+                    self.watch.root_uses.entry(span.file).or_default().insert(id);
+                }
             }
             let here = ids.into_iter().find(|&id| self.consts[id].guard.archs.has(arch));
             let Some(id) = here else {
@@ -197,10 +200,16 @@ impl<'a> Resolver<'a> {
     /// The value of a constant of the policy.
     pub(super) fn const_value(&mut self, id: usize, arch: Arch, used: Span, depth: usize) -> Option<Value> {
         match self.const_values.get(&(id, arch)) {
-            Some(Progress::Done(value)) => return value.clone(),
+            Some(Progress::Done(value)) => {
+                let height = self.watch.const_heights.get(&id).copied().unwrap_or(0);
+                let taken = self.watch.has_taken(self.consts[id].file);
+                self.watch.meet(depth, height, taken);
+                return value.clone();
+            }
             Some(Progress::Begun) => {
                 let place = Span { file: self.consts[id].file, bytes: self.consts[id].name.span };
                 let name = self.consts[id].name.text.clone();
+                self.watch.by_order = true;
                 self.error(
                     Diagnostic::new(Code::E025, place, format!("`{name}` is defined by itself"))
                         .related(used, "used here, on the way to its own value")
@@ -211,6 +220,7 @@ impl<'a> Resolver<'a> {
             None => {}
         }
         if depth >= MAX_NESTING {
+            self.watch.by_order = true;
             self.error(
                 Diagnostic::new(Code::E027, used, format!("constants are nested deeper than {MAX_NESTING}"))
                     .help("give one of them its value directly"),
@@ -219,7 +229,13 @@ impl<'a> Resolver<'a> {
         }
         self.const_values.insert((id, arch), Progress::Begun);
         let (expr, file) = (self.consts[id].value, self.consts[id].file);
+        let (said, around) = (self.sink.said, std::mem::take(&mut self.watch.height));
         let value = self.value(expr, file, arch, depth + 1);
+        self.taint_since(said, file);
+        let height = self.watch.height + 1;
+        let known = self.watch.const_heights.entry(id).or_default();
+        *known = height.max(*known);
+        self.watch.height = around.max(height);
         self.const_values.insert((id, arch), Progress::Done(value.clone()));
         value
     }

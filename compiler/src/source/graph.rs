@@ -8,7 +8,7 @@
 //! INVARIANT: every file is there once, however often it is named; a circle is cut (and reported) where it closes;
 //! a file's level is 1 + the highest level among its includes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 
 use super::{LoadError, Loader, SourceFile, Sources};
 use crate::diagnostic::{Code, Diagnostic, Edit, FileId, Fix, Label, Severity, Span};
-use crate::library;
+use crate::library::{self, LibraryFile};
 
 /// The largest file that can be included, in bytes.
 pub const MAX_INCLUDE: u64 = 1 << 20;
@@ -289,16 +289,13 @@ impl<'a> Reader<'a> {
 
     /// Adds the library files of all built-in groups that are named, also by built-in groups.
     fn add_builtin_groups(&mut self, graph: &mut Graph) {
-        let mut wanted = HashSet::new();
         let mut next = 0;
         let mut loaded = HashSet::new();
         while next < graph.files.len() {
-            group_names(&graph.files[next].tree.statements, &mut wanted);
+            let mut wanted = BTreeMap::new();
+            builtin_groups(&graph.files[next].tree.statements, &mut wanted);
             next += 1;
-            let mut names: Vec<String> = wanted.drain().collect();
-            names.sort_unstable();
-            for name in names {
-                let Some(file) = library::group_file(&name) else { continue };
+            for file in wanted.into_values() {
                 if !loaded.insert(file.name) {
                     continue;
                 }
@@ -382,11 +379,14 @@ fn not_a_text(span: Span, what: &str) -> Diagnostic {
         .help("kpol files are UTF-8 text")
 }
 
-fn group_names(statements: &[Statement], names: &mut HashSet<String>) {
-    fn patterns(list: &[ast::Pattern], names: &mut HashSet<String>) {
+/// Built-in groups by name, with the files that define them.
+type BuiltinGroups = BTreeMap<&'static str, &'static LibraryFile>;
+
+fn builtin_groups(statements: &[Statement], names: &mut BuiltinGroups) {
+    fn patterns(list: &[ast::Pattern], names: &mut BuiltinGroups) {
         for pattern in list {
             if let PatternKind::Group(name) = &pattern.kind {
-                names.insert(name.text.clone());
+                names.extend(library::group(&name.text));
             }
             patterns(&pattern.except, names);
         }
@@ -396,7 +396,7 @@ fn group_names(statements: &[Statement], names: &mut HashSet<String>) {
             StatementKind::Group { patterns: list, .. } | StatementKind::Rule { patterns: list, .. } => {
                 patterns(list, names);
             }
-            StatementKind::When { body, .. } => group_names(body, names),
+            StatementKind::When { body, .. } => builtin_groups(body, names),
             StatementKind::Assert { claims, .. } => {
                 for claim in claims {
                     patterns(&claim.patterns, names);

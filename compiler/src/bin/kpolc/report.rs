@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kpol_compiler::diagnostic::render::{Counts, concise, github, json, sarif, terminal};
+use kpol_compiler::diagnostic::render::{Counts, concise, github, gitlab, json, sarif, terminal};
 use kpol_compiler::diagnostic::{Code, Diagnostic, FileId, Severity, Span};
 use kpol_compiler::source::Sources;
 
@@ -74,6 +74,7 @@ impl Report {
             Format::Json => json::render(found, sources),
             Format::Sarif => sarif::render(found, sources),
             Format::Github => github::render(found, sources),
+            Format::Gitlab => gitlab::render(found, sources),
             Format::Concise => concise::render(found, sources),
             Format::Markdown => markdown(&concise::render(found, sources)),
         };

@@ -54,6 +54,8 @@ pub enum Format {
     Sarif,
     /// Annotations of GitHub Actions
     Github,
+    /// A Code Quality report of GitLab
+    Gitlab,
     /// One line a finding
     Concise,
     /// A list, for a comment on a change
@@ -72,7 +74,7 @@ enum Color {
 // Two structs of one name would be two groups of one name.
 #[group(skip)]
 pub struct Args {
-    /// Form of the findings: human, concise (a line each), markdown (a list), json, sarif or github
+    /// Form of the findings: human, concise (a line each), markdown (a list), json, sarif, github or gitlab
     #[arg(long, global = true, value_enum, default_value_t = Format::Human, value_name = "FORM")]
     #[arg(help_heading = "Output", display_order = 900, hide_possible_values = true)]
     format: Format,

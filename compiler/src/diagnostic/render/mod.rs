@@ -1,9 +1,10 @@
-//! Diagnostics as text: one value, five readers.
+//! Diagnostics as text: one value, six readers.
 //!
 //! ```text
 //! terminal   a person           × error[E031]: `socket` has no parameter `famly`   and the line, underlined
 //! concise    grep, an editor    web.kpol:2:15: error[E031]: `socket` has no parameter `famly`
 //! github     a pull request     ::error file=web.kpol,line=2,col=15,…::`socket` has no parameter `famly`
+//! gitlab     a merge request   [{"check_name":"E031","fingerprint":"9c1f…","location":{"path":"web.kpol",…},…}]
 //! json       a program          {"code":"E031","severity":"error",…}
 //! sarif      a code scanner     SARIF 2.1.0
 //! ```
@@ -18,6 +19,7 @@ pub mod concise;
 mod excerpt;
 mod few;
 pub mod github;
+pub mod gitlab;
 pub mod json;
 mod place;
 pub mod sarif;
@@ -163,7 +165,7 @@ mod tests {
                 prop_assert_eq!(out.lines().count(), 2, "{}", out);
                 prop_assert!(out.chars().all(|c| c == '\n' || !clean::is_hidden(c)), "{:?}", out);
             }
-            for out in [json::render(&findings, &case.sources), sarif::render(&findings, &case.sources)] {
+            for out in [json::render(&findings, &case.sources), sarif::render(&findings, &case.sources), gitlab::render(&findings, &case.sources)] {
                 prop_assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok());
             }
         }

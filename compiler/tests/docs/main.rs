@@ -12,69 +12,27 @@
 //! | `sh` | commands; each that begins with `kpolc` is parsed |
 //! | `console` | commands behind `$`, which are run, and what they print; `UPDATE=1` writes that |
 //!
+//! `formats.rs` has the other languages, and a list of all: a block that nobody looks at is a mistake.
+//!
 //! Included files are those of `examples/`; `web.kpol` and its like in `sh` need not exist.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod blocks;
+mod consoles;
+mod formats;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use blocks::{Block, blocks, pages, workspace};
 use kpol_compiler::driver::{Format, Options, check};
 use kpol_compiler::source::Disk;
 
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-/// The pages, as paths from the workspace.
-fn pages() -> Vec<PathBuf> {
-    let root = workspace();
-    let mut pages = Vec::new();
-    for folder in ["", "docs", "tests"] {
-        for entry in fs::read_dir(root.join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "md") {
-                pages.push(path.strip_prefix(&root).unwrap().to_owned());
-            }
-        }
-    }
-    pages.sort();
-    assert!(pages.contains(&PathBuf::from("README.md")) && pages.contains(&PathBuf::from("docs/language.md")));
-    pages
-}
-
-struct Block {
-    /// `docs/cli.md:40`
-    place: String,
-    /// What stands behind the backquotes.
-    kind: String,
-    text: String,
-}
-
-fn blocks() -> Vec<Block> {
-    let mut blocks = Vec::new();
-    for page in pages() {
-        let text = fs::read_to_string(workspace().join(&page)).unwrap();
-        let mut open: Option<Block> = None;
-        for (index, line) in text.lines().enumerate() {
-            match (&mut open, line.strip_prefix("```")) {
-                (None, Some(kind)) => {
-                    let place = format!("{}:{}", page.display(), index + 1);
-                    open = Some(Block { place, kind: kind.to_owned(), text: String::new() });
-                }
-                (Some(_), Some(_)) => blocks.extend(open.take()),
-                (Some(block), None) => {
-                    block.text.push_str(line);
-                    block.text.push('\n');
-                }
-                (None, None) => {}
-            }
-        }
-        assert!(open.is_none(), "{}: a block is not closed", page.display());
-    }
-    blocks
+/// The program, as a command.
+fn kpolc() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_kpolc"))
 }
 
 #[test]
@@ -84,11 +42,11 @@ fn profiles_compile() {
     let options = Options { include_dirs: vec![examples], ..Options::default() };
     let (mut wrong, mut seen) = (String::new(), 0);
     for block in blocks() {
-        let mut marks = block.kind.split(',');
-        if marks.next() != Some("kpol") {
+        if block.language != "kpol" {
             continue;
         }
-        let marks: BTreeSet<&str> = marks.filter(|mark| !mark.ends_with(".kpol")).collect();
+        let marks: BTreeSet<&str> =
+            block.marks.iter().map(String::as_str).filter(|mark| !mark.contains(['.', '/'])).collect();
         if marks.contains("fragment") {
             continue;
         }
@@ -114,7 +72,7 @@ fn commands(block: &Block) -> Vec<Vec<String>> {
     let text = block.text.replace("\\\n", " ");
     let mut commands = Vec::new();
     for line in text.lines() {
-        if block.kind != "sh" {
+        if block.language != "sh" {
             continue;
         }
         let words = words(line);
@@ -176,7 +134,7 @@ fn commands_parse() {
             }
             let shown = arguments.join(" ");
             arguments.push("--help".to_owned());
-            let answer = Command::new(env!("CARGO_BIN_EXE_kpolc")).args(&arguments).output().unwrap();
+            let answer = kpolc().args(&arguments).output().unwrap();
             if !answer.status.success() {
                 let said = String::from_utf8_lossy(&answer.stderr).into_owned();
                 wrong.push_str(&format!("{}: kpolc {shown}\n{said}\n", block.place));
@@ -185,79 +143,6 @@ fn commands_parse() {
     }
     assert!(seen > 10, "only {seen} commands: does the test still find them?");
     assert!(wrong.is_empty(), "{wrong}");
-}
-
-/// Consoles are run: a folder a page, with the files that the page shows.
-#[test]
-fn consoles_show_what_is_printed() {
-    let bin = Path::new(env!("CARGO_BIN_EXE_kpolc")).parent().unwrap();
-    let mut search = vec![bin.to_owned()];
-    search.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
-    let search = std::env::join_paths(search).unwrap();
-    let (mut wrong, mut seen) = (String::new(), 0);
-    for page in pages() {
-        let folder = tempfile::tempdir().unwrap();
-        let text = fs::read_to_string(workspace().join(&page)).unwrap();
-        let mut fresh = String::new();
-        let mut kind: Option<&str> = None;
-        let mut shown = String::new();
-        for line in text.lines() {
-            match (kind, line.strip_prefix("```")) {
-                (None, opens) => kind = opens,
-                (Some(open), Some(_)) => {
-                    if let Some(name) = open.split(',').find(|mark| mark.ends_with(".kpol")) {
-                        fs::write(folder.path().join(name), &shown).unwrap();
-                    }
-                    kind = None;
-                    shown.clear();
-                }
-                (Some("console"), None) => {
-                    if let Some(command) = line.strip_prefix("$ ") {
-                        seen += 1;
-                        fresh.push_str(line);
-                        fresh.push('\n');
-                        fresh.push_str(&said(command, folder.path(), &search));
-                    }
-                    continue;
-                }
-                (Some(_), None) => {
-                    shown.push_str(line);
-                    shown.push('\n');
-                }
-            }
-            fresh.push_str(line);
-            fresh.push('\n');
-        }
-        if fresh == text {
-            continue;
-        }
-        if std::env::var_os("UPDATE").is_some() {
-            fs::write(workspace().join(&page), fresh).unwrap();
-        } else {
-            let difference = similar::TextDiff::from_lines(&text, &fresh).unified_diff().to_string();
-            wrong.push_str(&format!("{} shows something else:\n{difference}", page.display()));
-        }
-    }
-    assert!(seen > 3, "only {seen} commands: does the test still find them?");
-    assert!(wrong.is_empty(), "{wrong}\n`UPDATE=1 cargo test -p kpol-compiler --test docs` writes what is printed");
-}
-
-/// What a command prints on either stream.
-fn said(command: &str, folder: &Path, search: &std::ffi::OsStr) -> String {
-    let mut shell = Command::new("sh");
-    shell
-        .arg("-c")
-        .arg(format!("exec 2>&1; {command}"))
-        .current_dir(folder)
-        .env("PATH", search)
-        .env("LC_ALL", "C.UTF-8");
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS"] {
-        shell.env_remove(name);
-    }
-    let output = shell.stdin(std::process::Stdio::null()).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    // Lines end as in the page.
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 #[test]
@@ -286,7 +171,7 @@ fn links_lead_somewhere() {
 }
 
 /// Headings as they are linked to: small letters, blanks as `-`, signs left out.
-fn anchors(page: &Path) -> BTreeSet<String> {
+fn anchors(page: &std::path::Path) -> BTreeSet<String> {
     let text = fs::read_to_string(page).unwrap();
     let headings = text.lines().filter(|line| line.starts_with('#'));
     headings

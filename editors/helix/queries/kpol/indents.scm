@@ -1,0 +1,12 @@
+[
+  (patterns)
+  (conditions)
+  (block)
+  (claims)
+  (parameters)
+  (parenthesized)
+  (set)
+  (flags)
+] @indent
+
+["}" ")"] @outdent

@@ -1,0 +1,10 @@
+[
+  (patterns)
+  (conditions)
+  (block)
+  (claims)
+  (parameters)
+  (set)
+  (flags)
+  (block_comment)
+] @fold
