@@ -1,17 +1,13 @@
 // Who answers a view: the server, which knows the text that is not saved, or kpolc, which is told it.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import * as os from "node:os";
 import * as path from "node:path";
 import * as vscode from "vscode";
 
+import { withLastCommit } from "./history";
 import { findCompiler, run } from "./programs";
 import type { Server } from "./server";
 import { kpolcArguments } from "./settings";
-import type { Answer, Answerer, Question } from "./views";
-
-/** Stands for the policy as the last commit has it. */
-export const LAST_COMMIT = "git:HEAD";
+import { LAST_COMMIT, type Answer, type Answerer, type Question } from "./views";
 
 export function answerer(extension: string, server: () => Server): Answerer {
   return async (question, signal) => {
@@ -20,10 +16,13 @@ export function answerer(extension: string, server: () => Server): Answerer {
       case "bpf":
         return await preview(server(), question);
       case "why":
-        return await kpolc(extension, question, ["why", fileOf(question.policy), question.call], signal);
+        return await kpolc(extension, question, ["why"], [fileOf(question.policy), question.call], signal);
       case "diff":
         return question.other === LAST_COMMIT
-          ? await withLastCommit(fileOf(question.policy), signal, (old) => diff(extension, question, old, signal))
+          ? await withLastCommit(fileOf(question.policy), signal, async (old, tree) => {
+              const answer = await diff(extension, question, old, signal);
+              return { ...answer, text: answer.text.replaceAll(`${tree}/`, "HEAD:") };
+            })
           : await diff(extension, question, fileOf(question.other), signal);
     }
   };
@@ -44,8 +43,7 @@ async function preview(server: Server, question: Question): Promise<Answer> {
 }
 
 function diff(extension: string, question: Question, old: string, signal: AbortSignal): Promise<Answer> {
-  const policy = fileOf(question.policy);
-  return kpolc(extension, question, ["diff", old, policy, "--fail-on", "never", "--include", path.dirname(policy)], signal);
+  return kpolc(extension, question, ["diff", "--fail-on", "never"], [old, fileOf(question.policy)], signal);
 }
 
 /** The text that counts, if it is not that of the disk: the policy's own, else that of something else that is edited. */
@@ -54,30 +52,17 @@ function unsaved(policy: string): vscode.TextDocument | undefined {
   return edited.find((document) => document.uri.fsPath === policy) ?? edited[0];
 }
 
-async function kpolc(extension: string, question: Question, words: string[], signal: AbortSignal): Promise<Answer> {
+async function kpolc(extension: string, question: Question, options: string[], words: string[], signal: AbortSignal): Promise<Answer> {
   const policy = vscode.Uri.parse(question.policy);
   const edited = unsaved(policy.fsPath);
-  const all = [...words, ...kpolcArguments(policy), "--color", "never"];
+  const all = [...options, ...kpolcArguments(policy), "--color", "never"];
   if (edited) all.push("--unsaved", edited.uri.fsPath);
+  // What is typed is no option, whatever it begins with.
+  all.push("--", ...words);
   // From the policy's folder, so that what is said of it is short.
   const cwd = path.dirname(policy.fsPath);
   const here = all.map((word) => (path.isAbsolute(word) && path.dirname(word) === cwd ? path.basename(word) : word));
   const { status, out, err } = await run(findCompiler(extension), here, { cwd, input: edited?.getText(), signal });
   const failed = status !== 0;
   return { text: failed ? `${err}${out}` : out, failed };
-}
-
-/** Gives the policy of the last commit as a file, for as long as it is needed. */
-async function withLastCommit<T>(policy: string, signal: AbortSignal, use: (old: string) => Promise<T>): Promise<T> {
-  const [folder, name] = [path.dirname(policy), path.basename(policy)];
-  const { status, out, err } = await run("git", ["show", `HEAD:./${name}`], { cwd: folder, signal });
-  if (status !== 0) throw new Error(err.trim());
-  const aside = await mkdtemp(path.join(os.tmpdir(), "kpol-"));
-  try {
-    const old = path.join(aside, `HEAD-${name}`);
-    await writeFile(old, out);
-    return await use(old);
-  } finally {
-    await rm(aside, { recursive: true, force: true });
-  }
 }

@@ -3,10 +3,10 @@
 import * as path from "node:path";
 import * as vscode from "vscode";
 
-import { LAST_COMMIT } from "./answers";
-import { run, SERVER } from "./programs";
+import { isCommitted } from "./history";
+import { SERVER } from "./programs";
 import type { Server } from "./server";
-import { policyOf, SCHEME, type Views } from "./views";
+import { LAST_COMMIT, policyOf, SCHEME, type Views } from "./views";
 
 const TEMPLATE = `//! \${1:Whom this policy is for.}
 //!
@@ -98,7 +98,7 @@ async function compare(uri: vscode.Uri, views: Views): Promise<void> {
   const rank = (file: vscode.Uri) => `${path.dirname(file.path) === path.dirname(uri.path) ? "0" : "1"}${file.path.endsWith(".kpol") ? "0" : "1"}${file.path}`;
   files.sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
   const choices: Choice[] = [];
-  if (await isCommitted(uri)) choices.push({ label: "$(git-commit) Last commit", description: "what the changes since then mean", other: LAST_COMMIT });
+  if (uri.scheme === "file" && (await isCommitted(uri.fsPath))) choices.push({ label: "$(git-commit) Last commit", description: "what the changes since then mean", other: LAST_COMMIT });
   choices.push({ label: "$(folder-opened) Another file…", description: ".kpol, .json or .bpf", browse: true });
   choices.push({ label: "in this workspace", kind: vscode.QuickPickItemKind.Separator });
   for (const file of files) {
@@ -112,16 +112,6 @@ async function compare(uri: vscode.Uri, views: Views): Promise<void> {
     other = picked?.[0]?.toString();
   }
   if (other !== undefined) await views.open({ kind: "diff", policy: uri.toString(), other });
-}
-
-async function isCommitted(uri: vscode.Uri): Promise<boolean> {
-  if (uri.scheme !== "file") return false;
-  try {
-    const name = path.basename(uri.fsPath);
-    return (await run("git", ["cat-file", "-e", `HEAD:./${name}`], { cwd: path.dirname(uri.fsPath), timeout: 5000 })).status === 0;
-  } catch {
-    return false;
-  }
 }
 
 async function locate(): Promise<void> {

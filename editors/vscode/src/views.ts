@@ -1,7 +1,6 @@
 // Texts that follow a policy: what would be built, what a call gets, how two filters differ.
 //
-// A view is a read-only document beside the policy. Its address says what it shows, so it comes back when the window is
-// reloaded:
+// A view is a read-only document beside the policy. Its address says what it shows, so the same question has one view:
 //
 //     kpol:/web.json?{"kind":"json","policy":"file:///srv/web.kpol"}
 
@@ -9,6 +8,9 @@ import * as path from "node:path";
 import * as vscode from "vscode";
 
 export const SCHEME = "kpol";
+
+/** Stands for the policy as the last commit has it. */
+export const LAST_COMMIT = "git:HEAD";
 
 export type Question =
   | { kind: "json" | "bpf"; policy: string }
@@ -63,7 +65,7 @@ function title(question: Question): string {
     case "why":
       return `${plain(question.call)} in ${name}`;
     case "diff":
-      return `${path.posix.basename(question.other)} → ${name}`;
+      return `${question.other === LAST_COMMIT ? "last commit" : path.posix.basename(vscode.Uri.parse(question.other).path)} → ${name}`;
   }
 }
 

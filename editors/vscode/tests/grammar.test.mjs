@@ -12,6 +12,8 @@ import { connect } from "./lsp.mjs";
 import { at, grammar, tokens } from "./textmate.mjs";
 
 const kpol = await grammar("source.kpol");
+const pest = readFileSync(path.join(root, "grammar/src/kpol.pest"), "utf8");
+const ACTIONS = /^action_name .*$/m.exec(pest)[0].match(/"\w+"/g).map((word) => word.slice(1, -1));
 
 const SCOPES = {
   keyword: /^keyword\.other|^keyword\.operator\.word/,
@@ -31,6 +33,9 @@ const SCOPES = {
 /** A name in lower case between parentheses is a parameter or a constant: only who knows all names can tell. */
 const either = (type, word) => type === "enumMember" && /[a-z]/.test(word) && SCOPES.parameter;
 
+/** A word in the place of an action that is none: the parser knows the place, and colours tell what is none. */
+const noAction = (type, word) => type === "macro" && !ACTIONS.includes(word);
+
 test("the grammar agrees with the parser", { skip: existsSync(path.join(programs, "kpol-lsp")) ? false : `no kpol-lsp in ${programs}` }, async () => {
   const server = await connect(path.join(programs, "kpol-lsp"));
   const kpolc = path.join(programs, "kpolc");
@@ -44,6 +49,7 @@ test("the grammar agrees with the parser", { skip: existsSync(path.join(programs
     const coloured = tokens(kpol, text);
     for (const { line, start, length, type } of await server.words(text)) {
       const word = lines[line].slice(start, start + length);
+      if (noAction(type, word)) continue;
       words += 1;
       for (const place of new Set([start, start + length - 1])) {
         const scope = at(coloured, line, place);
@@ -99,9 +105,8 @@ kill { except except { on } }
 });
 
 test("every keyword of the grammar is coloured", () => {
-  const pest = readFileSync(path.join(root, "grammar/src/kpol.pest"), "utf8");
   const textmate = readFileSync(path.join(root, "editors/vscode/syntaxes/kpol.tmLanguage.json"), "utf8");
-  const words = [...pest.matchAll(/^kw_(\w+)/gm)].map(([, word]) => word).concat(/^action_name .*$/m.exec(pest)[0].match(/"\w+"/g).map((word) => word.slice(1, -1)));
+  const words = [...pest.matchAll(/^kw_(\w+)/gm)].map(([, word]) => word).concat(ACTIONS);
   assert.ok(words.length > 20);
   assert.deepEqual(words.filter((word) => !new RegExp(`\\b${word}\\b`).test(textmate.replaceAll("\\\\b", " "))), []);
 });

@@ -275,6 +275,16 @@ async function session() {
     await untilView("loose.kpol", "from loose.kpol to web.kpol");
   });
 
+  if (rig.committed) {
+    await step("what was changed since the last commit", async () => {
+      await rig.openFile("web.kpol");
+      await rig.command("kpol: Compare with…");
+      await page.locator(".quick-input-list .monaco-list-row", { hasText: "Last commit" }).click();
+      await untilView("last commit", "from HEAD:web.kpol to web.kpol");
+      await untilView("last commit", "deny(EPERM) → kill");
+    });
+  }
+
   await step("a new policy is there to be filled in", async () => {
     await rig.command("kpol: New Policy");
     await page.locator(".tabs-container .tab.active", { hasText: "Untitled" }).waitFor();
@@ -284,6 +294,7 @@ async function session() {
     // What it has of its own is right.
     await page.locator(".codelens-decoration", { hasText: /allows \d+ of \d+ on x86_64/ }).first().waitFor();
     assert.equal(await page.locator(".editor-instance .squiggly-error, .editor-instance .squiggly-warning").count(), 0);
+    await rig.screenshot("new-policy");
     // Out of the way.
     await rig.command("View: Close All Editors");
     await page.getByRole("button", { name: "Don't Save" }).click();

@@ -6,7 +6,7 @@
 //
 // Everything waits for what a person would wait for: a text, a list, a colour. Nothing waits for a time.
 
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import * as os from "node:os";
@@ -87,6 +87,9 @@ export async function start({ files, settings = {}, viewport = VIEWPORT }) {
     mkdirSync(path.dirname(file), { recursive: true });
     writeFileSync(file, text);
   }
+  // A history, where there is git.
+  const git = (...words) => spawnSync("git", ["-C", workspace, "-c", "user.name=kpol", "-c", "user.email=kpol@localhost", ...words], { stdio: "ignore" }).status === 0;
+  const committed = git("init", "--quiet") && git("add", ".") && git("commit", "--quiet", "--no-verify", "--no-gpg-sign", "--message=Begin");
   // Where programs are is a matter of the machine that has them, not of the user in front of it.
   const set = { User: { ...SETTINGS, ...settings }, Machine: { "kpol.server.path": path.resolve(programs) } };
   for (const [whose, values] of Object.entries(set)) {
@@ -104,7 +107,7 @@ export async function start({ files, settings = {}, viewport = VIEWPORT }) {
   await page.goto(`${await server.address}/?folder=${encodeURIComponent(workspace)}`, { timeout: PATIENCE });
   await page.locator(".monaco-workbench .part.statusbar").waitFor();
   await page.locator(".explorer-folders-view .monaco-list-row").first().waitFor();
-  return new Rig({ folder, workspace, server, browser, page });
+  return new Rig({ committed, folder, workspace, server, browser, page });
 }
 
 class Rig {
