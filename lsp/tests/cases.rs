@@ -1,7 +1,7 @@
 //! Cases: one file each, sources with a cursor (`$0`), and what the real program answers there.
 //!
 //! ```text
-//! default deny                       main.kpol: what stands before the first `//- name`
+//! default deny                       main.kpol, if it does not begin with another `//- name`
 //! allow { so$0cket }
 //! //- base.kpol                      another file, on disk and not open
 //! //= hover                          an answer: what follows is drawn; `UPDATE=1` draws it anew
@@ -39,6 +39,10 @@ impl Case {
                 None => files.last_mut().unwrap().1.push_str(line),
             }
         }
+        // The first file may have a name of its own.
+        if files[0].1.is_empty() && files.len() > 1 {
+            files.remove(0);
+        }
         let (before, after) = files[0].1.split_once("$0").unwrap_or((&files[0].1, ""));
         let (line, character) = (before.matches('\n').count(), before.rsplit('\n').next().unwrap().chars().count());
         files[0].1 = format!("{before}{after}");
@@ -47,13 +51,17 @@ impl Case {
         Self { files, answers, line: line as u32, character: character as u32, lines }
     }
 
+    fn main(&self) -> &str {
+        &self.files[0].0
+    }
+
     fn draw(&self) -> String {
         let mut client = Client::ready();
         for (name, text) in &self.files[1..] {
             client.write(name, text);
         }
-        client.write(MAIN, &self.files[0].1);
-        client.open(MAIN, &self.files[0].1);
+        client.write(self.main(), &self.files[0].1);
+        client.open(self.main(), &self.files[0].1);
         let mut out = String::new();
         for answer in &self.answers {
             let _ = writeln!(out, "//= {answer}");
@@ -68,8 +76,8 @@ impl Case {
 
     fn answer(&self, client: &mut Client, answer: &str) -> String {
         let (kind, rest) = answer.split_once(' ').unwrap_or((answer, ""));
-        let at = client.at(MAIN, self.line, self.character);
-        let document = json!({ "textDocument": client.text_document(MAIN) });
+        let at = client.at(self.main(), self.line, self.character);
+        let document = json!({ "textDocument": client.text_document(self.main()) });
         let whole =
             json!({ "start": { "line": 0, "character": 0 }, "end": { "line": self.lines.len(), "character": 0 } });
         let here = json!({ "start": at["position"], "end": at["position"] });

@@ -39,7 +39,35 @@ const LIMIT: u64 = 1 << 20;
 
 const TOP: &[&str] = &["include", "target", "lints"];
 const TARGET: &[&str] = &["libseccomp", "kernel", "capabilities"];
-const LEVELS: &[&str] = &["allow", "warn", "deny"];
+
+/// What a lint can be set to.
+pub const LEVELS: &[&str] = &["allow", "warn", "deny"];
+
+/// The keys of a table, `""` being the file itself, each with what it says. Those of `lints` are the warnings, and `all`.
+pub fn keys(table: &str) -> Vec<(String, &'static str)> {
+    let about = |&key: &&'static str| (key.to_owned(), about(key));
+    match table {
+        "" => TOP.iter().map(about).collect(),
+        "target" => TARGET.iter().map(about).collect(),
+        "lints" => {
+            let warnings = Code::ALL.iter().filter(|code| code.severity() == Severity::Warning);
+            let all = ("all".to_owned(), "every warning that has no level of its own");
+            std::iter::once(all).chain(warnings.map(|&code| (lint_name(code), code.as_str()))).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn about(key: &str) -> &'static str {
+    match key {
+        "include" => "folders for `include \"…\"`, relative to this file",
+        "target" => "what the policies are for",
+        "lints" => "levels of warnings",
+        "libseccomp" => "the release that the container runtime is linked with",
+        "kernel" => "decides `when kernel`",
+        _ => "exactly these are held: decides `when cap`",
+    }
+}
 
 /// What a project file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -10,13 +10,14 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use kpol_compiler::library;
 use kpol_compiler::policy::Flag;
+use kpol_compiler::source::project::NAME;
 use kpol_compiler::spec::{Action, Arch};
 use kpol_compiler::tables;
 use kpol_grammar::ast::Span;
 use kpol_grammar::words;
 
 use super::context::{self, Context, Place};
-use super::{groups, hover, names};
+use super::{groups, hover, names, project_file};
 use crate::marks::Kind as MarkKind;
 use crate::snapshot::Snapshot;
 use crate::unit::Unit;
@@ -70,7 +71,7 @@ pub struct Completion {
     pub incomplete: bool,
 }
 
-fn item(label: impl Into<String>, kind: Kind, detail: impl Into<String>, rank: u8) -> Item {
+pub(super) fn item(label: impl Into<String>, kind: Kind, detail: impl Into<String>, rank: u8) -> Item {
     Item { label: label.into(), kind, detail: detail.into(), insert: None, rank }
 }
 
@@ -79,6 +80,9 @@ const MOST: usize = 400;
 
 /// What can be written at `offset`.
 pub fn of(world: &mut World, snapshot: &Snapshot, unit: &Unit, offset: u32) -> Completion {
+    if unit.path.file_name().is_some_and(|name| name == NAME) {
+        return project_file::complete(&unit.text, offset);
+    }
     let context = context::of(&unit.text, offset);
     let project = world.project(snapshot, &unit.path);
     let mut items = match &context.place {
@@ -115,7 +119,7 @@ pub fn of(world: &mut World, snapshot: &Snapshot, unit: &Unit, offset: u32) -> C
 }
 
 /// Whether the letters that were begun stand in a text in their order: what editors call fuzzy.
-fn fits(begun: &str, text: &str) -> bool {
+pub(super) fn fits(begun: &str, text: &str) -> bool {
     let mut rest = text.chars();
     begun.chars().all(|letter| rest.any(|other| other.eq_ignore_ascii_case(&letter)))
 }

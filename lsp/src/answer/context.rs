@@ -184,7 +184,7 @@ fn commas(tokens: &[Token<'_>]) -> usize {
     count
 }
 
-fn floor(text: &str, mut offset: usize) -> usize {
+pub(super) fn floor(text: &str, mut offset: usize) -> usize {
     offset = offset.min(text.len());
     while !text.is_char_boundary(offset) {
         offset -= 1;
