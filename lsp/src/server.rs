@@ -615,6 +615,10 @@ impl LanguageServer for Server {
                 });
                 Ok(serde_json::to_value(places.await?).ok())
             }
+            // Nothing that a client sends is known to make an answer panic; so what happens then can be seen only like this.
+            #[cfg(debug_assertions)]
+            #[allow(clippy::panic, reason = "what is asked for")]
+            "kpol.panic" => self.ask(|_, _| panic!("asked for, by a test")).await,
             other => Err(Error::invalid_params(format!("no command `{other}`"))),
         }
     }

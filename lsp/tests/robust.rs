@@ -54,6 +54,27 @@ fn ask_everything(client: &mut Client, name: &str, line: u32, character: u32) {
     }
 }
 
+/// A release has no such command.
+#[cfg(debug_assertions)]
+#[test]
+fn a_panic_is_an_error_for_one_question() {
+    let mut client = Client::ready();
+    client.open("main.kpol", FINE);
+    let before = client.request("textDocument/hover", client.at("main.kpol", 1, 18));
+    assert!(before["contents"]["value"].as_str().unwrap().contains("read"));
+    for _ in 0..3 {
+        let uri = client.text_document("main.kpol")["uri"].clone();
+        let id = client.ask("workspace/executeCommand", json!({ "command": "kpol.panic", "arguments": [uri] }));
+        let answer = client.answer(id);
+        assert_eq!(answer["error"]["code"], -32603, "{answer}");
+    }
+    // What was open is open still, and an edit is an edit.
+    assert_eq!(client.request("textDocument/hover", client.at("main.kpol", 1, 18)), before);
+    client.diagnostics("main.kpol");
+    client.change("main.kpol", 2, "default deny\nallow { @default, raed }\n");
+    assert_eq!(client.codes("main.kpol"), ["E030"]);
+}
+
 #[test]
 fn every_question_is_answered_at_every_place() {
     let mut client = Client::ready();
