@@ -416,13 +416,19 @@ impl LanguageServer for Server {
     async fn references(&self, params: ReferenceParams) -> Result<Option<Vec<Location>>> {
         let at = params.text_document_position;
         let with_definition = params.context.include_declaration;
-        self.ask_file(&at.text_document, move |world, snapshot, unit| {
-            let offset = View::of(unit, snapshot).offset(at.position);
-            let uses = answer::references::of(world, snapshot, unit, offset);
+        let path = self.path(&at.text_document.uri);
+        // Asked before anything is awaited: of the text as it is now.
+        let answer = self.engine.ask(lock(&self.state).snapshot(), move |world, snapshot| {
+            let unit = world.unit(snapshot, &path)?;
+            let offset = View::of(&unit, snapshot).offset(at.position);
+            let uses = answer::references::of(world, snapshot, &unit, offset);
             let uses = uses.iter().filter(|used| with_definition || !used.defines);
             Some(uses.filter_map(|used| wire::location(world, snapshot, &used.place)).collect())
-        })
-        .await
+        });
+        let progress = self.begin(params.work_done_progress_params.work_done_token, "Looking through policies").await;
+        let found = answer.await.map_err(|_| Error::internal_error());
+        end(progress).await;
+        found
     }
 
     async fn document_highlight(&self, params: DocumentHighlightParams) -> Result<Option<Vec<DocumentHighlight>>> {

@@ -273,4 +273,11 @@ fn names_of_the_workspace_are_found_with_progress() {
     assert_eq!(names, ["@web-base", "WEB"]);
     let ended = |message: &Value| message["method"] == "$/progress" && message["params"]["value"]["kind"] == "end";
     client.wait(ended);
+    client.open("main.kpol", "include \"base.kpol\"\ndefault deny\nallow { @web-base }\n");
+    let mut uses = client.at("main.kpol", 2, 12);
+    uses["context"] = json!({ "includeDeclaration": true });
+    uses["workDoneToken"] = json!("u");
+    let found = client.request("textDocument/references", uses);
+    assert_eq!(found.as_array().unwrap().len(), 2, "{found}");
+    client.wait(ended);
 }

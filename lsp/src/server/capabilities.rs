@@ -13,6 +13,9 @@ use crate::facts::Facts;
 use crate::snapshot::Config;
 use crate::wire;
 
+/// Of requests that look through the whole workspace.
+const TELLS: WorkDoneProgressOptions = WorkDoneProgressOptions { work_done_progress: Some(true) };
+
 /// The folders that the client works in.
 #[allow(deprecated, reason = "older clients say it only so")]
 pub fn folders(params: &InitializeParams) -> Vec<PathBuf> {
@@ -147,7 +150,7 @@ pub fn of(facts: &Facts) -> ServerCapabilities {
             work_done_progress_options: WorkDoneProgressOptions::default(),
         }),
         definition_provider: Some(OneOf::Left(true)),
-        references_provider: Some(OneOf::Left(true)),
+        references_provider: Some(OneOf::Right(ReferenceOptions { work_done_progress_options: TELLS })),
         document_highlight_provider: Some(OneOf::Left(true)),
         rename_provider: Some(OneOf::Right(RenameOptions {
             prepare_provider: Some(true),
@@ -157,7 +160,10 @@ pub fn of(facts: &Facts) -> ServerCapabilities {
             resolve_provider: Some(false),
             work_done_progress_options: WorkDoneProgressOptions::default(),
         }),
-        workspace_symbol_provider: Some(OneOf::Left(true)),
+        workspace_symbol_provider: Some(OneOf::Right(WorkspaceSymbolOptions {
+            work_done_progress_options: TELLS,
+            resolve_provider: Some(false),
+        })),
         selection_range_provider: Some(SelectionRangeProviderCapability::Simple(true)),
         inlay_hint_provider: Some(OneOf::Left(true)),
         call_hierarchy_provider: Some(CallHierarchyServerCapability::Simple(true)),
