@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::io::{Read, Seek};
 use std::os::fd::AsRawFd;
 
-use kpol_compiler::diagram::{Leaf, Store};
+use kpol_compiler::diagram::{Function, Leaf, Store};
 use kpol_compiler::oci::profile::{Entry, Op, Profile};
 use kpol_compiler::oci::runtime::{Dialect, Release, load};
 use kpol_compiler::oci::write::MOST_TESTS;
@@ -358,6 +358,28 @@ fn cases() -> usize {
     std::env::var("KPOL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300)
 }
 
+/// A profile of each kind in turn: few entries, many, and, for all other kinds, entries that look alike.
+fn one_of_each(random: &mut Random, archs: &[Arch], kind: usize) -> String {
+    match kind {
+        0 => profile(random, archs, 3),
+        1 => profile(random, archs, 8),
+        _ => alike(random, archs),
+    }
+}
+
+/// The policy of that meaning.
+fn policy(function: Function) -> Policy {
+    Policy {
+        archs: function.tables.keys().copied().collect(),
+        function,
+        native: false,
+        default: Action::Errno(1),
+        declared: Default::default(),
+        flags: Vec::new(),
+        listener: None,
+    }
+}
+
 /// Compares program and model on every name and sample; returns how many calls were looked at.
 fn compare(library: &Libseccomp, random: &mut Random, json: &str, host: Arch) -> usize {
     let profile = read(json.as_bytes()).unwrap();
@@ -420,11 +442,7 @@ fn the_model_answers_like_the_library() {
         let mut random = Random(0x5eed ^ (host as u64 + 1));
         for case in 0..2 * cases() {
             let archs = &subs[..random.below(subs.len() + 1)];
-            let json = match case % 4 {
-                0 => profile(&mut random, archs, 3),
-                1 => profile(&mut random, archs, 8),
-                _ => alike(&mut random, archs),
-            };
+            let json = one_of_each(&mut random, archs, case % 4);
             let alike = compare(&library, &mut random, &json, host);
             looked += alike;
             skipped += usize::from(alike == 0);
@@ -445,23 +463,11 @@ fn what_is_written_is_what_the_library_makes_of_it() {
         for case in 0..cases() {
             let subs = &subs[..random.below(subs.len() + 1)];
             // Any function will do, so it may as well come from a profile.
-            let json = match case % 3 {
-                0 => profile(&mut random, subs, 3),
-                1 => profile(&mut random, subs, 8),
-                _ => alike(&mut random, subs),
-            };
+            let json = one_of_each(&mut random, subs, case % 3);
             let mut store = Store::default();
             let from = read(json.as_bytes()).unwrap();
             let loaded = load(&mut store, &from, host, target.libseccomp, Dialect::Containers).unwrap();
-            let policy = Policy {
-                archs: loaded.function.tables.keys().copied().collect(),
-                function: loaded.function,
-                native: false,
-                default: Action::Errno(1),
-                declared: Default::default(),
-                flags: Vec::new(),
-                listener: None,
-            };
+            let policy = policy(loaded.function);
             match write(&mut store, &policy, &target) {
                 // The library takes minutes for a thousand entries on one call: it compares each new one with the others,
                 // and keeps a copy of all.

@@ -194,11 +194,7 @@ fn what_is_not_suspected_is_right() {
         let mut random = Random(0x5afe ^ (host as u64 + 1));
         for case in 0..5 * cases() {
             let archs = &subs[..random.below(subs.len() + 1)];
-            let json = match case % 4 {
-                0 => profile(&mut random, archs, 3),
-                1 => profile(&mut random, archs, 8),
-                _ => alike(&mut random, archs),
-            };
+            let json = one_of_each(&mut random, archs, case % 4);
             let profile = read(json.as_bytes()).unwrap();
             let mut store = Store::default();
             let loaded = load(&mut store, &profile, host, Some((2, 6, 1)), Dialect::Containers).unwrap();
@@ -234,11 +230,7 @@ fn what_is_left_out_changes_nothing() {
         let mut random = Random(0x1ef7 ^ (host as u64 + 1));
         for case in 0..5 * cases() {
             let archs = &subs[..random.below(subs.len() + 1)];
-            let json = match case % 3 {
-                0 => profile(&mut random, archs, 3),
-                1 => profile(&mut random, archs, 8),
-                _ => alike(&mut random, archs),
-            };
+            let json = one_of_each(&mut random, archs, case % 3);
             let json = with_plain_calls(&mut random, &json, 5);
             let profile = read(json.as_bytes()).unwrap();
             let mut store = Store::default();
@@ -293,15 +285,7 @@ fn ours_is_no_longer_and_no_slower() {
                 continue;
             }
             let Ok(theirs) = loaded.handed.program(&vec![true; loaded.handed.rules.len()]) else { continue };
-            let policy = Policy {
-                archs: loaded.function.tables.keys().copied().collect(),
-                function: loaded.function,
-                native: false,
-                default: Action::Errno(1),
-                declared: Default::default(),
-                flags: Vec::new(),
-                listener: None,
-            };
+            let policy = policy(loaded.function);
             let mut ours = |goal| {
                 let aim = bpf::Aim { goal, ..bpf::Aim::default() };
                 bpf::write(&mut store, &policy, &aim).unwrap()
