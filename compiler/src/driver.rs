@@ -116,7 +116,7 @@ pub struct Product {
 /// Reads `path` and everything that it includes, and says what is wrong, also with the outputs that would be made of
 /// it. What is only settled when building (`--cap`, `--kernel`) may stay open.
 pub fn check(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> Checked {
-    check_again(Past::default(), loader, path, options, formats).0
+    findings(Past::default(), Make::Findings, loader, path, options, formats).0
 }
 
 /// The same with what earlier checks of the file have worked out, which gives the same answer, and sooner. The past comes back
@@ -129,7 +129,18 @@ pub fn check_again(
     options: &Options,
     formats: &[Format],
 ) -> (Checked, Option<Past>) {
-    let (mut checked, _, past) = make(past, Make::Findings, loader, path, options, formats);
+    findings(past, Make::FindingsAgain, loader, path, options, formats)
+}
+
+fn findings(
+    past: Past,
+    what: Make<'_>,
+    loader: &dyn Loader,
+    path: &Path,
+    options: &Options,
+    formats: &[Format],
+) -> (Checked, Option<Past>) {
+    let (mut checked, _, past) = make(past, what, loader, path, options, formats);
     checked.diagnostics.retain(|diagnostic| diagnostic.code != Code::E052);
     (checked, past)
 }
@@ -163,6 +174,8 @@ pub fn build_by(
 enum Make<'a> {
     /// What is wrong with them.
     Findings,
+    /// The same, by one who will ask again: what was worked out is remembered.
+    FindingsAgain,
     /// They themselves, by this writer.
     Products(&'a dyn Writer),
 }
@@ -176,11 +189,8 @@ fn make(
     formats: &[Format],
 ) -> (Checked, Vec<Product>, Option<Past>) {
     let Past { mut store, mut memory } = past;
-    let resolver = match what {
-        Make::Findings => Some(&mut memory.resolved),
-        Make::Products(_) => None,
-    };
-    let mut analysis = analyse(loader, path, options, &mut store, resolver);
+    let again = matches!(what, Make::FindingsAgain);
+    let mut analysis = analyse(loader, path, options, &mut store, again.then_some(&mut memory.resolved));
     let mut products = Vec::new();
     let (mut compiled, past) = match analysis.meaning.take() {
         Some((policy, resolved, graph)) => (Some(Compiled { store, policy, resolved, graph, memory }), None),
@@ -189,14 +199,14 @@ fn make(
     if let Some(compiled) = &mut compiled
         && !analysis.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     {
-        let known = matches!(what, Make::Findings) && compiled.memory.is_sound(&compiled.policy, options, formats);
+        let known = again && compiled.memory.is_sound(&compiled.policy, options, formats);
         if !known {
             let writer = match what {
-                Make::Findings => &Own,
+                Make::Findings | Make::FindingsAgain => &Own,
                 Make::Products(writer) => writer,
             };
             let output = output::make(writer, compiled, formats, options, path, &analysis.sources);
-            if output.diagnostics.is_empty() && matches!(what, Make::Findings) {
+            if again && output.diagnostics.is_empty() {
                 compiled.memory.note_sound(&compiled.policy, options, formats);
             }
             products = output.products;
