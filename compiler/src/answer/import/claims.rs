@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::arguments::{self, At};
 use super::surroundings::{self, Surroundings};
 use crate::diagram::{Comparison, Function, Leaf, Node, Operand, Place, Store};
+use crate::spec::arch::X32_BIT;
 use crate::spec::{Action, Arch, Nr, multiplex};
 use crate::tables;
 
@@ -47,7 +48,7 @@ pub struct Claims {
     /// The same on one: libseccomp compares half of x32's registers, and all of x86_64's.
     own_raw: BTreeMap<(String, Arch), [bool; 6]>,
     /// Numbers that need a declaration.
-    pub declared: BTreeMap<String, BTreeMap<Arch, Nr>>,
+    pub declared: BTreeMap<u32, BTreeSet<Arch>>,
 }
 
 impl Claims {
@@ -62,7 +63,7 @@ impl Claims {
 /// Why there are no words for a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unsayable {
-    /// Too many numbers without a name.
+    /// Too many numbers without a name, or some that no declaration may give.
     Numbers(Arch),
     /// Too many conditions.
     Conditions(Arch, String),
@@ -92,8 +93,8 @@ pub fn collect(store: &mut Store, function: &Function, default: Action) -> Resul
             }
         }
         for (nr, node) in collector.unnamed(arch, table)? {
-            let name = format!("nr_{}", nr.0);
-            collector.claims.declared.entry(name.clone()).or_default().insert(arch, nr);
+            let name = declared_name(nr);
+            collector.claims.declared.entry(nr).or_default().insert(arch);
             cells.entry(name).or_default().insert(arch, node);
         }
     }
@@ -173,13 +174,18 @@ pub fn collect(store: &mut Store, function: &Function, default: Action) -> Resul
     if collector.store.overflowed() { Err(Unsayable::TooLarge) } else { Ok(collector.claims) }
 }
 
+/// What a number without a name is called where it is declared.
+pub fn declared_name(nr: u32) -> String {
+    format!("nr_{nr}")
+}
+
 fn multiplexer_of(name: &str) -> &'static str {
     multiplex::through(name).map_or("socketcall", |(multiplexer, _)| multiplexer)
 }
 
 impl Collector<'_> {
-    /// Numbers without a name that do not get the default.
-    fn unnamed(&self, arch: Arch, table: &crate::diagram::Table) -> Result<Vec<(Nr, Node)>, Unsayable> {
+    /// Numbers without a name that do not get the default, as a declaration gives them.
+    fn unnamed(&self, arch: Arch, table: &crate::diagram::Table) -> Result<Vec<(u32, Node)>, Unsayable> {
         let mut found = Vec::new();
         for (range, node) in table.intervals().filter(|&(_, node)| node != Node::action(self.default)) {
             let mut next = Some(*range.start());
@@ -188,13 +194,16 @@ impl Collector<'_> {
                 next = nr.0.checked_add(1);
                 if !arch.owns(nr) {
                     // Ownership changes at one place and at the last number.
-                    let bound = crate::spec::arch::X32_BIT;
-                    next = if nr.0 < bound { Some(bound) } else { None };
+                    next = if nr.0 < X32_BIT { Some(X32_BIT) } else { None };
                     continue;
                 }
                 // The last number is no call: a tracer leaves it where one is to be skipped.
                 if tables::syscall_at(arch, nr).is_none() && nr.0 != u32::MAX {
-                    found.push((nr, node));
+                    let plain = if arch == Arch::X32 { nr.0 & !X32_BIT } else { nr.0 };
+                    if plain >= X32_BIT {
+                        return Err(Unsayable::Numbers(arch));
+                    }
+                    found.push((plain, node));
                 }
                 steps += 1;
                 if found.len() > MOST_DECLARED || steps > 100_000 {

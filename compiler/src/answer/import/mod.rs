@@ -159,7 +159,7 @@ fn import_in(store: &mut Store, name: &str, bytes: &[u8], options: &Options) -> 
 fn unsayable(why: Unsayable) -> ImportError {
     ImportError::Unsayable(match why {
         Unsayable::Numbers(arch) => format!(
-            "on {arch} the filter tells hundreds of numbers apart that are no calls there; a policy speaks of calls by name"
+            "on {arch} the filter tells numbers apart that are no calls there, too many or too large to be declared; a policy speaks of calls by name"
         ),
         Unsayable::Conditions(arch, name) => {
             format!(

@@ -65,15 +65,33 @@ fn names_of_a_megabyte_are_not_repeated() {
     }
 }
 
+/// `ld [0]; jeq #nr, 0, 1; ret errno(1); ret allow`
+fn one_number_apart(nr: u32) -> Vec<u8> {
+    let insns: [(u16, u8, u8, u32); 4] =
+        [(0x20, 0, 0, 0), (0x15, 0, 1, nr), (0x06, 0, 0, 0x5_0001), (0x06, 0, 0, 0x7fff_0000)];
+    let bytes = |(code, jt, jf, k): (u16, u8, u8, u32)| [&code.to_le_bytes()[..], &[jt, jf], &k.to_le_bytes()].concat();
+    insns.into_iter().flat_map(bytes).collect()
+}
+
+#[test]
+fn a_number_without_a_name_is_declared_or_too_large_to_be() {
+    use crate::spec::Arch;
+    let of = |arch: Arch, nr: u32| {
+        let options = Options { archs: Some(vec![arch]), ..Options::default() };
+        import("x", &one_number_apart(nr), &options).map(|made| made.text)
+    };
+    for (arch, nr, written) in [(Arch::X86_64, 0x111_111, 0x111_111), (Arch::X32, 0x4011_1111, 0x111_111)] {
+        let text = of(arch, nr).unwrap();
+        assert!(text.contains(&format!("syscall nr_{written} = {written} on {arch}")), "{text}");
+    }
+    for (arch, nr) in [(Arch::X32, 0x8000_0000), (Arch::X32, 0xffff_fffe), (Arch::Aarch64, 0x4000_0111)] {
+        assert!(of(arch, nr).unwrap_err().to_string().contains("too large to be declared"), "{nr:#x} on {arch}");
+    }
+}
+
 #[test]
 fn a_filter_that_ignores_the_architecture_needs_to_be_told_it() {
-    // ld [0]; jeq #59, 0, 1; ret errno(1); ret allow
-    let insns: [(u16, u8, u8, u32); 4] =
-        [(0x20, 0, 0, 0), (0x15, 0, 1, 59), (0x06, 0, 0, 0x5_0001), (0x06, 0, 0, 0x7fff_0000)];
-    let bytes: Vec<u8> = insns
-        .into_iter()
-        .flat_map(|(code, jt, jf, k)| [&code.to_le_bytes()[..], &[jt, jf], &k.to_le_bytes()].concat())
-        .collect();
+    let bytes = one_number_apart(59);
     assert_eq!(import("x", &bytes, &Options::default()), Err(ImportError::NoArchitecture));
     let options = Options { archs: Some(vec![crate::spec::Arch::X86_64]), ..Options::default() };
     let text = import("x", &bytes, &options).unwrap().text;

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::claims::{Claim, Claims};
+use super::claims::{self, Claim, Claims};
 use super::groups::{Beside, Groups, Wanted};
 use super::source::Source;
 use super::surroundings::Surroundings;
@@ -65,14 +65,9 @@ pub fn write(source: &Source, claims: &Claims, head: &[String], remarks: &Remark
             None => writeln!(out, "\n"),
         };
     }
-    for (name, numbers) in &claims.declared {
-        let mut by_number: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
-        for (arch, nr) in numbers {
-            by_number.entry(nr.0).or_default().push(arch.name());
-        }
-        for (nr, archs) in by_number {
-            let _ = writeln!(out, "syscall {name} = {nr} on {}", archs.join(", "));
-        }
+    for (&nr, archs) in &claims.declared {
+        let archs: Vec<&str> = archs.iter().map(|arch| arch.name()).collect();
+        let _ = writeln!(out, "syscall {} = {nr} on {}", claims::declared_name(nr), archs.join(", "));
     }
     let groups = style.groups.then(Groups::load);
     let places = places(&blocks);
