@@ -27,6 +27,7 @@
 //! | `dispatch` | intervals of a word, each with a behaviour | the cheapest tree of compares |
 //! | `line` | a row of intervals | the cheapest tree over each of its ranges |
 //! | `test` | a node over argument bits | compares of whole words |
+//! | `order` | a node over argument bits | the same, with another argument first |
 //! | `values` | a node over the bits of a word | masks and intervals, and where they lead |
 //! | `block` | tests that point to tests | the same, each once |
 //! | `layout` | blocks | instructions with 8-bit jumps |
@@ -54,6 +55,7 @@ mod interpret;
 mod layout;
 mod line;
 mod list;
+mod order;
 mod prove;
 mod symbolic;
 mod test;

@@ -45,6 +45,8 @@ const OUTSIDE: usize = 4;
 #[derive(Debug)]
 pub(super) struct Tests {
     big_endian: bool,
+    /// The argument at each place of the order of variables.
+    pub places: [u8; 6],
     /// Of a test in the program, as a part of an executed one.
     price: f64,
     blocks: FxHashMap<(Node, Option<Tail>), BlockId>,
@@ -84,6 +86,7 @@ impl Tests {
     pub fn new(big_endian: bool, goal: Goal) -> Self {
         Self {
             big_endian,
+            places: [0, 1, 2, 3, 4, 5],
             price: goal.price_of_arguments(),
             blocks: FxHashMap::default(),
             plans: FxHashMap::default(),
@@ -170,7 +173,7 @@ impl Tests {
     }
 
     fn offset(&self, word: Word) -> u32 {
-        16 + 8 * u32::from(word.arg) + if word.high == self.big_endian { 0 } else { 4 }
+        16 + 8 * u32::from(self.places[usize::from(word.arg)]) + if word.high == self.big_endian { 0 } else { 4 }
     }
 
     /// The cost of a node as far as its own word goes, if that is below `limit`; makes the plan if there is none. With
