@@ -375,6 +375,7 @@ fn policy(function: Function) -> Policy {
         native: false,
         default: Action::Errno(1),
         declared: Default::default(),
+        said: Default::default(),
         flags: Vec::new(),
         listener: None,
     }

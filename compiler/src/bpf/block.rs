@@ -121,6 +121,20 @@ impl Blocks {
         self.leaves_first(root).into_iter().filter(|&id| matches!(self.get(id), Block::Test { .. })).count()
     }
 
+    /// How many tests are on the longest path from `root`.
+    pub fn deepest(&self, root: BlockId) -> usize {
+        let mut depths: FxHashMap<BlockId, usize> = FxHashMap::default();
+        for id in self.leaves_first(root) {
+            let below = |to| depths.get(&to).copied().unwrap_or_default();
+            let depth = match self.get(id) {
+                Block::Answer(_) => 0,
+                Block::Test { yes, no, .. } => 1 + below(yes).max(below(no)),
+            };
+            depths.insert(id, depth);
+        }
+        depths.get(&root).copied().unwrap_or_default()
+    }
+
     /// Every block that `root` reaches, those that are pointed to before those that point.
     pub fn leaves_first(&self, root: BlockId) -> Vec<BlockId> {
         let mut order = Vec::new();

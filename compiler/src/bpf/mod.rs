@@ -28,6 +28,7 @@
 //! | `line` | a row of intervals | the cheapest tree over each of its ranges |
 //! | `test` | a node over argument bits | compares of whole words |
 //! | `order` | a node over argument bits | the same, with another argument first |
+//! | `rules` | what rules say, one by one | blocks in a row |
 //! | `values` | a node over the bits of a word | masks and intervals, and where they lead |
 //! | `block` | tests that point to tests | the same, each once |
 //! | `layout` | blocks | instructions with 8-bit jumps |
@@ -57,6 +58,7 @@ mod line;
 mod list;
 mod order;
 mod prove;
+mod rules;
 mod symbolic;
 mod test;
 mod values;

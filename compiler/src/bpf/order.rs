@@ -18,8 +18,6 @@ use super::layout;
 use super::test::Tests;
 use crate::diagram::{Node, Place, Store, Var};
 
-/// Functions of more nodes keep their order.
-const NODES: usize = 2_000;
 /// Nodes that one order may take in all: the wrong one can need very many.
 const ROOM: usize = 100_000;
 /// With more arguments not all orders are tried, but those where one of them is first.
@@ -33,43 +31,25 @@ type Order = Vec<u8>;
 pub(super) struct Orders {
     big_endian: bool,
     known: BTreeMap<Order, (Store, Tests)>,
-    chosen: FxHashMap<Node, Option<BlockId>>,
 }
 
 impl Orders {
     /// For ABIs whose words lie in that order.
     pub fn new(big_endian: bool) -> Self {
-        Self { big_endian, known: BTreeMap::new(), chosen: FxHashMap::default() }
+        Self { big_endian, known: BTreeMap::new() }
     }
 
-    /// The block of the shortest program for `node`, if some order makes it shorter than its own does.
-    pub fn shorter(&mut self, store: &mut Store, blocks: &mut Blocks, node: Node) -> Option<BlockId> {
-        if let Some(&chosen) = self.chosen.get(&node) {
-            return chosen;
-        }
-        let chosen = self.choose(store, blocks, node);
-        self.chosen.insert(node, chosen);
-        chosen
-    }
-
-    fn choose(&mut self, store: &mut Store, blocks: &mut Blocks, node: Node) -> Option<BlockId> {
+    /// The block of the shortest program for `node` over all orders but its own, if it has less than `most` instructions.
+    pub fn shorter(&mut self, store: &Store, blocks: &mut Blocks, node: Node, most: usize) -> Option<BlockId> {
         let big_endian = self.big_endian;
-        let nodes = store.reachable(node);
-        if nodes.len() > NODES {
-            return None;
-        }
-        let orders = orders(store, &nodes);
-        if orders.is_empty() {
-            return None;
-        }
-        let own = length(&mut Tests::new(big_endian, Goal::Size), store, node);
+        let orders = orders(store, &store.reachable(node));
         let mut best: Option<(usize, Order)> = None;
         for order in orders {
             let Some((moved, store, _)) = self.reordered(store, node, &order) else { continue };
             let length = length(&mut tests_in(&order, big_endian), store, moved);
             if store.overflowed() {
                 self.known.remove(&order);
-            } else if length < best.as_ref().map_or(own, |best| best.0) {
+            } else if length < best.as_ref().map_or(most, |best| best.0) {
                 best = Some((length, order));
             }
         }
@@ -100,7 +80,7 @@ fn tests_in(order: &Order, big_endian: bool) -> Tests {
 }
 
 /// How many instructions a function takes by itself.
-fn length(tests: &mut Tests, store: &mut Store, node: Node) -> usize {
+pub(super) fn length(tests: &mut Tests, store: &mut Store, node: Node) -> usize {
     let mut blocks = Blocks::default();
     let block = tests.block(store, &mut blocks, node);
     layout::lay(&blocks, block).len()

@@ -26,17 +26,20 @@ use super::aim::Goal;
 use super::block::{BlockId, Blocks, Compare, Subject};
 use super::dispatch::{self, Tree};
 use super::values::{self, Word, exits, in_common, intervals, set_of, spine, support, word_of};
-use crate::diagram::{Function, Node, Place, Store};
+use crate::diagram::{Function, Leaf, Node, Place, Store};
 use crate::spec::Arch;
 
 /// More intervals than this in one word are not looked at as such.
 const INTERVALS: usize = 64;
 
-/// From so many tests on, masks are looked for that lead to an exit whole.
+/// From so many tests on, masks are looked for that lead to an exit whole, or outside of which all is one exit.
 const DEAR: f64 = 2.5;
 
+/// Looks for such masks in one program.
+const LOOKS: u32 = 1_000;
+
 /// Not in functions of a word of more nodes.
-const PEELED: usize = 200;
+const SMALL: usize = 200;
 
 /// With more exits, none is tried as the one that values outside of a mask lead to.
 const OUTSIDE: usize = 4;
@@ -47,6 +50,10 @@ pub(super) struct Tests {
     big_endian: bool,
     /// The argument at each place of the order of variables.
     pub places: [u8; 6],
+    /// Where a set leads whom it holds, and all others; a function has its answers.
+    pub ends: Option<(BlockId, BlockId)>,
+    /// So many functions may still be looked at for masks. Each mask that is found leaves a function that may have others.
+    looks: u32,
     /// Of a test in the program, as a part of an executed one.
     price: f64,
     blocks: FxHashMap<(Node, Option<Tail>), BlockId>,
@@ -87,6 +94,8 @@ impl Tests {
         Self {
             big_endian,
             places: [0, 1, 2, 3, 4, 5],
+            ends: None,
+            looks: LOOKS,
             price: goal.price_of_arguments(),
             blocks: FxHashMap::default(),
             plans: FxHashMap::default(),
@@ -119,14 +128,17 @@ impl Tests {
             let both = store.ite(tail.holds, node, tail.other);
             return self.block_with(store, blocks, both, None);
         }
-        if let Some(action) = node.as_action() {
-            return blocks.answer(action);
+        match (node.as_leaf(), self.ends) {
+            (Some(Leaf::Act(action)), _) => return blocks.answer(action),
+            (Some(Leaf::True), Some((holds, _))) => return holds,
+            (Some(Leaf::False), Some((_, other))) => return other,
+            _ => {}
         }
         if let Some(&known) = self.blocks.get(&(node, tail)) {
             return known;
         }
         let Some(word) = word_of(store, node) else {
-            // A set or an environment: the caller has turned those away.
+            // An environment: the caller has turned those away.
             debug_assert!(false, "not a function of arguments");
             return blocks.answer(Function::FOREIGN);
         };
@@ -208,7 +220,12 @@ impl Tests {
                 }
             }
         }
-        for out in exits(store, node, word, OUTSIDE).unwrap_or_default() {
+        let dear = best.as_ref().is_none_or(|plan| plan.cost > DEAR * one);
+        let dear = dear && self.looks > 0;
+        let size = if dear { values::size(store, node, word, SMALL) } else { None };
+        self.looks -= u32::from(size.is_some());
+        let outs = size.and_then(|_| exits(store, node, word, OUTSIDE)).unwrap_or_default();
+        for &out in &outs {
             let Some((mask, value)) = in_common(store, node, word, out).filter(|&(mask, _)| mask != 0) else {
                 continue;
             };
@@ -226,8 +243,7 @@ impl Tests {
             }
         }
         let spines = [false, true].map(|follow_one| spine(store, node, word, follow_one));
-        let dear = best.as_ref().is_none_or(|plan| plan.cost > DEAR * one);
-        let peeled = if dear { peeled(store, node, word) } else { Vec::new() };
+        let peeled = size.map(|size| peeled(store, node, word, &outs, size)).unwrap_or_default();
         for (mask, value, end, out) in spines.into_iter().chain(peeled) {
             let clobbers = clobbers(mask, value);
             let mut cost = one + if clobbers { one } else { 0.0 };
@@ -264,14 +280,13 @@ impl Tests {
 }
 
 /// For each exit, the test whether a value is one of many that lead there, and what is left for all others.
-fn peeled(store: &mut Store, node: Node, word: Word) -> Vec<(u32, u32, Node, Node)> {
-    let Some(size) = values::size(store, node, word, PEELED) else { return Vec::new() };
+fn peeled(store: &mut Store, node: Node, word: Word, exits: &[Node], size: usize) -> Vec<(u32, u32, Node, Node)> {
     let mut peeled = Vec::new();
-    for exit in exits(store, node, word, OUTSIDE).unwrap_or_default() {
+    for &exit in exits {
         let Some((mask, value)) = values::implicant(store, node, word, exit) else { continue };
         let rest = values::without(store, node, word, (mask, value));
         // So that there is an end to it.
-        if values::size(store, rest, word, PEELED).is_some_and(|left| left < size) {
+        if values::size(store, rest, word, SMALL).is_some_and(|left| left < size) {
             peeled.push((mask, value, exit, rest));
         }
     }

@@ -21,6 +21,7 @@ fn policy(tables: impl IntoIterator<Item = (Arch, Table)>) -> Policy {
         native: false,
         default: Action::Errno(1),
         declared: BTreeMap::new(),
+        said: BTreeMap::new(),
         flags: Vec::new(),
         listener: None,
     }

@@ -107,14 +107,37 @@ pub(super) fn in_common(store: &Store, node: Node, word: Word, out: Node) -> Opt
 }
 
 /// The function where some bits of the word have certain values.
-pub(super) fn assume(store: &mut Store, node: Node, word: Word, (mask, value): (u32, u32)) -> Node {
-    store.assume(node, &|place| match place {
-        Place::Arg { arg, bit } if arg == word.arg && (bit >= 32) == word.high => {
-            let bit = u32::from(bit) % 32;
-            (mask >> bit & 1 == 1).then_some(value >> bit & 1 == 1)
-        }
-        _ => None,
-    })
+pub(super) fn assume(store: &mut Store, node: Node, word: Word, bits: (u32, u32)) -> Node {
+    assume_below(store, node, word, bits, &mut FxHashMap::default())
+}
+
+/// Recursion is at most 32 deep.
+fn assume_below(
+    store: &mut Store,
+    node: Node,
+    word: Word,
+    (mask, value): (u32, u32),
+    known: &mut FxHashMap<Node, Node>,
+) -> Node {
+    let Some((bit, lo, hi)) = split_in(store, node, word) else { return node };
+    if let Some(&known) = known.get(&node) {
+        return known;
+    }
+    let mut below = |store: &mut Store, node| assume_below(store, node, word, (mask, value), known);
+    let assumed = if mask >> bit & 1 == 1 {
+        below(store, if value >> bit & 1 == 1 { hi } else { lo })
+    } else {
+        let (lo, hi) = (below(store, lo), below(store, hi));
+        choice(store, word, bit, lo, hi)
+    };
+    known.insert(node, assumed);
+    assumed
+}
+
+/// `lo` or `hi`, by a bit of the word.
+fn choice(store: &mut Store, word: Word, bit: u32, lo: Node, hi: Node) -> Node {
+    let var = store.var(Var::arg(word.arg, bit as u8 + if word.high { 32 } else { 0 }));
+    store.ite(var, hi, lo)
 }
 
 /// The values of `word & mask` as intervals of one exit each, and the exits; `None` if there are more than `most`. The node
@@ -229,8 +252,7 @@ pub(super) fn set_of(store: &mut Store, node: Node, word: Word, exit: Node, know
     }
     let lo = set_of(store, lo, word, exit, known);
     let hi = set_of(store, hi, word, exit, known);
-    let var = store.var(Var::arg(word.arg, bit as u8 + if word.high { 32 } else { 0 }));
-    let set = store.ite(var, hi, lo);
+    let set = choice(store, word, bit, lo, hi);
     known.insert(node, set);
     set
 }
@@ -325,10 +347,7 @@ fn without_below(
         (true, true) => (Some(lo), without_below(store, hi, word, below, known)),
     };
     let left = match (lo, hi) {
-        (Some(lo), Some(hi)) => {
-            let var = store.var(Var::arg(word.arg, bit as u8 + if word.high { 32 } else { 0 }));
-            Some(store.ite(var, hi, lo))
-        }
+        (Some(lo), Some(hi)) => Some(choice(store, word, bit, lo, hi)),
         (one, other) => one.or(other),
     };
     known.insert((node, bits.len()), left);

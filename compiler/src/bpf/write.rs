@@ -19,13 +19,21 @@ use super::check::{CheckError, check};
 use super::dispatch::{self, Span, merge};
 use super::insn::{MAX_LEN, Program};
 use super::layout;
-use super::order::Orders;
+use super::order::{self, Orders};
+use super::rules::Rules;
 use super::test::Tests;
 use super::weights::Frequencies;
 use crate::diagram::{Function, Leaf, Node, Place, Store};
 use crate::policy::Policy;
 use crate::spec::arch::X32_BIT;
-use crate::spec::{Arch, Nr};
+use crate::spec::{Action, Arch, Nr};
+
+/// Functions of more nodes are not planned in several orders.
+const NODES: usize = 2_000;
+/// Functions of no more tests are never made rule by rule but for the shortest program.
+const TOGETHER: usize = 24;
+/// More rules are not tried one by one.
+const RULES: usize = 1_024;
 
 /// A call and how many tests its arguments need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +120,9 @@ fn write_for(store: &mut Store, policy: &Policy, aim: &Aim) -> Result<Program, W
         blocks: Blocks::default(),
         little: (Tests::new(false, aim.goal), Orders::new(false)),
         big: (Tests::new(true, aim.goal), Orders::new(true)),
+        said: &policy.said,
+        default: policy.default,
+        shortest: BTreeMap::new(),
         heavy: Vec::new(),
     };
     let root = writer.tokens();
@@ -160,6 +171,11 @@ struct Writer<'a> {
     blocks: Blocks,
     little: (Tests, Orders),
     big: (Tests, Orders),
+    /// What rules say one by one, and what calls get that none claims.
+    said: &'a BTreeMap<(Arch, Nr), Vec<(Node, Action)>>,
+    default: Action,
+    /// Blocks of functions, for each order of words; where length is what counts.
+    shortest: BTreeMap<(bool, Node), BlockId>,
     /// Calls with argument tests, and the block where these begin.
     heavy: Vec<(Arch, Nr, BlockId)>,
 }
@@ -271,7 +287,7 @@ impl Writer<'_> {
                 continue;
             }
             let node = Tests::narrow(self.store, arch, node);
-            let target = self.arguments(arch, node);
+            let target = self.arguments(arch, Nr(start), node);
             if !node.is_leaf() {
                 self.heavy.push((arch, Nr(start), target));
             }
@@ -284,13 +300,54 @@ impl Writer<'_> {
         self.aim.weights.on(arch, self.aim.goal.trust())
     }
 
-    fn arguments(&mut self, arch: Arch, node: Node) -> BlockId {
-        let (tests, orders) = if arch.is_big_endian() { &mut self.big } else { &mut self.little };
-        let shorter = match self.aim.goal {
-            Goal::Size => orders.shorter(self.store, &mut self.blocks, node),
-            Goal::Time | Goal::Balanced => None,
-        };
-        shorter.unwrap_or_else(|| tests.block(self.store, &mut self.blocks, node))
+    fn arguments(&mut self, arch: Arch, nr: Nr, node: Node) -> BlockId {
+        if self.aim.goal == Goal::Size && !node.is_leaf() {
+            return match self.shortest.get(&(arch.is_big_endian(), node)) {
+                Some(&known) => known,
+                None => {
+                    let block = self.shortest(arch, nr, node);
+                    self.shortest.insert((arch.is_big_endian(), node), block);
+                    block
+                }
+            };
+        }
+        let (tests, _) = if arch.is_big_endian() { &mut self.big } else { &mut self.little };
+        let own = tests.block(self.store, &mut self.blocks, node);
+        let length = self.blocks.tests_below(own);
+        if length <= TOGETHER {
+            return own;
+        }
+        let Some(rules) = self.rules(arch, nr, node) else { return own };
+        let listed = rules.block(self.store, &mut self.blocks);
+        let price = self.aim.goal.price_of_arguments();
+        let cost = |block, length| self.blocks.deepest(block) as f64 + price * length as f64;
+        if cost(listed, self.blocks.tests_below(listed)) < cost(own, length) { listed } else { own }
+    }
+
+    /// What was said of a call one by one, if it comes to `node`.
+    fn rules(&mut self, arch: Arch, nr: Nr, node: Node) -> Option<Rules> {
+        let said = self.said.get(&(arch, nr)).filter(|said| said.len() <= RULES)?;
+        Rules::of(self.store, arch, said, self.default, node)
+    }
+
+    /// The shortest block for a function of arguments: in the order of the arguments, in another, or rule by rule.
+    fn shortest(&mut self, arch: Arch, nr: Nr, node: Node) -> BlockId {
+        let big_endian = arch.is_big_endian();
+        let listed = self.rules(arch, nr, node).map(|rules| (rules.length(self.store), rules));
+        let few = self.store.reachable(node).len() <= NODES;
+        if let Some((_, rules)) = listed.as_ref().filter(|_| !few) {
+            return rules.block(self.store, &mut self.blocks);
+        }
+        let (tests, orders) = if big_endian { &mut self.big } else { &mut self.little };
+        let own = order::length(&mut Tests::new(big_endian, Goal::Size), self.store, node);
+        let listed = listed.filter(|&(length, _)| length < own);
+        let most = listed.as_ref().map_or(own, |&(length, _)| length);
+        let other = if few { orders.shorter(self.store, &mut self.blocks, node, most) } else { None };
+        match (other, listed) {
+            (Some(block), _) => block,
+            (None, Some((_, rules))) => rules.block(self.store, &mut self.blocks),
+            (None, None) => tests.block(self.store, &mut self.blocks, node),
+        }
     }
 
     fn heaviest(&self) -> Vec<Heavy> {

@@ -30,7 +30,16 @@ fn policy(archs: &[Arch], calls: &[(&str, Node)]) -> Policy {
         function.tables.insert(arch, Table::new(Node::action(DENY), &nodes));
     }
     let (archs, native) = (archs.to_vec(), false);
-    Policy { function, archs, native, default: DENY, declared: BTreeMap::new(), flags: vec![], listener: None }
+    Policy {
+        function,
+        archs,
+        native,
+        default: DENY,
+        declared: BTreeMap::new(),
+        said: BTreeMap::new(),
+        flags: vec![],
+        listener: None,
+    }
 }
 
 /// Changes the function of one call.

@@ -49,12 +49,17 @@ pub fn build(resolved: &Resolved, graph: &Graph, store: &mut Store, sink: &mut S
     let default = choose_default(resolved, graph, sink);
     let mut conflicts = Conflicts { found: BTreeMap::new(), budget: Conflicts::MOST_PAIRS };
     let mut function = Function::default();
+    let mut said = BTreeMap::new();
     for &arch in &resolved.archs {
         let other = default.and_then(|default| default.action.get(&arch)).map_or(Node::FALSE, |&a| Node::action(a));
         let mut calls = BTreeMap::new();
         for (&nr, claims) in resolved.claims.get(&arch).into_iter().flatten() {
             let claimed = layers(resolved, arch, nr, claims, store, &mut conflicts);
-            calls.insert(nr, store.over(claimed, other));
+            let node = store.over(claimed, other);
+            if claims.len() > 1 && !node.is_leaf() {
+                said.insert((arch, nr), in_order(claims));
+            }
+            calls.insert(nr, node);
         }
         function.tables.insert(arch, Table::new(other, &calls));
     }
@@ -69,6 +74,7 @@ pub fn build(resolved: &Resolved, graph: &Graph, store: &mut Store, sink: &mut S
         native: resolved.native,
         default: resolved.archs.first().and_then(|arch| default.action.get(arch)).copied()?,
         declared: resolved.declared.clone(),
+        said,
         flags: resolved.flags.clone(),
         listener: resolved.listener.as_ref().map(|(listener, _)| listener.clone()),
     })
@@ -98,6 +104,13 @@ fn choose_default<'a>(resolved: &'a Resolved, graph: &Graph, sink: &mut Sink) ->
         sink.push(diagnostic);
     }
     Some(chosen)
+}
+
+/// What claims say, those that win first.
+fn in_order(claims: &[Claim]) -> Vec<(Node, Action)> {
+    let mut claims: Vec<&Claim> = claims.iter().collect();
+    claims.sort_by_key(|claim| std::cmp::Reverse(claim.priority));
+    claims.into_iter().map(|claim| (claim.member.set, claim.action)).collect()
 }
 
 /// What the claims on one number come to; unclaimed calls are `FALSE`.

@@ -6,7 +6,7 @@ pub mod witness;
 
 use std::collections::BTreeMap;
 
-use crate::diagram::Function;
+use crate::diagram::{Function, Node};
 use crate::spec::{Action, Arch, Nr};
 use crate::tables;
 
@@ -24,6 +24,9 @@ pub struct Policy {
     pub default: Action,
     /// Names of the calls that the policy declares itself (`syscall listns = 470 on x86_64`).
     pub declared: BTreeMap<(Arch, Nr), String>,
+    /// Of calls that several rules look at the arguments of: the rules' sets and what each gives, those that win first. It
+    /// says nothing that `function` does not say.
+    pub said: BTreeMap<(Arch, Nr), Vec<(Node, Action)>>,
     /// `SECCOMP_FILTER_FLAG_…`, sorted.
     pub flags: Vec<Flag>,
     /// Who answers `notify`.

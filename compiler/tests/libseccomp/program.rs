@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use kpol_compiler::bpf::{self, Insn, Program, SeccompData, list, op};
 use kpol_compiler::diagram::Node;
 use kpol_compiler::oci::libseccomp::Failure;
-use kpol_compiler::oci::runtime::is_known;
+use kpol_compiler::oci::runtime::{self, is_known};
 use kpol_compiler::oci::trial;
 use kpol_compiler::tables::Syscall;
 
@@ -268,8 +268,8 @@ fn with_plain_calls(random: &mut Random, json: &str, most: usize) -> String {
 }
 
 /// On policies that nobody chose calls execute no more of our program than of the library's, and our program for size is no
-/// longer: but for one in three hundred, with two 64-bit conditions on one argument, either of which is enough. One program
-/// cannot always be both: a row of tests is short, and slow.
+/// longer: but for one in seven hundred, with 64-bit conditions on one argument any of which is enough. One program cannot
+/// always be both: a row of tests is short, and slow.
 #[test]
 fn ours_is_no_longer_and_no_slower() {
     let (mut compared, mut longer, mut lengths, mut steps) = (0, 0, [0; 3], [0; 3]);
@@ -280,12 +280,21 @@ fn ours_is_no_longer_and_no_slower() {
             let json = with_plain_calls(&mut random, &json, 40);
             let profile = read(json.as_bytes()).unwrap();
             let mut store = Store::default();
-            let loaded = load(&mut store, &profile, host, Some((2, 6, 1)), Dialect::Containers).unwrap();
+            let release = Some((2, 6, 1));
+            let loaded = load(&mut store, &profile, host, release, Dialect::Containers).unwrap();
             if !(loaded.undetermined.is_empty() && loaded.merged.is_empty() && loaded.faults.is_empty()) {
                 continue;
             }
             let Ok(theirs) = loaded.handed.program(&vec![true; loaded.handed.rules.len()]) else { continue };
-            let policy = policy(loaded.function);
+            let mut policy = policy(loaded.function);
+            for (call, rule) in &loaded.handed.rules {
+                for (nr, rule) in runtime::on_arch(*call, host, rule) {
+                    let alone = std::slice::from_ref(&rule);
+                    let alone = runtime::combine(&mut store, host, loaded.handed.default, alone, release).node;
+                    let set = store.where_action(alone, &|action| action == rule.action);
+                    policy.said.entry((host, nr)).or_default().push((set, rule.action));
+                }
+            }
             let mut ours = |goal| {
                 let aim = bpf::Aim { goal, ..bpf::Aim::default() };
                 bpf::write(&mut store, &policy, &aim).unwrap()
@@ -312,5 +321,5 @@ fn ours_is_no_longer_and_no_slower() {
         "{compared} programs, for size, for both and the library's: {lengths:?} instructions, {steps:?} executed; {longer} longer"
     );
     assert!(compared > cases() / 2);
-    assert!(longer * 100 < compared && lengths[0] < lengths[2] && steps[1] < steps[2]);
+    assert!(longer * 200 < compared && lengths[0] < lengths[2] && steps[1] < steps[2]);
 }

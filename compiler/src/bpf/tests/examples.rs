@@ -226,3 +226,28 @@ fn the_shortest_order_of_arguments_is_found() {
     assert!(size.starts_with(&[24, 28]) && size.len() == 6, "{size:?}");
     assert!(offsets(Goal::Balanced).len() > 6);
 }
+
+/// Twelve rules that each look at two arguments: every answer on the first has its own set of those on the second, which is
+/// more than the kernel takes.
+#[test]
+fn rules_that_are_too_much_together_are_asked_one_by_one() {
+    let mut store = Store::default();
+    let mut said = Vec::new();
+    for rule in 0..12u64 {
+        let mask = Operand { arg: 0, bits: 32, mask: 0x11 << (rule % 20) | 1 << (rule * 7 % 31), signed: false };
+        let one = store.compare(mask, Comparison::Eq, 0);
+        let two = equal(&mut store, 1, 32, u64::MAX, 1_000 + rule * 77);
+        said.push((store.and(one, two), Action::Allow));
+    }
+    let set = store.union(said.iter().map(|&(set, _)| set).collect());
+    let node = store.ite(set, Node::action(Action::Allow), Node::action(DENY));
+    let mut policy = x86_64([(900, node)]);
+    assert!(matches!(write(&mut store, &policy), Err(WriteError::TooLong { .. })));
+    policy.said.insert((Arch::X86_64, Nr(900)), said);
+    let one_by_one = write(&mut store, &policy).unwrap();
+    prove(&mut store, &policy, &one_by_one).unwrap();
+    assert!(one_by_one.len() < 12 * 5 + 12, "{}", one_by_one.len());
+    // Rules that say something else are none of its rules.
+    policy.said.values_mut().for_each(|said| said.truncate(11));
+    assert!(matches!(write(&mut store, &policy), Err(WriteError::TooLong { .. })));
+}

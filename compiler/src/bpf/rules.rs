@@ -1,0 +1,61 @@
+//! A call's rules one after the other, where length is what counts.
+//!
+//! ```text
+//! f(a & 3 == 0, b > 9), f(a > 7, b & 5 == 1), …      together: each answer on `a` has its own tests of `b`
+//!                                                    one by one: each rule's tests, once
+//! ```
+//!
+//! What the rules say was made one function long before. Here they are put together once more, and used only if that gives the
+//! very node.
+
+use super::aim::Goal;
+use super::block::{BlockId, Blocks};
+use super::layout;
+use super::test::Tests;
+use crate::diagram::{Node, Store};
+use crate::spec::{Action, Arch};
+
+/// A call's sets and what each gives, those that win first.
+#[derive(Debug)]
+pub(super) struct Rules {
+    sets: Vec<(Node, Action)>,
+    default: Action,
+    big_endian: bool,
+}
+
+impl Rules {
+    /// `said` as the rules of a call that does `node` on an ABI; `None` if that is not what they come to. Rules that change
+    /// nothing are left out.
+    pub fn of(store: &mut Store, arch: Arch, said: &[(Node, Action)], default: Action, node: Node) -> Option<Self> {
+        let mut sets = Vec::new();
+        let mut all = Node::action(default);
+        for &(set, action) in said.iter().rev() {
+            let set = Tests::narrow(store, arch, set);
+            let with = store.ite(set, Node::action(action), all);
+            if with != all {
+                sets.push((set, action));
+            }
+            all = with;
+        }
+        sets.reverse();
+        (all == node).then_some(Self { sets, default, big_endian: arch.is_big_endian() })
+    }
+
+    /// How many instructions they take by themselves.
+    pub fn length(&self, store: &mut Store) -> usize {
+        let mut blocks = Blocks::default();
+        let block = self.block(store, &mut blocks);
+        layout::lay(&blocks, block).len()
+    }
+
+    /// The block of the first.
+    pub fn block(&self, store: &mut Store, blocks: &mut Blocks) -> BlockId {
+        let mut next = blocks.answer(self.default);
+        for &(set, action) in self.sets.iter().rev() {
+            let mut tests = Tests::new(self.big_endian, Goal::Size);
+            tests.ends = Some((blocks.answer(action), next));
+            next = tests.block(store, blocks, set);
+        }
+        next
+    }
+}
