@@ -37,6 +37,7 @@ want npm npm
 want vim vim
 [ -d /usr/share/vim-ale ] || missing+=(vim-ale)
 want tmux tmux
+want systemd-analyze systemd
 want patchelf patchelf
 want git git
 want update-mime-database shared-mime-info
