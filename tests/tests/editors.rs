@@ -119,14 +119,20 @@ fn vim_knows_kpol() {
         seen["groups"],
         json!(["Statement", "PreProc", "Constant", "PreProc", "Constant", "Identifier", "Identifier", "Special"])
     );
+    let lines = |text: &str| json!(text.lines().collect::<Vec<_>>());
+    let fixed = WEB.replace("lisen", "listen");
+    assert_eq!(seen["fixed"], lines(&fixed));
+    assert_eq!((&seen["renamed"], &seen["back"]), (&lines(&fixed.replace("@worker", "@helper")), &json!("web.kpol")));
     assert_eq!(seen["formatted"][4], "log { ptrace(request == TRACED) }", "{seen:#}");
+    assert_eq!(seen["written"], "default deny(EPERM)");
+    assert!(text(&seen["uses"]).ends_with("web.kpol:4:19"), "{seen:#}");
     assert!(text(&seen["refused"]).contains("has syntax errors; left as it is"), "{seen:#}");
     assert_eq!(seen["quickfix"][0]["lnum"], 4);
     assert_eq!((&seen["quickfix"][0]["col"], &seen["quickfix"][0]["type"]), (&json!(55), &json!("e")));
     assert_eq!(seen["diagnostics"][0]["col"], 55);
     assert!(text(&seen["hover"]).contains("socket(int family, int type, int protocol)"), "{seen:#}");
     assert!(seen["completion"].as_array().unwrap().contains(&json!("family")), "{seen:#}");
-    assert_eq!(text(&seen["definition"]), LIB.lines().nth(1).unwrap());
+    assert_eq!(text(&seen["definition"]), LIB.lines().nth(1).unwrap().replace("@worker", "@helper"));
     assert_eq!(seen["indent"], json!(["allow {", "    read,", "    write(", "        fd == 1,", "    ),", "}"]));
 }
 
