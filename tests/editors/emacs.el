@@ -74,7 +74,22 @@
   ;; Eglot tells of changes in other buffers when nobody types for a while, or when they are saved.
   (save-some-buffers t)
 
+  ;; As the page has it.
+  (add-hook 'before-save-hook #'eglot-format-buffer nil t)
+  (at "default ")
+  (insert "default  ")
+  (delete-char 8)
+  (save-buffer)
+  (at "default")
+  (saw 'written (buffer-substring-no-properties (line-beginning-position) (line-end-position)))
+
   (at "@helper")
+  (saw 'uses (vconcat (sort (mapcar (lambda (item)
+                                      (let ((place (xref-item-location item)))
+                                        (format "%s:%d" (file-name-nondirectory (xref-location-group place))
+                                                (xref-location-line place))))
+                                    (xref-backend-references 'eglot (xref-backend-identifier-at-point 'eglot)))
+                            #'string<)))
   (xref-find-definitions (xref-backend-identifier-at-point 'eglot))
   (unless (equal (file-name-nondirectory buffer-file-name) "lib.kpol") (error "In %s" buffer-file-name))
   (saw 'definition (buffer-substring-no-properties (line-beginning-position) (line-end-position)))

@@ -40,6 +40,9 @@ fn neovim(name: &str) {
     assert_eq!(seen["treesitter"], true);
     assert_eq!(seen["captures"], json!(["constant"]));
     assert_eq!(seen["semantic"], "@lsp.type.enumMember.kpol");
+    assert_eq!(seen["written"], "default deny(EPERM)");
+    assert_eq!(seen["uses"], json!(["lib.kpol:2", "web.kpol:4"]));
+    assert_eq!(seen["outline"][1], "[File] lib.kpol");
 
     // Without the server colours are there, and it is said what is missing; once, however many files are opened.
     let said = desk.home().join("said");
@@ -73,6 +76,8 @@ fn emacs(with_tree_sitter: bool) -> Option<Value> {
     assert_eq!(seen["root"], "project");
     assert_eq!(seen["diagnostics"][0]["text"], "lisen");
     assert_eq!(seen["outline"], json!(["@helper", "TRACED"]));
+    assert_eq!(seen["uses"], json!(["lib.kpol:2", "web.kpol:4"]));
+    assert_eq!(seen["written"], "default deny(EPERM)");
     assert_eq!(
         seen["faces"],
         json!([
