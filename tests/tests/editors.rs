@@ -167,7 +167,9 @@ fn helix_knows_kpol() {
     screen.keys(&["]", "d"]);
     screen.wait("no syscall `lisen` on any architecture");
 
-    screen.keys(&["Space", "a"]);
+    screen.keys(&["Space", "d"]);
+    screen.wait_for_words("ERROR E030");
+    screen.keys(&["C-c", "Space", "a"]);
     screen.wait("replace it by `listen`");
     screen.keys(&["Enter"]);
     screen.wait("listen }");
@@ -187,7 +189,23 @@ fn helix_knows_kpol() {
     screen.wait("written");
     let wanted = WEB.replace("lisen", "listen").replace("@worker", "@helper").replace("log   {", "log {");
     assert_eq!(saved(), wanted);
+    screen.keys(&["Space", "s"]);
+    screen.wait_for_words("file lib.kpol");
+    screen.keys(&["C-c", "g", "r"]);
+    screen.wait_for_words("lib.kpol:2");
+    screen.keys(&["C-c", "/", "request", "Enter", "m", "i", "f", "c", "{ fork }", "Escape"]);
+    screen.wait("log { fork }");
+    screen.keys(&["u", "/", "request", "Enter", "m", "a", "f", "c", "allow { wait4 }", "Escape"]);
+    screen.wait("5  allow { wait4 }");
+    screen.keys(&["u", "/", "@helper", "Enter"]);
+    screen.wait("5  log {");
     screen.keys(&["g", "d"]);
+    screen.wait("group @helper { accept4, epoll_wait }");
+    screen.keys(&["/", "accept4", "Enter", "m", "i", "t", "c", "{ read }", "Escape"]);
+    screen.wait("group @helper { read }");
+    screen.keys(&["u", "/", "accept4", "Enter", "m", "a", "t", "c", "group @none { read }", "Escape"]);
+    screen.wait("group @none { read }");
+    screen.keys(&["u"]);
     screen.wait("group @helper { accept4, epoll_wait }");
 
     // Typed in a condition, parameters are offered.
