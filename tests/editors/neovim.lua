@@ -8,7 +8,7 @@ local function wait(what, condition)
     vim.cmd.redraw()
     return condition()
   end
-  assert(vim.wait(60000, drawn, 20), "waited in vain for " .. what)
+  assert(vim.wait(15000, drawn, 20), "waited in vain for " .. what)
 end
 
 local function lines()
@@ -146,12 +146,31 @@ local function run()
   end, symbols())
   vim.cmd("lclose | cclose")
 
+  vim.cmd("set foldmethod=expr foldexpr=v:lua.vim.treesitter.foldexpr()")
+  vim.cmd("checkhealth vim.lsp")
+  seen.health = lines()
+  vim.cmd("bdelete")
+
   at("@helper")
   press("<C-]>")
   wait("the definition", function()
     return vim.fs.basename(vim.api.nvim_buf_get_name(0)) == "lib.kpol"
   end)
   seen.definition = vim.api.nvim_get_current_line()
+
+  vim.lsp.inlay_hint.enable()
+  wait("hints", function()
+    return #vim.lsp.inlay_hint.get({ bufnr = 0 }) > 0
+  end)
+  local newer = vim.fn.has("nvim-0.12") == 1
+  if newer then
+    vim.lsp.codelens.enable()
+  else
+    vim.lsp.codelens.refresh()
+  end
+  wait("lenses", function()
+    return #vim.lsp.codelens.get(newer and { bufnr = 0 } or 0) > 0
+  end)
   seen.indent = (function()
     vim.cmd.normal({ args = { "Goallow {\nread\n}" }, bang = true })
     return vim.api.nvim_buf_get_lines(0, -4, -1, false)

@@ -105,6 +105,11 @@ function! s:Run() abort
   call s:Wait('the definition', 'expand("%:t") ==# "lib.kpol"')
   let s:seen.definition = getline('.')
 
+  edit web.kpol
+  call s:At('lib.kpol')
+  normal! gf
+  let s:seen.included = expand('%:t')
+
   let s:last = line('$')
   execute "normal! Goallow {\<CR>read,\<CR>write(\<CR>fd == 1,\<CR>),\<CR>}"
   let s:seen.indent = getline(s:last + 1, '$')

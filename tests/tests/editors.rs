@@ -43,6 +43,7 @@ fn neovim(name: &str) {
     assert_eq!(seen["written"], "default deny(EPERM)");
     assert_eq!(seen["uses"], json!(["lib.kpol:2", "web.kpol:4"]));
     assert_eq!(seen["outline"][1], "[File] lib.kpol");
+    assert!(text(&seen["health"]).contains("kpol (id: 1)"), "{seen:#}");
 
     // Without the server colours are there, and it is said what is missing; once, however many files are opened.
     let said = desk.home().join("said");
@@ -129,7 +130,7 @@ fn vim_knows_kpol() {
     assert_eq!(seen["fixed"], lines(&fixed));
     assert_eq!((&seen["renamed"], &seen["back"]), (&lines(&fixed.replace("@worker", "@helper")), &json!("web.kpol")));
     assert_eq!(seen["formatted"][4], "log { ptrace(request == TRACED) }", "{seen:#}");
-    assert_eq!(seen["written"], "default deny(EPERM)");
+    assert_eq!((&seen["written"], &seen["included"]), (&json!("default deny(EPERM)"), &json!("lib.kpol")));
     assert!(text(&seen["uses"]).ends_with("web.kpol:4:19"), "{seen:#}");
     assert!(text(&seen["refused"]).contains("has syntax errors; left as it is"), "{seen:#}");
     assert_eq!(seen["quickfix"][0]["lnum"], 4);
