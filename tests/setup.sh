@@ -39,6 +39,7 @@ want vim vim
 want tmux tmux
 want systemd-analyze systemd
 want patchelf patchelf
+want xz xz-utils
 want git git
 want update-mime-database shared-mime-info
 want gio libglib2.0-bin
