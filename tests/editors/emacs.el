@@ -44,6 +44,12 @@
                                                     (flymake-diagnostic-beg found) (flymake-diagnostic-end found)))))
                         (await "findings" (findings)))))
 
+  (let ((log (compile "kpolc check --format concise web.kpol")))
+    (await "the compiler" (not (get-buffer-process log)))
+    (next-error)
+    (saw 'compiled (format "%s:%d:%s" (buffer-name) (line-number-at-pos) (thing-at-point 'word t)))
+    (switch-to-buffer (find-file-noselect "web.kpol")))
+
   (at "socket")
   (let ((hover nil))
     (eglot-hover-eldoc-function (lambda (text &rest _) (setq hover text)))

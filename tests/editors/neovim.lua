@@ -80,6 +80,7 @@ local function run()
   end)
 
   -- Typed, not saved: the server sees it.
+  seen.omnifunc = vim.bo.omnifunc
   at("family == AF_UNIX")
   vim.cmd.normal({ args = { "cw" .. "fam" }, bang = true })
   local items = ask("textDocument/completion", { context = { triggerKind = 1 } })

@@ -43,6 +43,7 @@ fn neovim(name: &str) {
     assert_eq!(seen["written"], "default deny(EPERM)");
     assert_eq!(seen["uses"], json!(["lib.kpol:2", "web.kpol:4"]));
     assert_eq!(seen["outline"][1], "[File] lib.kpol");
+    assert_eq!(seen["omnifunc"], "v:lua.vim.lsp.omnifunc");
     assert!(text(&seen["health"]).contains("kpol (id: 1)"), "{seen:#}");
 
     // Without the server colours are there, and it is said what is missing; once, however many files are opened.
@@ -77,6 +78,7 @@ fn emacs(with_tree_sitter: bool) -> Option<Value> {
     assert_eq!(seen["root"], "project");
     assert_eq!(seen["diagnostics"][0]["text"], "lisen");
     assert_eq!(seen["outline"], json!(["@helper", "TRACED"]));
+    assert_eq!(seen["compiled"], "web.kpol:4:lisen");
     assert_eq!(seen["uses"], json!(["lib.kpol:2", "web.kpol:4"]));
     assert_eq!(seen["written"], "default deny(EPERM)");
     assert_eq!(
