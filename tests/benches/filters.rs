@@ -5,7 +5,7 @@
 //!
 //! instructions / executed, weighted / executed, uniform
 //!                     balanced            size                libseccomp O1       libseccomp O2
-//! docker-default      78 / 6.99 / 9.57    …                   …                   …
+//! docker-default      75 / 6.99 / 9.57    …                   …                   …
 //! ```
 //!
 //! All for x86_64 alone and without capabilities, made in the same run. *Weighted* is the mean over the calls of

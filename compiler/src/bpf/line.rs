@@ -14,7 +14,7 @@
 //! equality tests: Anderson, Kannan, Karloff, Ladner, *Thresholds and optimal binary comparison search trees*, 2002).
 //! As in Knuth's, the best split of a range lies between those of the range without its last and without its first run,
 //! so that the time is the square of the runs and not the cube. That is proven for splits alone; with chains among them
-//! it is looked one further on both sides.
+//! it is looked one further on both sides, and everywhere if length is what counts: there chains are long.
 //!
 //! INVARIANT: the tree gives every word of the row the behaviour of its run.
 
@@ -27,6 +27,9 @@ const CHAIN: usize = 12;
 const LONG_CHAIN: usize = 600;
 /// From this price of a test on, length is what counts.
 const LENGTH_COUNTS: f64 = 1.0;
+
+/// With more runs, not all splits are compared where length is what counts either.
+const ALL_SPLITS: usize = 192;
 
 /// Bits are tried for ranges that so much of all weight goes through: elsewhere they have nothing to gain.
 const MASK_WEIGHT: f64 = 0.02;
@@ -131,6 +134,7 @@ impl Line {
         // The best split of each range, whether a split is its best shape or not.
         let mut splits = vec![0u16; size];
         let mut chain = Chain::new(if price >= LENGTH_COUNTS { LONG_CHAIN } else { CHAIN });
+        let all_splits = price >= LENGTH_COUNTS && len <= ALL_SPLITS;
         // Of a longer range one side is longer than the rows of the masks know.
         let reach = line.masked.iter().flat_map(|masked| &masked.sides).map(|side| 2 * side.most).max().unwrap_or(0);
         for from in (0..len).rev() {
@@ -152,8 +156,11 @@ impl Line {
                     continue;
                 }
                 // One range has no last run, the other no first.
-                let low = usize::from(splits[at - 1]).saturating_sub(1).max(from + 1);
-                let high = (usize::from(splits[at - 1 + most]) + 1).clamp(low, to);
+                let near = || {
+                    let low = usize::from(splits[at - 1]).saturating_sub(1).max(from + 1);
+                    (low, (usize::from(splits[at - 1 + most]) + 1).clamp(low, to))
+                };
+                let (low, high) = if all_splits { (from + 1, to) } else { near() };
                 // Lefts follow each other in this row; rights are one further down and one shorter each time.
                 let rights = &later[(low - from - 1) * most + (to - low)..];
                 let (mut best, offset) = best_split(&here[low - from - 1..high - from], rights, most - 1);

@@ -27,6 +27,8 @@
 //! | `dispatch` | intervals of a word, each with a behaviour | the cheapest tree of compares |
 //! | `line` | a row of intervals | the cheapest tree over each of its ranges |
 //! | `test` | a node over argument bits | compares of whole words |
+//! | `order` | a node over argument bits | the same, with another argument first |
+//! | `values` | a node over the bits of a word | masks and intervals, and where they lead |
 //! | `block` | tests that point to tests | the same, each once |
 //! | `layout` | blocks | instructions with 8-bit jumps |
 //! | `insn` | instructions | bytes, and back |
@@ -53,9 +55,11 @@ mod interpret;
 mod layout;
 mod line;
 mod list;
+mod order;
 mod prove;
 mod symbolic;
 mod test;
+mod values;
 mod walk;
 mod weights;
 mod word;

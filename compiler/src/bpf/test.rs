@@ -7,11 +7,13 @@
 //! ```
 //!
 //! The node's top variable says which 32-bit word is asked first. All of the diagram above the next word is a
-//! function from that word to *exits*: nodes that no longer ask about it. Three ways to compute it are compared:
+//! function from that word to *exits*: nodes that no longer ask about it. Four ways to compute it are compared:
 //!
 //! - **Intervals**: the word's values fall into few intervals with one exit each. Then it is [`dispatch`], as
 //!   for numbers.
 //! - **Masked intervals**: the same after an `AND` with the bits that the diagram asks about at all.
+//! - **Intervals within a mask**: all values that do not lead to one certain exit have some bits in common. Those are
+//!   asked first; behind, values without them are nobody's, so that what lies between them tells no intervals apart.
 //! - **A spine**: from the top, bit after bit leads to one and the same node unless it has one value. That is one
 //!   masked equality (`jset` where the value is 0), whose two ways are planned in the same manner.
 //!
@@ -22,17 +24,29 @@ use rustc_hash::FxHashMap;
 
 use super::aim::Goal;
 use super::block::{BlockId, Blocks, Compare, Subject};
-use super::dispatch::{self, Span, Tree, merge};
-use crate::diagram::{Function, Node, Place, Store, Var};
-use crate::spec::{Action, Arch};
+use super::dispatch::{self, Tree};
+use super::values::{self, Word, exits, in_common, intervals, set_of, spine, support, word_of};
+use crate::diagram::{Function, Node, Place, Store};
+use crate::spec::Arch;
 
 /// More intervals than this in one word are not looked at as such.
 const INTERVALS: usize = 64;
+
+/// From so many tests on, masks are looked for that lead to an exit whole.
+const DEAR: f64 = 2.5;
+
+/// Not in functions of a word of more nodes.
+const PEELED: usize = 200;
+
+/// With more exits, none is tried as the one that values outside of a mask lead to.
+const OUTSIDE: usize = 4;
 
 /// How argument nodes of one kind of ABI are compiled.
 #[derive(Debug)]
 pub(super) struct Tests {
     big_endian: bool,
+    /// The argument at each place of the order of variables.
+    pub places: [u8; 6],
     /// Of a test in the program, as a part of an executed one.
     price: f64,
     blocks: FxHashMap<(Node, Option<Tail>), BlockId>,
@@ -50,14 +64,6 @@ struct Tail {
     other: Node,
 }
 
-/// The word of an argument that a node asks first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Word {
-    arg: u8,
-    /// Whether it is bits 63 … 32.
-    high: bool,
-}
-
 #[derive(Debug)]
 struct Plan {
     /// Instructions, and the most of them on one path.
@@ -69,6 +75,8 @@ struct Plan {
 enum How {
     /// Compare the word under `mask`; exit `exits[class]`.
     Intervals { mask: u32, tree: Tree, exits: Vec<Node> },
+    /// `word & mask == value` leads to the intervals of the whole word, anything else to `out`.
+    Within { mask: u32, value: u32, out: Node, tree: Tree, exits: Vec<Node> },
     /// `word & mask == value` leads to `end`, anything else to `out`.
     Spine { mask: u32, value: u32, end: Node, out: Node },
 }
@@ -78,6 +86,7 @@ impl Tests {
     pub fn new(big_endian: bool, goal: Goal) -> Self {
         Self {
             big_endian,
+            places: [0, 1, 2, 3, 4, 5],
             price: goal.price_of_arguments(),
             blocks: FxHashMap::default(),
             plans: FxHashMap::default(),
@@ -144,30 +153,32 @@ impl Tests {
                 self.plans.insert(node, How::Intervals { mask: subject.mask, tree, exits });
                 block
             }
+            Some(How::Within { mask, value, out, tree, exits }) => {
+                let whole = subject(u32::MAX);
+                let targets: Vec<BlockId> =
+                    exits.iter().map(|&exit| self.block_with(store, blocks, exit, tail)).collect();
+                let within = tree.blocks(blocks, whole, &targets);
+                let outside = self.block_with(store, blocks, out, tail);
+                self.plans.insert(node, How::Within { mask, value, out, tree, exits });
+                masked(blocks, whole, (mask, value), within, outside)
+            }
             Some(How::Spine { mask, value, end, out }) => {
                 self.plans.insert(node, How::Spine { mask, value, end, out });
-                let (whole, masked) = (subject(u32::MAX), subject(mask));
                 let end = self.block_with(store, blocks, end, tail);
                 let out = self.block_with(store, blocks, out, tail);
-                if value == 0 {
-                    blocks.test(whole, Compare::Any, mask, out, end)
-                } else if mask.is_power_of_two() {
-                    blocks.test(whole, Compare::Any, mask, end, out)
-                } else {
-                    blocks.test(masked, Compare::Equal, value, end, out)
-                }
+                masked(blocks, subject(u32::MAX), (mask, value), end, out)
             }
             None => blocks.answer(Function::FOREIGN),
         }
     }
 
     fn offset(&self, word: Word) -> u32 {
-        16 + 8 * u32::from(word.arg) + if word.high == self.big_endian { 0 } else { 4 }
+        16 + 8 * u32::from(self.places[usize::from(word.arg)]) + if word.high == self.big_endian { 0 } else { 4 }
     }
 
     /// The cost of a node as far as its own word goes, if that is below `limit`; makes the plan if there is none. With
     /// a `limit` no way is followed that is dearer already.
-    fn plan(&mut self, store: &Store, node: Node, limit: f64) -> Option<f64> {
+    fn plan(&mut self, store: &mut Store, node: Node, limit: f64) -> Option<f64> {
         let Some(word) = word_of(store, node) else { return Some(0.0) };
         match self.costs.get(&node) {
             Some(&Cost::Known(cost)) => return (cost < limit).then_some(cost),
@@ -188,7 +199,7 @@ impl Tests {
             if best.as_ref().is_some_and(|plan| plan.cost <= one || support == u32::MAX) {
                 break;
             }
-            if let Some((spans, exits)) = intervals(store, node, word, mask, most) {
+            if let Some((spans, exits)) = intervals(store, node, word, mask, (0, 0), most) {
                 let instructions = if mask == u32::MAX { 0.0 } else { one };
                 let tree = dispatch::plan(&spans, self.price);
                 let cost = instructions + tree.cost;
@@ -197,9 +208,28 @@ impl Tests {
                 }
             }
         }
-        for follow_one in [false, true] {
-            let (mask, value, end, out) = spine(store, node, word, follow_one);
-            let clobbers = value != 0 && !mask.is_power_of_two() && mask != u32::MAX;
+        for out in exits(store, node, word, OUTSIDE).unwrap_or_default() {
+            let Some((mask, value)) = in_common(store, node, word, out).filter(|&(mask, _)| mask != 0) else {
+                continue;
+            };
+            let test = one + if clobbers(mask, value) { 2.0 * one } else { 0.0 };
+            if test >= under(&best) {
+                continue;
+            }
+            let within = values::assume(store, node, word, (mask, value));
+            if let Some((spans, exits)) = intervals(store, within, word, u32::MAX, (mask, value), most) {
+                let tree = dispatch::plan(&spans, self.price);
+                let cost = test + tree.cost;
+                if cost < under(&best) {
+                    best = Some(Plan { cost, how: How::Within { mask, value, out, tree, exits } });
+                }
+            }
+        }
+        let spines = [false, true].map(|follow_one| spine(store, node, word, follow_one));
+        let dear = best.as_ref().is_none_or(|plan| plan.cost > DEAR * one);
+        let peeled = if dear { peeled(store, node, word) } else { Vec::new() };
+        for (mask, value, end, out) in spines.into_iter().chain(peeled) {
+            let clobbers = clobbers(mask, value);
             let mut cost = one + if clobbers { one } else { 0.0 };
             let mut within = true;
             for next in [end, out] {
@@ -233,130 +263,42 @@ impl Tests {
     }
 }
 
+/// For each exit, the test whether a value is one of many that lead there, and what is left for all others.
+fn peeled(store: &mut Store, node: Node, word: Word) -> Vec<(u32, u32, Node, Node)> {
+    let Some(size) = values::size(store, node, word, PEELED) else { return Vec::new() };
+    let mut peeled = Vec::new();
+    for exit in exits(store, node, word, OUTSIDE).unwrap_or_default() {
+        let Some((mask, value)) = values::implicant(store, node, word, exit) else { continue };
+        let rest = values::without(store, node, word, (mask, value));
+        // So that there is an end to it.
+        if values::size(store, rest, word, PEELED).is_some_and(|left| left < size) {
+            peeled.push((mask, value, exit, rest));
+        }
+    }
+    peeled
+}
+
+/// Whether the accumulator holds something else after the test of some bits.
+fn clobbers(mask: u32, value: u32) -> bool {
+    value != 0 && !mask.is_power_of_two() && mask != u32::MAX
+}
+
+/// The block that asks whether some bits of a word have a value.
+fn masked(blocks: &mut Blocks, whole: Subject, (mask, value): (u32, u32), yes: BlockId, no: BlockId) -> BlockId {
+    if value == 0 {
+        blocks.test(whole, Compare::Any, mask, no, yes)
+    } else if mask.is_power_of_two() {
+        blocks.test(whole, Compare::Any, mask, yes, no)
+    } else {
+        blocks.test(Subject { mask, ..whole }, Compare::Equal, value, yes, no)
+    }
+}
+
 /// What is known of a node's cost.
 #[derive(Debug, Clone, Copy)]
 enum Cost {
     Known(f64),
     AtLeast(f64),
-}
-
-fn word_of(store: &Store, node: Node) -> Option<Word> {
-    match store.split(node)?.0.place() {
-        Place::Arg { arg, bit } => Some(Word { arg, high: bit >= 32 }),
-        _ => None,
-    }
-}
-
-/// The bit within the word that a node asks, and its branches; `None` if it does not ask about the word.
-fn split_in(store: &Store, node: Node, word: Word) -> Option<(u32, Node, Node)> {
-    let (var, lo, hi) = store.split(node)?;
-    match var.place() {
-        Place::Arg { arg, bit } if arg == word.arg && (bit >= 32) == word.high => Some((u32::from(bit) % 32, lo, hi)),
-        _ => None,
-    }
-}
-
-/// All bits of the word that the node asks about.
-fn support(store: &Store, node: Node, word: Word) -> u32 {
-    let mut seen = rustc_hash::FxHashSet::default();
-    let mut stack = vec![node];
-    let mut support = 0;
-    while let Some(node) = stack.pop() {
-        if let Some((bit, lo, hi)) = split_in(store, node, word)
-            && seen.insert(node)
-        {
-            support |= 1 << bit;
-            stack.extend([lo, hi]);
-        }
-    }
-    support
-}
-
-/// From `node` on, as long as all but one value of each bit lead to one node: (bits, values, where the values lead,
-/// where all others lead).
-fn spine(store: &Store, node: Node, word: Word, follow_one: bool) -> (u32, u32, Node, Node) {
-    let Some((bit, lo, hi)) = split_in(store, node, word) else { return (0, 0, node, node) };
-    let (mut here, out) = if follow_one { (hi, lo) } else { (lo, hi) };
-    let mut mask = 1 << bit;
-    let mut value = if follow_one { mask } else { 0 };
-    while let Some((bit, lo, hi)) = split_in(store, here, word) {
-        if hi == out {
-            here = lo;
-        } else if lo == out {
-            value |= 1 << bit;
-            here = hi;
-        } else {
-            break;
-        }
-        mask |= 1 << bit;
-    }
-    (mask, value, here, out)
-}
-
-/// The values of `word & mask` as intervals of one exit each, and the exits; `None` if there are more than `most`. The node
-/// asks about no bit outside of `mask`.
-fn intervals(store: &Store, node: Node, word: Word, mask: u32, most: usize) -> Option<(Vec<Span>, Vec<Node>)> {
-    let bits: Vec<u32> = (0..32).rev().filter(|bit| mask >> bit & 1 == 1).collect();
-    let mut starts: Vec<(u32, Node)> = Vec::new();
-    // (node, index of the next bit, value so far), the smallest value on top.
-    let mut stack = vec![(node, 0, 0u32)];
-    while let Some((node, index, value)) = stack.pop() {
-        match split_in(store, node, word) {
-            None => {
-                if starts.last().is_none_or(|&(_, last)| last != node) {
-                    starts.push((value, node));
-                    if starts.len() > most {
-                        return None;
-                    }
-                }
-            }
-            Some((bit, lo, hi)) => {
-                let next = *bits.get(index)?;
-                let (lo, hi) = if next == bit { (lo, hi) } else { (node, node) };
-                stack.push((hi, index + 1, value | 1 << next));
-                stack.push((lo, index + 1, value));
-            }
-        }
-    }
-    let mut exits: Vec<Node> = starts.iter().map(|&(_, exit)| exit).collect();
-    exits.sort_unstable();
-    exits.dedup();
-    // The last value of an interval is the one before the next begins, among those that fit the mask.
-    let ends = starts.iter().skip(1).map(|&(next, _)| next.wrapping_sub(1) & mask).chain([mask]);
-    let spans = starts.iter().zip(ends).map(|(&(lo, exit), hi)| Span {
-        lo,
-        hi,
-        class: exits.partition_point(|&known| known < exit),
-        // A value that a policy names is one that is used.
-        weight: passes(exit) * (likely(lo, hi, word) + if lo == hi { 0.3 } else { 0.0 }),
-    });
-    Some((merge(spans), exits))
-}
-
-/// A policy is made for calls that pass; those that fail are few, or there are few programs.
-fn passes(exit: Node) -> f64 {
-    match exit.as_action() {
-        Some(Action::Errno(_) | Action::KillThread | Action::KillProcess | Action::Trap(_)) => 0.1,
-        _ => 1.0,
-    }
-}
-
-/// How often a word of an argument is in `lo..=hi`. Descriptors, flags, families and commands are small numbers more often
-/// than large ones, and the high word of nearly all arguments is 0.
-fn likely(lo: u32, hi: u32, word: Word) -> f64 {
-    // Numbers of n bits are less likely the more bits there are.
-    let mut sum = 0.0;
-    let mut first = 0u32;
-    for bits in 0..=32u32 {
-        let last = if bits == 0 { 0 } else { first + (first - 1) };
-        if lo <= last && hi >= first {
-            let part = f64::from(hi.min(last) - lo.max(first)) + 1.0;
-            let all = f64::from(last - first) + 1.0;
-            sum += part / all / f64::from(bits + 1);
-        }
-        first = last.wrapping_add(1);
-    }
-    if word.high { sum * 0.01 + if lo == 0 { 10.0 } else { 0.0 } } else { sum }
 }
 
 /// A node that asks the high word of an argument first where the low one would do: the node over the low word, and what
@@ -375,53 +317,17 @@ fn low_first(store: &mut Store, node: Node, word: Word) -> Option<(Node, Tail)> 
     }
     let low_word = Word { high: false, ..word };
     let asks_low = |store: &Store, node: Node| word_of(store, node) == Some(low_word);
-    let exits = exits(store, node, word, 2)?;
-    let &[a, b] = exits.as_slice() else { return None };
+    let leads = exits(store, node, word, 2)?;
+    let &[a, b] = leads.as_slice() else { return None };
     let (low, other) = match (asks_low(store, a), asks_low(store, b)) {
         (true, false) => (a, b),
         (false, true) => (b, a),
         _ => return None,
     };
-    let ends = self::exits(store, low, low_word, 2)?;
+    let ends = exits(store, low, low_word, 2)?;
     if ends.iter().filter(|&&end| end != other).count() > 1 {
         return None;
     }
     let holds = set_of(store, node, word, low, &mut FxHashMap::default());
     Some((low, Tail { arg: word.arg, holds, other }))
-}
-
-/// The nodes that `node` leads to behind a word; `None` if there are more than `most`.
-fn exits(store: &Store, node: Node, word: Word, most: usize) -> Option<Vec<Node>> {
-    let mut seen = rustc_hash::FxHashSet::default();
-    let mut exits = Vec::new();
-    let mut stack = vec![node];
-    while let Some(node) = stack.pop() {
-        if !seen.insert(node) {
-            continue;
-        }
-        match split_in(store, node, word) {
-            Some((_, lo, hi)) => stack.extend([lo, hi]),
-            None => exits.push(node),
-        }
-        if exits.len() > most {
-            return None;
-        }
-    }
-    Some(exits)
-}
-
-/// The values of a word that lead from `node` to `exit`, as a set. Recursion is at most 32 deep.
-fn set_of(store: &mut Store, node: Node, word: Word, exit: Node, known: &mut FxHashMap<Node, Node>) -> Node {
-    let Some((bit, lo, hi)) = split_in(store, node, word) else {
-        return if node == exit { Node::TRUE } else { Node::FALSE };
-    };
-    if let Some(&set) = known.get(&node) {
-        return set;
-    }
-    let lo = set_of(store, lo, word, exit, known);
-    let hi = set_of(store, hi, word, exit, known);
-    let var = store.var(Var::arg(word.arg, bit as u8 + if word.high { 32 } else { 0 }));
-    let set = store.ite(var, hi, lo);
-    known.insert(node, set);
-    set
 }

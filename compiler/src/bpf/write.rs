@@ -19,6 +19,7 @@ use super::check::{CheckError, check};
 use super::dispatch::{self, Span, merge};
 use super::insn::{MAX_LEN, Program};
 use super::layout;
+use super::order::Orders;
 use super::test::Tests;
 use super::weights::Frequencies;
 use crate::diagram::{Function, Leaf, Node, Place, Store};
@@ -109,8 +110,8 @@ fn write_for(store: &mut Store, policy: &Policy, aim: &Aim) -> Result<Program, W
         function: &policy.function,
         aim,
         blocks: Blocks::default(),
-        little: Tests::new(false, aim.goal),
-        big: Tests::new(true, aim.goal),
+        little: (Tests::new(false, aim.goal), Orders::new(false)),
+        big: (Tests::new(true, aim.goal), Orders::new(true)),
         heavy: Vec::new(),
     };
     let root = writer.tokens();
@@ -157,8 +158,8 @@ struct Writer<'a> {
     function: &'a Function,
     aim: &'a Aim,
     blocks: Blocks,
-    little: Tests,
-    big: Tests,
+    little: (Tests, Orders),
+    big: (Tests, Orders),
     /// Calls with argument tests, and the block where these begin.
     heavy: Vec<(Arch, Nr, BlockId)>,
 }
@@ -284,8 +285,12 @@ impl Writer<'_> {
     }
 
     fn arguments(&mut self, arch: Arch, node: Node) -> BlockId {
-        let tests = if arch.is_big_endian() { &mut self.big } else { &mut self.little };
-        tests.block(self.store, &mut self.blocks, node)
+        let (tests, orders) = if arch.is_big_endian() { &mut self.big } else { &mut self.little };
+        let shorter = match self.aim.goal {
+            Goal::Size => orders.shorter(self.store, &mut self.blocks, node),
+            Goal::Time | Goal::Balanced => None,
+        };
+        shorter.unwrap_or_else(|| tests.block(self.store, &mut self.blocks, node))
     }
 
     fn heaviest(&self) -> Vec<Heavy> {

@@ -268,8 +268,8 @@ fn with_plain_calls(random: &mut Random, json: &str, most: usize) -> String {
 }
 
 /// On policies that nobody chose calls execute no more of our program than of the library's, and our program for size is no
-/// longer: but for one in thirty, with masks over three arguments of one call. One program cannot always be both: a row of
-/// tests is short, and slow.
+/// longer: but for one in three hundred, with two 64-bit conditions on one argument, either of which is enough. One program
+/// cannot always be both: a row of tests is short, and slow.
 #[test]
 fn ours_is_no_longer_and_no_slower() {
     let (mut compared, mut longer, mut lengths, mut steps) = (0, 0, [0; 3], [0; 3]);
@@ -312,5 +312,5 @@ fn ours_is_no_longer_and_no_slower() {
         "{compared} programs, for size, for both and the library's: {lengths:?} instructions, {steps:?} executed; {longer} longer"
     );
     assert!(compared > cases() / 2);
-    assert!(longer * 20 < compared && lengths[0] < lengths[2] && steps[1] < steps[2]);
+    assert!(longer * 100 < compared && lengths[0] < lengths[2] && steps[1] < steps[2]);
 }

@@ -202,3 +202,27 @@ fn numbers_behind_a_needless_comparison_are_read() {
         assert_eq!(function.at(Arch::Aarch64, Nr(nr)), Node::action(action), "{nr}");
     }
 }
+
+/// Asked in the order of the diagram, what is left of arg1 stands behind each answer on arg0 and arg2.
+#[test]
+fn the_shortest_order_of_arguments_is_found() {
+    let mut store = Store::default();
+    let compare = |store: &mut Store, arg, comparison, value| {
+        store.compare(Operand { arg, bits: 64, mask: u64::MAX, signed: false }, comparison, value)
+    };
+    let [other, one, few] = [(1, Comparison::Eq, 7), (0, Comparison::Eq, 5), (2, Comparison::Le, 9)]
+        .map(|(a, c, v)| compare(&mut store, a, c, v));
+    let both = store.and(one, few);
+    let other = store.not(other);
+    let set = store.or(other, both);
+    let node = store.ite(set, Node::action(Action::Allow), Node::action(Action::Errno(1)));
+    let policy = x86_64([(41, node)]);
+    let mut offsets = |goal| -> Vec<u32> {
+        let program = super::super::write(&mut store, &policy, &Aim { goal, ..Aim::default() }).unwrap();
+        prove(&mut store, &policy, &program).unwrap();
+        program.0.iter().filter(|insn| insn.code == op::LD_ABS && insn.k >= 16).map(|insn| insn.k).collect()
+    };
+    let size = offsets(Goal::Size);
+    assert!(size.starts_with(&[24, 28]) && size.len() == 6, "{size:?}");
+    assert!(offsets(Goal::Balanced).len() > 6);
+}
