@@ -37,9 +37,14 @@ want npm npm
 want vim vim
 [ -d /usr/share/vim-ale ] || missing+=(vim-ale)
 want tmux tmux
+want systemd-analyze systemd
 want patchelf patchelf
+want xz xz-utils
 want git git
 want update-mime-database shared-mime-info
+want gio libglib2.0-bin
+want zsh zsh
+want fish fish
 want python3 python3
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ "$(uname -m)" != aarch64 ]; then

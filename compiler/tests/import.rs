@@ -62,7 +62,7 @@ fn each_file_becomes_the_policy_beside_it() {
 #[test]
 fn filters_of_other_makers_go_round() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import");
-    for maker in ["chromium", "kafel", "minijail", "firejail"] {
+    for maker in ["chromium", "kafel", "minijail", "firejail", "systemd", "systemd-x32"] {
         let path = folder.join(maker).with_extension("asm");
         let imported = made(&path, &Options::default());
         // By the doors that a user has: the policy built to BPF, and both programs run on symbols.

@@ -9,15 +9,20 @@
 /// Swapped letters count as one mistake, a shared beginning weighs in, and a word may be wrong in about a
 /// third of its letters. Among equals the first candidate wins.
 pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest(word, candidates).into_iter().next()
+}
+
+/// All candidates that are near enough, the most likely first.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     // Comparing is quadratic in the length; no name of a table is longer than this.
     const LONGEST: usize = 64;
     let length = word.chars().count();
     if length < 2 || word.len() > LONGEST {
-        return None;
+        return Vec::new();
     }
     let lower = word.to_ascii_lowercase();
     let allowed = (length / 3).clamp(1, 4);
-    let mut best: Option<(f64, &str)> = None;
+    let mut near: Vec<(f64, &str)> = Vec::new();
     for candidate in candidates {
         if candidate == word || candidate.len() > LONGEST {
             continue;
@@ -30,12 +35,10 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
             continue;
         }
         let cost = if distance > allowed { allowed as f64 } else { distance as f64 };
-        let score = cost - strsim::jaro_winkler(&lower, &other);
-        if best.is_none_or(|(least, _)| score < least) {
-            best = Some((score, candidate));
-        }
+        near.push((cost - strsim::jaro_winkler(&lower, &other), candidate));
     }
-    best.map(|(_, candidate)| candidate)
+    near.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    near.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 #[cfg(test)]

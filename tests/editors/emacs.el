@@ -44,6 +44,12 @@
                                                     (flymake-diagnostic-beg found) (flymake-diagnostic-end found)))))
                         (await "findings" (findings)))))
 
+  (let ((log (compile "kpolc check --format concise web.kpol")))
+    (await "the compiler" (not (get-buffer-process log)))
+    (next-error)
+    (saw 'compiled (format "%s:%d:%s" (buffer-name) (line-number-at-pos) (thing-at-point 'word t)))
+    (switch-to-buffer (find-file-noselect "web.kpol")))
+
   (at "socket")
   (let ((hover nil))
     (eglot-hover-eldoc-function (lambda (text &rest _) (setq hover text)))
@@ -74,7 +80,22 @@
   ;; Eglot tells of changes in other buffers when nobody types for a while, or when they are saved.
   (save-some-buffers t)
 
+  ;; As the page has it.
+  (add-hook 'before-save-hook #'eglot-format-buffer nil t)
+  (at "default ")
+  (insert "default  ")
+  (delete-char 8)
+  (save-buffer)
+  (at "default")
+  (saw 'written (buffer-substring-no-properties (line-beginning-position) (line-end-position)))
+
   (at "@helper")
+  (saw 'uses (vconcat (sort (mapcar (lambda (item)
+                                      (let ((place (xref-item-location item)))
+                                        (format "%s:%d" (file-name-nondirectory (xref-location-group place))
+                                                (xref-location-line place))))
+                                    (xref-backend-references 'eglot (xref-backend-identifier-at-point 'eglot)))
+                            #'string<)))
   (xref-find-definitions (xref-backend-identifier-at-point 'eglot))
   (unless (equal (file-name-nondirectory buffer-file-name) "lib.kpol") (error "In %s" buffer-file-name))
   (saw 'definition (buffer-substring-no-properties (line-beginning-position) (line-end-position)))

@@ -8,7 +8,7 @@ local function wait(what, condition)
     vim.cmd.redraw()
     return condition()
   end
-  assert(vim.wait(60000, drawn, 20), "waited in vain for " .. what)
+  assert(vim.wait(15000, drawn, 20), "waited in vain for " .. what)
 end
 
 local function lines()
@@ -20,6 +20,15 @@ local function at(text, offset)
   local found = vim.fn.searchpos("\\V" .. text, "cw")
   assert(found[1] > 0, "no " .. text)
   vim.api.nvim_win_set_cursor(0, { found[1], found[2] - 1 + (offset or 0) })
+end
+
+-- The keys of 0.11 and later; what they stand for before.
+local function press(keys, otherwise)
+  if vim.fn.has("nvim-0.11") == 1 or otherwise == nil then
+    vim.api.nvim_feedkeys(vim.keycode(keys), "mx", false)
+  else
+    otherwise()
+  end
 end
 
 local function ask(method, extra)
@@ -59,7 +68,7 @@ local function run()
   end)
 
   at("socket")
-  vim.lsp.buf.hover()
+  press("K", vim.lsp.buf.hover)
   wait("the hover", function()
     for _, window in ipairs(vim.api.nvim_list_wins()) do
       if vim.api.nvim_win_get_config(window).relative ~= "" then
@@ -71,6 +80,7 @@ local function run()
   end)
 
   -- Typed, not saved: the server sees it.
+  seen.omnifunc = vim.bo.omnifunc
   at("family == AF_UNIX")
   vim.cmd.normal({ args = { "cw" .. "fam" }, bang = true })
   local items = ask("textDocument/completion", { context = { triggerKind = 1 } })
@@ -81,12 +91,14 @@ local function run()
 
   -- The fix that comes with the finding.
   at("lisen")
-  vim.lsp.buf.code_action({
-    apply = true,
-    filter = function(action)
-      return action.kind == "quickfix" and action.isPreferred == true
-    end,
-  })
+  vim.ui.select = function(items, _, chosen)
+    for index, item in ipairs(items) do
+      if item.action.isPreferred then
+        return chosen(item, index)
+      end
+    end
+  end
+  press("gra", vim.lsp.buf.code_action)
   wait("the fix", function()
     return not lines():find("lisen")
   end)
@@ -96,21 +108,70 @@ local function run()
   seen.fixed = lines()
 
   at("@worker")
-  vim.lsp.buf.rename("@helper")
+  vim.ui.input = function(_, entered)
+    entered("@helper")
+  end
+  press("grn", vim.lsp.buf.rename)
   wait("the new name", function()
     return lines():find("@helper") ~= nil
   end)
   seen.renamed = lines()
 
-  vim.lsp.buf.format({ async = false, timeout_ms = 60000 })
+  press("gggqG")
   seen.formatted = lines()
+  -- As the page has it.
+  vim.api.nvim_create_autocmd("BufWritePre", { pattern = "*.kpol", callback = function() vim.lsp.buf.format() end })
+  vim.api.nvim_buf_set_lines(0, 0, 1, true, { "default   deny(EPERM)" })
+  vim.cmd("wall")
+  seen.written = vim.fn.readfile("web.kpol")[1]
 
   at("@helper")
-  vim.lsp.buf.definition()
+  press("grr", vim.lsp.buf.references)
+  wait("the uses", function()
+    return #vim.fn.getqflist() > 0
+  end)
+  seen.uses = vim.tbl_map(function(item)
+    return vim.fs.basename(vim.api.nvim_buf_get_name(item.bufnr)) .. ":" .. item.lnum
+  end, vim.fn.getqflist())
+  vim.cmd("cclose")
+  press("gO", vim.lsp.buf.document_symbol)
+  local function symbols()
+    local here = vim.fn.getloclist(0)
+    return #here > 0 and here or vim.fn.getqflist()
+  end
+  wait("the outline", function()
+    return symbols()[1].text:find("default") ~= nil
+  end)
+  seen.outline = vim.tbl_map(function(item)
+    return item.text
+  end, symbols())
+  vim.cmd("lclose | cclose")
+
+  vim.cmd("set foldmethod=expr foldexpr=v:lua.vim.treesitter.foldexpr()")
+  vim.cmd("checkhealth vim.lsp")
+  seen.health = lines()
+  vim.cmd("bdelete")
+
+  at("@helper")
+  press("<C-]>")
   wait("the definition", function()
     return vim.fs.basename(vim.api.nvim_buf_get_name(0)) == "lib.kpol"
   end)
   seen.definition = vim.api.nvim_get_current_line()
+
+  vim.lsp.inlay_hint.enable()
+  wait("hints", function()
+    return #vim.lsp.inlay_hint.get({ bufnr = 0 }) > 0
+  end)
+  local newer = vim.fn.has("nvim-0.12") == 1
+  if newer then
+    vim.lsp.codelens.enable()
+  else
+    vim.lsp.codelens.refresh()
+  end
+  wait("lenses", function()
+    return #vim.lsp.codelens.get(newer and { bufnr = 0 } or 0) > 0
+  end)
   seen.indent = (function()
     vim.cmd.normal({ args = { "Goallow {\nread\n}" }, bang = true })
     return vim.api.nvim_buf_get_lines(0, -4, -1, false)

@@ -63,8 +63,21 @@ function! s:Run() abort
   silent make!
   let s:seen.quickfix = getqflist()
 
+  " A menu and a prompt, answered as they come.
   call s:At('lisen')
-  normal! cwlisten
+  ALECodeAction
+  call feedkeys("1\<CR>", 't')
+  call s:Wait('the fix', 'search("\\<listen\\>", "nw") != 0')
+  let s:seen.fixed = getline(1, '$')
+
+  " ALE writes the files that it changes in, so this one must be written.
+  update
+  call s:At('@worker')
+  call feedkeys(":ALERename\<CR>\<C-u>@helper\<CR>", 'xt')
+  call s:Wait('the new name', 'readfile("web.kpol")[3] =~# "@helper" && readfile("lib.kpol")[1] =~# "@helper"')
+  let s:seen.renamed = getline(1, '$')
+  let s:seen.back = expand('%:t')
+
   KpolFormat
   let s:seen.formatted = getline(1, '$')
   let before = getline(1, '$')
@@ -75,11 +88,27 @@ function! s:Run() abort
     throw 'a text with mistakes was changed'
   endif
 
-  call s:At('@worker')
+  " Brought into style when it is written, as the page says.
+  autocmd BufWritePre *.kpol KpolFormat
+  call setline(1, 'default   deny(EPERM)')
   update
+  let s:seen.written = readfile('web.kpol')[0]
+
+  call s:At('@helper')
+  ALEFindReferences
+  call s:Wait('the uses', '!empty(Preview())')
+  let s:seen.uses = Preview()
+  pclose
+
+  call s:At('@helper')
   ALEGoToDefinition
   call s:Wait('the definition', 'expand("%:t") ==# "lib.kpol"')
   let s:seen.definition = getline('.')
+
+  edit web.kpol
+  call s:At('lib.kpol')
+  normal! gf
+  let s:seen.included = expand('%:t')
 
   let s:last = line('$')
   execute "normal! Goallow {\<CR>read,\<CR>write(\<CR>fd == 1,\<CR>),\<CR>}"

@@ -13,7 +13,14 @@ pub fn workspace() -> PathBuf {
 /// A program of a Python package: of those that `tests/setup.sh` installs, else on the PATH.
 pub fn python(name: &str) -> Result<PathBuf, Skip> {
     let own = cache_dir().join("python/bin").join(name);
-    if own.is_file() { own.canonicalize().map_err(|error| Skip(error.to_string())) } else { program(name) }
+    // Not what it links to: by its own path Python finds the packages beside it.
+    if own.is_file() { std::path::absolute(own).map_err(|error| Skip(error.to_string())) } else { program(name) }
+}
+
+/// Node: the one that comes with what drives VS Code, since Debian 12's is older than what drives a browser; else the one on the PATH.
+pub fn node() -> Result<PathBuf, Skip> {
+    let own = cache_dir().join("vscode/bin/node");
+    if own.is_file() { own.canonicalize().map_err(|error| Skip(error.to_string())) } else { program("node") }
 }
 
 /// A program of a crate: of those that `tests/setup.sh` installs, else on the PATH.

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use kpol_tests::binaries::binary;
 use kpol_tests::skip::{Skip, cache_dir, or_skip, program};
+use kpol_tests::tools::node;
 use serde_json::Value;
 
 const POLICY: &str = "//! A service <script>alert(1)</script> & \"more\".\narch x86_64, aarch64\ndefault deny(EPERM)\n\
@@ -16,7 +17,7 @@ const POLICY: &str = "//! A service <script>alert(1)</script> & \"more\".\narch 
 
 /// What the script saw, if there is a browser to drive.
 fn drive(page: &Path) -> Result<Value, Skip> {
-    let node = program("node")?;
+    let node = node()?;
     let chromium = program("chromium")?;
     let playwright = cache_dir().join("browser/node_modules/playwright-core");
     if !playwright.is_dir() {
@@ -47,7 +48,7 @@ fn a_reader_finds_calls_in_a_browser() {
     fs::write(folder.path().join("web.kpol"), POLICY).unwrap();
     let page = folder.path().join("web.html");
     // Looked for first: a page that nobody opens need not be made.
-    let Some(_) = or_skip(program("chromium").and_then(|_| program("node"))) else { return };
+    let Some(_) = or_skip(program("chromium").and_then(|_| node())) else { return };
     kpolc(folder.path(), &["show", "web.kpol", "--html", "-o", "web.html"]);
     let Some(said) = or_skip(drive(&page)) else { return };
     let calls = |state: &str| -> Vec<String> {

@@ -40,6 +40,11 @@ fn neovim(name: &str) {
     assert_eq!(seen["treesitter"], true);
     assert_eq!(seen["captures"], json!(["constant"]));
     assert_eq!(seen["semantic"], "@lsp.type.enumMember.kpol");
+    assert_eq!(seen["written"], "default deny(EPERM)");
+    assert_eq!(seen["uses"], json!(["lib.kpol:2", "web.kpol:4"]));
+    assert_eq!(seen["outline"][1], "[File] lib.kpol");
+    assert_eq!(seen["omnifunc"], "v:lua.vim.lsp.omnifunc");
+    assert!(text(&seen["health"]).contains("kpol (id: 1)"), "{seen:#}");
 
     // Without the server colours are there, and it is said what is missing; once, however many files are opened.
     let said = desk.home().join("said");
@@ -73,6 +78,9 @@ fn emacs(with_tree_sitter: bool) -> Option<Value> {
     assert_eq!(seen["root"], "project");
     assert_eq!(seen["diagnostics"][0]["text"], "lisen");
     assert_eq!(seen["outline"], json!(["@helper", "TRACED"]));
+    assert_eq!(seen["compiled"], "web.kpol:4:lisen");
+    assert_eq!(seen["uses"], json!(["lib.kpol:2", "web.kpol:4"]));
+    assert_eq!(seen["written"], "default deny(EPERM)");
     assert_eq!(
         seen["faces"],
         json!([
@@ -119,14 +127,20 @@ fn vim_knows_kpol() {
         seen["groups"],
         json!(["Statement", "PreProc", "Constant", "PreProc", "Constant", "Identifier", "Identifier", "Special"])
     );
+    let lines = |text: &str| json!(text.lines().collect::<Vec<_>>());
+    let fixed = WEB.replace("lisen", "listen");
+    assert_eq!(seen["fixed"], lines(&fixed));
+    assert_eq!((&seen["renamed"], &seen["back"]), (&lines(&fixed.replace("@worker", "@helper")), &json!("web.kpol")));
     assert_eq!(seen["formatted"][4], "log { ptrace(request == TRACED) }", "{seen:#}");
+    assert_eq!((&seen["written"], &seen["included"]), (&json!("default deny(EPERM)"), &json!("lib.kpol")));
+    assert!(text(&seen["uses"]).ends_with("web.kpol:4:19"), "{seen:#}");
     assert!(text(&seen["refused"]).contains("has syntax errors; left as it is"), "{seen:#}");
     assert_eq!(seen["quickfix"][0]["lnum"], 4);
     assert_eq!((&seen["quickfix"][0]["col"], &seen["quickfix"][0]["type"]), (&json!(55), &json!("e")));
     assert_eq!(seen["diagnostics"][0]["col"], 55);
     assert!(text(&seen["hover"]).contains("socket(int family, int type, int protocol)"), "{seen:#}");
     assert!(seen["completion"].as_array().unwrap().contains(&json!("family")), "{seen:#}");
-    assert_eq!(text(&seen["definition"]), LIB.lines().nth(1).unwrap());
+    assert_eq!(text(&seen["definition"]), LIB.lines().nth(1).unwrap().replace("@worker", "@helper"));
     assert_eq!(seen["indent"], json!(["allow {", "    read,", "    write(", "        fd == 1,", "    ),", "}"]));
 }
 
@@ -156,7 +170,9 @@ fn helix_knows_kpol() {
     screen.keys(&["]", "d"]);
     screen.wait("no syscall `lisen` on any architecture");
 
-    screen.keys(&["Space", "a"]);
+    screen.keys(&["Space", "d"]);
+    screen.wait_for_words("ERROR E030");
+    screen.keys(&["C-c", "Space", "a"]);
     screen.wait("replace it by `listen`");
     screen.keys(&["Enter"]);
     screen.wait("listen }");
@@ -176,7 +192,23 @@ fn helix_knows_kpol() {
     screen.wait("written");
     let wanted = WEB.replace("lisen", "listen").replace("@worker", "@helper").replace("log   {", "log {");
     assert_eq!(saved(), wanted);
+    screen.keys(&["Space", "s"]);
+    screen.wait_for_words("file lib.kpol");
+    screen.keys(&["C-c", "g", "r"]);
+    screen.wait_for_words("lib.kpol:2");
+    screen.keys(&["C-c", "/", "request", "Enter", "m", "i", "f", "c", "{ fork }", "Escape"]);
+    screen.wait("log { fork }");
+    screen.keys(&["u", "/", "request", "Enter", "m", "a", "f", "c", "allow { wait4 }", "Escape"]);
+    screen.wait("5  allow { wait4 }");
+    screen.keys(&["u", "/", "@helper", "Enter"]);
+    screen.wait("5  log {");
     screen.keys(&["g", "d"]);
+    screen.wait("group @helper { accept4, epoll_wait }");
+    screen.keys(&["/", "accept4", "Enter", "m", "i", "t", "c", "{ read }", "Escape"]);
+    screen.wait("group @helper { read }");
+    screen.keys(&["u", "/", "accept4", "Enter", "m", "a", "t", "c", "group @none { read }", "Escape"]);
+    screen.wait("group @none { read }");
+    screen.keys(&["u"]);
     screen.wait("group @helper { accept4, epoll_wait }");
 
     // Typed in a condition, parameters are offered.

@@ -113,14 +113,8 @@ fn debian(folder: &Path) {
     let page = said(&run(Command::new("gzip").arg("-dc").arg(root.path("usr/share/man/man1/kpolc.1.gz"))));
     assert!(page.contains(".TH kpolc 1") && installed.contains("man/man1/kpol-lsp.1.gz"), "{page}");
 
-    // Completion, as bash does it.
-    let script = "source \"$1\"; COMP_WORDS=(kpolc bu); COMP_CWORD=1; _kpolc kpolc bu kpolc; echo \"${COMPREPLY[@]}\"";
-    let completions = root.path("usr/share/bash-completion/completions/kpolc");
-    let answer = said(&run(Command::new("bash").args(["-c", script, "bash"]).arg(completions)));
-    assert_eq!(answer.trim(), "build");
-    for file in ["zsh/vendor-completions/_kpolc", "fish/vendor_completions.d/kpolc.fish", "doc/kpol/copyright"] {
-        assert!(installed.contains(file), "no {file}: {installed:?}");
-    }
+    completions(&root);
+    assert!(installed.contains("doc/kpol/copyright"), "{installed:?}");
 
     // The library to read is the one inside.
     for file in kpol_compiler::library::files() {
@@ -133,6 +127,14 @@ fn debian(folder: &Path) {
         run(Command::new(update).arg(root.path("usr/share/mime")));
         let globs = fs::read_to_string(root.path("usr/share/mime/globs2")).unwrap();
         assert!(globs.contains("text/x-kpol:*.kpol"), "{globs}");
+        if let Some(gio) = or_skip(program("gio")) {
+            let file = root.path("web.kpol");
+            fs::write(&file, POLICY).unwrap();
+            let mut command = Command::new(gio);
+            command.env("XDG_DATA_DIRS", root.path("usr/share")).env("XDG_DATA_HOME", root.path("none"));
+            let answer = said(&run(command.args(["info", "-a", "standard::content-type"]).arg(file)));
+            assert!(answer.contains("standard::content-type: text/x-kpol\n"), "{answer}");
+        }
         for made in fs::read_dir(root.path("usr/share/mime")).unwrap().map(|entry| entry.unwrap().path()) {
             if made.is_file() {
                 fs::remove_file(made).unwrap();
@@ -145,6 +147,43 @@ fn debian(folder: &Path) {
     assert!(!root.path("usr").exists(), "{:?} are left", files(&root.path("usr")));
     let left: Vec<String> = files(&root.path("var/lib/dpkg")).difference(&before).cloned().collect();
     assert!(left.iter().all(|name| !name.contains("kpol")), "{left:?}");
+}
+
+/// What TAB does in the shells that are there.
+fn completions(root: &Root) {
+    let share = |name: &str| root.path("usr/share").join(name);
+    let script = "source \"$1\"; COMP_WORDS=(kpolc bu); COMP_CWORD=1; _kpolc kpolc bu kpolc; echo \"${COMPREPLY[@]}\"";
+    let mut bash = Command::new("bash");
+    let answer = said(&run(bash.args(["-c", script, "bash"]).arg(share("bash-completion/completions/kpolc"))));
+    assert_eq!(answer.trim(), "build");
+
+    if let Some(zsh) = or_skip(program("zsh")) {
+        // A shell that waits for ever is no answer.
+        let mut command = Command::new("timeout");
+        command.args(["-k", "5", "120"]).arg(zsh).arg("-f").arg(workspace().join("tests/packages/complete.zsh"));
+        command.arg(share("zsh/vendor-completions")).args([
+            "kpolc b",
+            "kpolc build --optimize=ti",
+            "kpolc build --opti",
+        ]);
+        let answer = said(&run(&mut command));
+        let lines: Vec<&str> = answer.lines().map(str::trim).collect();
+        assert_eq!(lines, ["kpolc build", "kpolc build --optimize=time", "kpolc build --optimize="]);
+    }
+    if let Some(fish) = or_skip(program("fish")) {
+        let script = "set fish_complete_path $argv[1]; for line in $argv[2..]; complete -C $line; end";
+        let mut command = Command::new(fish);
+        command.args(["--no-config", "-c", script]).arg(share("fish/vendor_completions.d"));
+        let home = tempfile::tempdir().unwrap();
+        // Completions are for commands that are there.
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::iter::once(root.path("usr/bin")).chain(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(path).unwrap());
+        command.env("HOME", home.path()).env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
+        let answer = said(&run(command.args(["kpolc b", "kpolc build --optimize ti"])));
+        let words: Vec<&str> = answer.lines().filter_map(|line| line.split('\t').next()).collect();
+        assert_eq!(words, ["build", "time"], "{answer}");
+    }
 }
 
 /// A root that has nothing but the binary: no loader, no C library.

@@ -37,6 +37,7 @@ use crate::tables::{self, Syscall};
 pub use declare::{DeclaredCall, GroupId};
 pub use guard::{ArchSet, Guard};
 pub use memo::{Memo, resolve_again};
+pub use pattern::bare_name;
 
 /// How deep groups may use groups, and constants constants.
 pub const MAX_NESTING: usize = 64;

@@ -276,7 +276,7 @@ impl<'a> Resolver<'a> {
 }
 
 /// The name of a call as the kernel's sources and headers decorate it: `sys_read`, `__x64_sys_read`, `__NR_read`.
-fn bare_name(name: &str) -> Option<&str> {
+pub fn bare_name(name: &str) -> Option<&str> {
     const DECORATIONS: [&str; 8] =
         ["__x64_sys_", "__ia32_sys_", "__arm64_sys_", "__se_sys_", "__do_sys_", "__NR_", "SYS_", "sys_"];
     DECORATIONS.iter().find_map(|decoration| name.strip_prefix(decoration))

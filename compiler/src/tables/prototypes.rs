@@ -19,7 +19,7 @@ pub(super) static SPLIT_TYPES: [&str; 3] = ["__u64", "loff_t", "u64"];
 pub(super) const UNKNOWN: u16 = u16::MAX;
 
 /// Each list of parameters, once.
-pub(super) static LISTS: [&[Param]; 382] = [
+pub(super) static LISTS: [&[Param]; 383] = [
     &[p("int", "fd", 32, true, false), p("struct sockaddr *", "upeer_sockaddr", 64, false, true), p("int *", "upeer_addrlen", 64, false, true)],
     &[p("int", "fd", 32, true, false), p("struct sockaddr *", "upeer_sockaddr", 64, false, true), p("int *", "upeer_addrlen", 64, false, true), p("int", "flags", 32, true, false)],
     &[p("const char *", "filename", 64, false, true), p("int", "mode", 32, true, false)],
@@ -377,6 +377,7 @@ pub(super) static LISTS: [&[Param]; 382] = [
     &[p("struct ucontext *", "old_ctx", 64, false, true), p("struct ucontext *", "new_ctx", 64, false, true), p("long", "ctx_size", 64, true, false)],
     &[p("struct ucontext *", "ctx", 64, false, true), p("int", "ndbg", 32, true, false), p("struct sig_dbg_op *", "dbg", 64, false, true)],
     &[p("long", "cmd", 64, true, false), p("long", "arg1", 64, true, false), p("long", "arg2", 64, true, false)],
+    &[p("__kernel_old_time_t *", "tloc", 64, false, true)],
     &[p("const char *", "path", 64, false, true), p("loff_t", "length", 64, true, false)],
     &[p("const char *", "library", 64, false, true)],
     &[p("struct vm86_struct *", "user_vm86", 64, false, true)],
@@ -864,7 +865,7 @@ pub(super) static OF_CALL: [u16; 508] = [
     356, // sysmips
     270, // tee
     271, // tgkill
-    58, // time
+    357, // time
     272, // timer_create
     273, // timer_delete
     273, // timer_getoverrun
@@ -881,7 +882,7 @@ pub(super) static OF_CALL: [u16; 508] = [
     279, // times
     109, // tkill
     280, // truncate
-    357, // truncate64
+    358, // truncate64
     58, // tuxcall
     87, // ugetrlimit
     58, // ulimit
@@ -894,7 +895,7 @@ pub(super) static OF_CALL: [u16; 508] = [
     284, // unshare
     58, // uprobe
     58, // uretprobe
-    358, // uselib
+    359, // uselib
     32, // userfaultfd
     58, // usr26
     58, // usr32
@@ -905,13 +906,13 @@ pub(super) static OF_CALL: [u16; 508] = [
     288, // utimes
     58, // vfork
     58, // vhangup
-    360, // vm86
-    359, // vm86old
+    361, // vm86
+    360, // vm86old
     289, // vmsplice
     58, // vserver
     290, // wait4
     291, // waitid
-    361, // waitpid
+    362, // waitpid
     292, // write
     198, // writev
 ];
@@ -919,48 +920,48 @@ pub(super) static OF_CALL: [u16; 508] = [
 /// Where an ABI has another list: call, `Arch`, list; sorted.
 pub(super) static ENTRIES: [(u16, u8, u16); 71] = [
     (23, 4, 299), // cacheflush on arm
-    (23, 12, 370), // cacheflush on mips
-    (23, 13, 370), // cacheflush on mips64
-    (23, 14, 370), // cacheflush on mips64n32
-    (23, 15, 370), // cacheflush on mipsel
-    (23, 16, 370), // cacheflush on mipsel64
-    (23, 17, 370), // cacheflush on mipsel64n32
-    (23, 18, 371), // cacheflush on m68k
-    (23, 21, 372), // cacheflush on sh
-    (42, 1, 362), // clone on x86
-    (42, 3, 362), // clone on aarch64
-    (42, 4, 362), // clone on arm
-    (42, 5, 362), // clone on riscv64
-    (42, 6, 363), // clone on s390x
-    (42, 7, 363), // clone on s390
-    (42, 8, 362), // clone on ppc64le
-    (42, 9, 362), // clone on ppc64
-    (42, 10, 362), // clone on ppc
-    (42, 12, 362), // clone on mips
-    (42, 13, 362), // clone on mips64
-    (42, 14, 362), // clone on mips64n32
-    (42, 15, 362), // clone on mipsel
-    (42, 16, 362), // clone on mipsel64
-    (42, 17, 362), // clone on mipsel64n32
-    (42, 19, 362), // clone on parisc
-    (42, 20, 362), // clone on parisc64
-    (65, 2, 381), // execveat on x32
-    (71, 7, 367), // fadvise64_64 on s390
+    (23, 12, 371), // cacheflush on mips
+    (23, 13, 371), // cacheflush on mips64
+    (23, 14, 371), // cacheflush on mips64n32
+    (23, 15, 371), // cacheflush on mipsel
+    (23, 16, 371), // cacheflush on mipsel64
+    (23, 17, 371), // cacheflush on mipsel64n32
+    (23, 18, 372), // cacheflush on m68k
+    (23, 21, 373), // cacheflush on sh
+    (42, 1, 363), // clone on x86
+    (42, 3, 363), // clone on aarch64
+    (42, 4, 363), // clone on arm
+    (42, 5, 363), // clone on riscv64
+    (42, 6, 364), // clone on s390x
+    (42, 7, 364), // clone on s390
+    (42, 8, 363), // clone on ppc64le
+    (42, 9, 363), // clone on ppc64
+    (42, 10, 363), // clone on ppc
+    (42, 12, 363), // clone on mips
+    (42, 13, 363), // clone on mips64
+    (42, 14, 363), // clone on mips64n32
+    (42, 15, 363), // clone on mipsel
+    (42, 16, 363), // clone on mipsel64
+    (42, 17, 363), // clone on mipsel64n32
+    (42, 19, 363), // clone on parisc
+    (42, 20, 363), // clone on parisc64
+    (65, 2, 382), // execveat on x32
+    (71, 7, 368), // fadvise64_64 on s390
     (71, 10, 295), // fadvise64_64 on ppc
-    (82, 14, 373), // fcntl on mips64n32
-    (82, 17, 373), // fcntl on mipsel64n32
-    (173, 2, 373), // ioctl on x32
-    (173, 14, 373), // ioctl on mips64n32
-    (173, 17, 373), // ioctl on mipsel64n32
-    (178, 6, 366), // ipc on s390x
-    (178, 7, 366), // ipc on s390
-    (181, 2, 375), // kexec_load on x32
-    (181, 14, 375), // kexec_load on mips64n32
-    (181, 17, 375), // kexec_load on mipsel64n32
-    (223, 1, 364), // mmap on x86
-    (223, 6, 364), // mmap on s390x
-    (223, 7, 364), // mmap on s390
-    (223, 18, 364), // mmap on m68k
+    (82, 14, 374), // fcntl on mips64n32
+    (82, 17, 374), // fcntl on mipsel64n32
+    (173, 2, 374), // ioctl on x32
+    (173, 14, 374), // ioctl on mips64n32
+    (173, 17, 374), // ioctl on mipsel64n32
+    (178, 6, 367), // ipc on s390x
+    (178, 7, 367), // ipc on s390
+    (181, 2, 376), // kexec_load on x32
+    (181, 14, 376), // kexec_load on mips64n32
+    (181, 17, 376), // kexec_load on mipsel64n32
+    (223, 1, 365), // mmap on x86
+    (223, 6, 365), // mmap on s390x
+    (223, 7, 365), // mmap on s390
+    (223, 18, 365), // mmap on m68k
     (276, 12, 58), // pipe on mips
     (276, 13, 58), // pipe on mips64
     (276, 14, 58), // pipe on mips64n32
@@ -968,25 +969,25 @@ pub(super) static ENTRIES: [(u16, u8, u16); 71] = [
     (276, 16, 58), // pipe on mipsel64
     (276, 17, 58), // pipe on mipsel64n32
     (276, 21, 58), // pipe on sh
-    (287, 2, 376), // preadv on x32
-    (288, 2, 377), // preadv2 on x32
-    (298, 2, 374), // ptrace on x32
-    (298, 14, 374), // ptrace on mips64n32
-    (298, 17, 374), // ptrace on mipsel64n32
-    (301, 2, 376), // pwritev on x32
-    (302, 2, 377), // pwritev2 on x32
-    (314, 2, 378), // recvfrom on x32
-    (331, 2, 379), // rt_sigaction on x32
-    (331, 14, 379), // rt_sigaction on mips64n32
-    (331, 17, 379), // rt_sigaction on mipsel64n32
-    (337, 2, 380), // rt_sigtimedwait on x32
-    (337, 14, 380), // rt_sigtimedwait on mips64n32
-    (337, 17, 380), // rt_sigtimedwait on mipsel64n32
-    (361, 1, 365), // select on x86
+    (287, 2, 377), // preadv on x32
+    (288, 2, 378), // preadv2 on x32
+    (298, 2, 375), // ptrace on x32
+    (298, 14, 375), // ptrace on mips64n32
+    (298, 17, 375), // ptrace on mipsel64n32
+    (301, 2, 377), // pwritev on x32
+    (302, 2, 378), // pwritev2 on x32
+    (314, 2, 379), // recvfrom on x32
+    (331, 2, 380), // rt_sigaction on x32
+    (331, 14, 380), // rt_sigaction on mips64n32
+    (331, 17, 380), // rt_sigaction on mipsel64n32
+    (337, 2, 381), // rt_sigtimedwait on x32
+    (337, 14, 381), // rt_sigtimedwait on mips64n32
+    (337, 17, 381), // rt_sigtimedwait on mipsel64n32
+    (361, 1, 366), // select on x86
     (361, 10, UNKNOWN), // select on ppc
-    (361, 18, 365), // select on m68k
-    (423, 10, 368), // sigsuspend on ppc
-    (423, 12, 369), // sigsuspend on mips
-    (423, 15, 369), // sigsuspend on mipsel
-    (423, 21, 368), // sigsuspend on sh
+    (361, 18, 366), // select on m68k
+    (423, 10, 369), // sigsuspend on ppc
+    (423, 12, 370), // sigsuspend on mips
+    (423, 15, 370), // sigsuspend on mipsel
+    (423, 21, 369), // sigsuspend on sh
 ];

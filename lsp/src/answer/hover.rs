@@ -16,7 +16,7 @@ use kpol_compiler::tables::{self, Param, Syscall};
 use kpol_grammar::ast::{Span, StatementKind};
 
 use super::names::{self, some_of};
-use super::{groups, verdict};
+use super::{groups, near, verdict};
 use crate::marks::{self, Kind, Mark};
 use crate::snapshot::Snapshot;
 use crate::unit::Unit;
@@ -38,12 +38,22 @@ pub fn of(world: &mut World, snapshot: &Snapshot, unit: &Unit, offset: u32) -> O
     }
     let mark = marks::at(unit.marks(), offset)?.clone();
     let path = &unit.path;
+    let text = known(world, snapshot, unit, &mark).or_else(|| {
+        let project = world.project(snapshot, path);
+        near::of(&project, &mark, &names::archs(&project))
+    })?;
+    Some(Hover { span: mark.span, text })
+}
+
+/// What is said of a name that is something's.
+fn known(world: &mut World, snapshot: &Snapshot, unit: &Unit, mark: &Mark) -> Option<String> {
+    let path = &unit.path;
     let text = match &mark.kind {
-        Kind::Syscall => syscall(world, snapshot, path, &mark),
-        Kind::Group => group(world, snapshot, path, &mark)?,
-        Kind::Constant { .. } | Kind::Errno => constant(world, snapshot, path, &mark)?,
-        Kind::Parameter { call } => parameter(world, snapshot, path, call, &mark)?,
-        Kind::Action => action(world, snapshot, unit, &mark)?,
+        Kind::Syscall => syscall(world, snapshot, path, mark)?,
+        Kind::Group => group(world, snapshot, path, mark)?,
+        Kind::Constant { .. } | Kind::Errno => constant(world, snapshot, path, mark)?,
+        Kind::Parameter { call } => parameter(world, snapshot, path, call, mark)?,
+        Kind::Action => action(world, snapshot, unit, mark)?,
         Kind::Arch => arch(&mark.name)?,
         Kind::Capability => {
             let number = tables::capability(&mark.name)?;
@@ -52,11 +62,11 @@ pub fn of(world: &mut World, snapshot: &Snapshot, unit: &Unit, offset: u32) -> O
                 mark.name
             )
         }
-        Kind::Title => assertion(world, snapshot, unit, &mark)?,
-        Kind::Path { .. } => file(world, snapshot, unit, &mark)?,
+        Kind::Title => assertion(world, snapshot, unit, mark)?,
+        Kind::Path { .. } => file(world, snapshot, unit, mark)?,
         Kind::Kernel | Kind::Flag | Kind::Type => return None,
     };
-    Some(Hover { span: mark.span, text })
+    Some(text)
 }
 
 /// `// kpol: allow(W012)`: what the warning is about.
@@ -72,7 +82,7 @@ fn silencer(unit: &Unit, offset: u32) -> Option<Hover> {
     Some(Hover { span: Span::new(at + start, at + end), text: code.page().to_owned() })
 }
 
-fn syscall(world: &mut World, snapshot: &Snapshot, path: &Path, mark: &Mark) -> String {
+fn syscall(world: &mut World, snapshot: &Snapshot, path: &Path, mark: &Mark) -> Option<String> {
     let name = mark.name.as_str();
     let mut text = String::new();
     let project = world.project(snapshot, path);
@@ -89,7 +99,7 @@ fn syscall(world: &mut World, snapshot: &Snapshot, path: &Path, mark: &Mark) -> 
                     }
                     text.push_str("\nDeclared by this policy.\n");
                 }
-                None => return format!("no syscall `{name}` on any architecture"),
+                None => return None,
             }
         }
     }
@@ -113,7 +123,7 @@ fn syscall(world: &mut World, snapshot: &Snapshot, path: &Path, mark: &Mark) -> 
             let _ = write!(text, "\n{other}{on}: {}\n", cases.join(", "));
         }
     }
-    text
+    Some(text)
 }
 
 /// Facts of the kernel about a call.
@@ -293,7 +303,8 @@ fn number(value: i128) -> String {
     if value > 9 { format!("{value} ({value:#x})") } else { value.to_string() }
 }
 
-fn by_value(values: impl Iterator<Item = (Arch, Option<i128>)>) -> String {
+/// `16384 (0x4000) on x86_64 · 65536 (0x10000) on aarch64`
+pub fn by_value(values: impl Iterator<Item = (Arch, Option<i128>)>) -> String {
     let mut same: Vec<(Option<i128>, Vec<&str>)> = Vec::new();
     for (arch, value) in values {
         match same.iter_mut().find(|(known, _)| *known == value) {

@@ -15,6 +15,7 @@ pub mod lenses;
 pub mod links;
 pub mod moves;
 pub mod names;
+mod near;
 mod project_file;
 pub mod references;
 pub mod rename;

@@ -98,15 +98,21 @@ fn program(store: &mut Store, bytes: &[u8], options: &Options) -> Result<Source,
     if function.tables.is_empty() {
         return Err(ImportError::SaysNothing);
     }
-    // x32 shares a token with x86_64; where its calls run, they are part of the policy.
+    let default = default_of(&function).ok_or(ImportError::SaysNothing)?;
+    // x32 shares a token with x86_64; where its calls run, they are part of the policy if its default says the same. Where it does not
+    // (systemd's lists of what is allowed) no policy of one default can say it of every number.
     if let Some(&(action, _)) = others.iter().find(|(action, name)| *name == "x32" && action.runs())
         && function.tables.contains_key(&Arch::X86_64)
     {
-        function.tables.insert(Arch::X32, Table::from_intervals([(0, Node::action(action))]));
+        let said = "x32 calls pass whatever they ask for: the filter looks at x86_64's numbers only";
         others.retain(|(_, name)| *name != "x32");
-        head.push("x32 calls pass whatever they ask for: the filter looks at x86_64's numbers only.".to_owned());
+        if action == default {
+            function.tables.insert(Arch::X32, Table::from_intervals([(0, Node::action(action))]));
+            head.push(format!("{said}."));
+        } else {
+            head.push(format!("{said}. Here they end the process."));
+        }
     }
-    let default = default_of(&function).ok_or(ImportError::SaysNothing)?;
     let mut answers: Vec<Action> = others.iter().map(|(action, _)| *action).collect();
     answers.dedup();
     for action in answers.into_iter().filter(|action| *action != Function::FOREIGN) {
@@ -131,17 +137,17 @@ fn program(store: &mut Store, bytes: &[u8], options: &Options) -> Result<Source,
 fn looks_at_architecture(function: &Function) -> bool {
     let of = |arch: Arch| function.tables.get(&arch);
     // Of these two, all numbers are their own; they have the same width.
-    of(Arch::Riscv64) != of(Arch::Aarch64) || of(Arch::X86) != of(Arch::Arm) || {
-        let (one, two) = (of(Arch::X86_64), of(Arch::Aarch64));
-        match (one, two) {
-            (Some(one), Some(two)) => {
-                let mut differ = false;
-                one.zip(two, |range, a, b| differ |= a != b && *range.start() < X32_BIT);
-                differ
-            }
-            _ => true,
-        }
+    if of(Arch::Riscv64) != of(Arch::Aarch64) || of(Arch::X86) != of(Arch::Arm) {
+        return true;
     }
+    let (Some(one), Some(x32), Some(two)) = (of(Arch::X86_64), of(Arch::X32), of(Arch::Aarch64)) else { return true };
+    let mut differ = false;
+    one.zip(two, |range, a, b| differ |= a != b && *range.start() < X32_BIT);
+    // systemd has a filter for x32 alone. What is asked of arguments hangs on their width, so only answers are compared.
+    x32.zip(two, |range, a, b| {
+        differ |= *range.end() >= X32_BIT && a.as_action().zip(b.as_action()).is_some_and(|(a, b)| a != b);
+    });
+    differ
 }
 
 /// The action of most numbers.
