@@ -12,7 +12,6 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,7 +19,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use crate::snapshot::Snapshot;
-use crate::world::{ByFile, Finding, World};
+use crate::world::{Finding, World};
 
 /// What a check found, for the files where it may differ from before.
 #[derive(Debug)]
@@ -109,7 +108,7 @@ fn run(jobs: &Receiver<Job>, publish: &impl Fn(&World, Report)) {
         match job {
             Some(Job::Ask(snapshot, question)) => {
                 if catch_unwind(AssertUnwindSafe(|| question(&mut world, &snapshot))).is_err() {
-                    world = World::default();
+                    world.forget();
                 }
             }
             Some(Job::Check(snapshot)) => {
@@ -122,7 +121,8 @@ fn run(jobs: &Receiver<Job>, publish: &impl Fn(&World, Report)) {
             }
             None => {
                 let Some(mut current) = check.take() else { return };
-                let step = catch_unwind(AssertUnwindSafe(|| step(&mut world, &mut current, &mut changed)));
+                let step = catch_unwind(AssertUnwindSafe(|| step(&mut world, &mut current)));
+                changed.append(&mut world.news());
                 match step {
                     Ok(true) => {
                         let files = std::mem::take(&mut changed);
@@ -143,7 +143,7 @@ fn run(jobs: &Receiver<Job>, publish: &impl Fn(&World, Report)) {
                     }
                     // That file is not checked again before something changes; all others are.
                     Err(_) => {
-                        world = World::default();
+                        world.forget();
                         current.left = vec![PathBuf::new()];
                         check = Some(current);
                     }
@@ -154,23 +154,20 @@ fn run(jobs: &Receiver<Job>, publish: &impl Fn(&World, Report)) {
 }
 
 /// Checks the next file. Whether it was the last.
-fn step(world: &mut World, check: &mut Check, changed: &mut BTreeSet<PathBuf>) -> bool {
-    let mut note = |files: &Arc<ByFile>| changed.extend(files.keys().cloned());
+fn step(world: &mut World, check: &mut Check) -> bool {
     match check.left.pop() {
         // Where every check begins.
         Some(path) if path.as_os_str().is_empty() => {
             world.turn();
             check.snapshot.disk.age();
-            world.closed(&check.snapshot).iter().for_each(&mut note);
+            world.closed(&check.snapshot);
             let stale = world.stale(&check.snapshot);
             check.left = stale.into_iter().filter(|path| !check.hopeless.contains(path)).collect();
         }
         Some(path) => {
             check.hopeless.insert(path.clone());
-            let (before, now) = world.check(&check.snapshot, &path);
+            world.check(&check.snapshot, &path);
             check.hopeless.remove(&path);
-            before.iter().for_each(&mut note);
-            note(&now);
         }
         None => {}
     }
@@ -182,6 +179,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
     use super::*;
+    use crate::state::{Change, State};
 
     #[test]
     fn a_panic_is_the_end_of_one_answer_only() {
@@ -199,5 +197,30 @@ mod tests {
         drop(engine.ask(Snapshot::empty(), move |_, _| sender.send(())));
         assert!(engine.ask(Snapshot::empty(), |_, _| ()).blocking_recv().is_ok());
         assert!(receiver.recv().is_err(), "the sender went unused with its question");
+    }
+    /// Editors ask for lenses and hints as soon as they have opened a file, and questions come first.
+    #[test]
+    fn what_a_question_found_before_the_check_is_told_too() {
+        let (path, mut state) = (PathBuf::from("/nowhere/a.kpol"), State::default());
+        let (sender, reports) = channel();
+        let engine = Engine::start(move |_, report| sender.send(report.files).unwrap());
+        let told = |state: &State| {
+            let (snapshot, asked) = (state.snapshot(), path.clone());
+            assert!(engine.ask(snapshot, move |world, snapshot| world.check(snapshot, &asked)).blocking_recv().is_ok());
+            engine.check(state.snapshot());
+            let files = reports.recv().unwrap();
+            files.into_iter().find(|(told, _)| *told == path).map(|(_, found)| found.len())
+        };
+        state.open("file:///nowhere/a.kpol", Some(&path), 1, "default kill\nallow { raed }\n".to_owned());
+        assert_eq!(told(&state), Some(1));
+        let change = Change { range: None, text: "default kill\nallow { @default }\n".to_owned() };
+        state.change("file:///nowhere/a.kpol", 2, vec![change]);
+        assert_eq!(told(&state), Some(0));
+        // Nor does it get lost with a panic.
+        let asked = path.clone();
+        let _ = engine.ask(state.snapshot(), move |world, snapshot| world.check(snapshot, &asked)).blocking_recv();
+        assert!(engine.ask(state.snapshot(), |_, _| -> u32 { panic!("in a test") }).blocking_recv().is_err());
+        engine.check(state.snapshot());
+        assert!(reports.recv().unwrap().iter().any(|(told, _)| *told == path));
     }
 }

@@ -152,6 +152,8 @@ pub struct World {
     turn: u64,
     /// Texts whose words a client was told, to tell it later what differs.
     told: HashMap<PathBuf, (u64, Arc<Unit>)>,
+    /// Files about which something else may have to be said than before.
+    news: BTreeSet<PathBuf>,
 }
 
 /// A store with more nodes than this is let go, and with it what no text asks for any more.
@@ -320,28 +322,43 @@ impl World {
     }
 
     /// Files that were checked and are not open any more; what was known of them goes.
-    pub fn closed(&mut self, snapshot: &Snapshot) -> Vec<Arc<ByFile>> {
+    pub fn closed(&mut self, snapshot: &Snapshot) {
         let gone: Vec<PathBuf> =
             self.roots.keys().filter(|path| !snapshot.documents.contains_key(*path)).cloned().collect();
         self.told.retain(|path, _| snapshot.documents.contains_key(path));
-        gone.iter().filter_map(|path| self.roots.remove(path)).map(|root| root.findings).collect()
+        for root in gone.iter().filter_map(|path| self.roots.remove(path)) {
+            self.news.extend(root.findings.keys().cloned());
+        }
     }
 
-    /// Checks one file with all that it includes. Returns its findings before and now.
-    pub fn check(&mut self, snapshot: &Snapshot, path: &Path) -> (Option<Arc<ByFile>>, Arc<ByFile>) {
-        let before = self.roots.get(path).map(|root| Arc::clone(&root.findings));
+    /// Files about which something else may have to be said than when this was asked last. A question may be the one that
+    /// found it, before the check came to the file.
+    pub fn news(&mut self) -> BTreeSet<PathBuf> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Forgets everything. What was said of a file may be wrong from now on.
+    pub fn forget(&mut self) {
+        let mut news = self.news();
+        news.extend(self.roots.values().flat_map(|root| root.findings.keys().cloned()));
+        *self = Self { news, ..Self::default() };
+    }
+
+    /// Checks one file with all that it includes. Returns its findings.
+    pub fn check(&mut self, snapshot: &Snapshot, path: &Path) -> Arc<ByFile> {
         if let Some(root) = self.roots.get_mut(path)
             && root.basis.holds(snapshot)
         {
             root.used = self.turn;
-            return (before, Arc::clone(&root.findings));
+            return Arc::clone(&root.findings);
         }
-        (before, self.check_anew(snapshot, path))
+        self.check_anew(snapshot, path)
     }
 
     fn check_anew(&mut self, snapshot: &Snapshot, path: &Path) -> Arc<ByFile> {
         let witness = Witness::new(snapshot, &self.units);
         let mut findings = ByFile::new();
+        let said = self.roots.get(path).map(|root| Arc::clone(&root.findings));
         let mut compiled = None;
         let mut kept = None;
         let mut sources = Sources::default();
@@ -376,6 +393,10 @@ impl World {
         }
         let basis = witness.basis();
         let findings = Arc::new(findings);
+        // Of a file that is not open only those who ask are told.
+        if snapshot.documents.contains_key(path) {
+            self.news.extend(said.iter().chain([&findings]).flat_map(|findings| findings.keys().cloned()));
+        }
         let root = Root {
             basis,
             findings: Arc::clone(&findings),

@@ -64,7 +64,7 @@ pub fn words(world: &mut World, snapshot: &Snapshot, unit: &Unit, at: Span, abou
 }
 
 fn counts(world: &mut World, snapshot: &Snapshot, path: &Path) -> String {
-    let (_, findings) = world.check(snapshot, path);
+    let findings = world.check(snapshot, path);
     if findings.values().flatten().any(|finding| finding.severity == Severity::Error) {
         return "has errors".to_owned();
     }
