@@ -233,6 +233,40 @@ fn a_version_in_ipc_leads_past_no_rule() {
     }
 }
 
+/// What `socketcall` is to do lies in memory: a rule with a condition cannot hold there, and opens nothing.
+#[test]
+fn a_condition_on_socket_leaves_socketcall_shut() {
+    const DENIED: u16 = 4094;
+    const EFAULT: u16 = 14;
+    const EINVAL: u16 = 22;
+    let Some(Arch::X86_64) = or_skip(kernel::native()) else { return };
+    // Type 15 is no type, and nothing is at address 1.
+    let calls: [(_, &[u64]); 4] =
+        [("socket", &[1, 15, 0]), ("socket", &[38, 15, 0]), ("socketcall", &[1, 1]), ("socketcall", &[2, 1])];
+    let calls = calls.map(|(name, args)| call(Arch::X86, name, args).unwrap());
+    let under = |filter: &Filter| or_skip(kernel::run(&[Job::new(filter, &calls)])).map(|mut all| all.remove(0));
+    let errnos = |errnos: [u16; 4]| errnos.map(Outcome::Errno).to_vec();
+    let Some(free) = under(&always(Action::Allow)) else { return };
+    if free != errnos([EINVAL, EINVAL, EFAULT, EFAULT]) {
+        or_skip::<()>(Err(Skip(format!("no socketcall by int 0x80 in this kernel: {free:?}"))));
+        return;
+    }
+    let policy = |rule: &str| format!("arch x86_64, x86\ndefault deny(4094)\nallow {{ {rule} }}");
+    let one_family = policy("socket(family == AF_UNIX)");
+    let built = text(&one_family, &[Bpf]).unwrap();
+    assert_eq!(under(built.bpf()), Some(errnos([EINVAL, DENIED, DENIED, DENIED])));
+    // libseccomp would open `socketcall` for it.
+    let refused = text(&one_family, &[Json]).map(|_| ()).unwrap_err();
+    assert!(refused.iter().any(|(code, _)| code.as_str() == "E054"), "{refused:?}");
+    // Without a condition it is one rule for both ways in.
+    let built = text(&policy("socket"), &[Json, Bpf]).unwrap();
+    let both = Some(errnos([EINVAL, EINVAL, EFAULT, DENIED]));
+    assert_eq!(under(built.bpf()), both);
+    if let Some(theirs) = or_skip(json_to_bpf(built.json(), Arch::X86_64)) {
+        assert_eq!(under(&theirs.unwrap()), both);
+    }
+}
+
 fn narrow(arch: Arch, args: [u64; 6]) -> [u64; 6] {
     if arch.bits() == 32 { args.map(|arg| arg & 0xffff_ffff) } else { args }
 }
