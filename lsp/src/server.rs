@@ -7,7 +7,6 @@
 //! What a handler does before its first `.await` happens in the order in which messages arrive (`transport`); after
 //! it, order does not matter any more, since the snapshot of the moment is in the question.
 
-use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -28,12 +27,9 @@ use crate::wire::{self, Said, View};
 use crate::world::World;
 
 mod capabilities;
+mod told;
 
-/// What was found at a moment, in the client's words.
-struct Published {
-    generation: u64,
-    files: Vec<Said>,
-}
+use told::{Published, Told, publish};
 
 /// The server.
 pub struct Server {
@@ -41,6 +37,8 @@ pub struct Server {
     state: Arc<Mutex<State>>,
     engine: Engine,
     facts: Arc<OnceLock<Facts>>,
+    /// What clients that fetch have been told.
+    told: mpsc::UnboundedSender<Told>,
 }
 
 /// Serves until the client goes.
@@ -48,6 +46,7 @@ pub async fn serve(input: impl Read + Send + 'static, output: impl Write + Send 
     let state = Arc::new(Mutex::new(State::default()));
     let facts: Arc<OnceLock<Facts>> = Arc::default();
     let (found, to_publish) = mpsc::unbounded_channel();
+    let told = found.clone();
     let engine = {
         let facts = Arc::clone(&facts);
         Engine::start(move |world, report| {
@@ -56,60 +55,15 @@ pub async fn serve(input: impl Read + Send + 'static, output: impl Write + Send 
             let files = files
                 .filter_map(|(path, findings)| wire::published(world, &report.snapshot, &facts, path, &findings))
                 .collect();
-            let _ = found.send(Published { generation: report.snapshot.generation, files });
+            let _ = found.send(Told::Found(Published { generation: report.snapshot.generation, files }));
         })
     };
     let (service, socket) = LspService::new(|client| {
         let publisher = publish(client.clone(), Arc::clone(&state), Arc::clone(&facts), to_publish);
         tokio::task::spawn_local(publisher);
-        Server { client, state, engine, facts }
+        Server { client, state, engine, facts, told }
     });
     transport::serve(input, output, service, socket).await
-}
-
-/// Says what was found, if it is still true: what belongs to an older moment waits for the check that is on its way.
-async fn publish(
-    client: Client,
-    state: Arc<Mutex<State>>,
-    facts: Arc<OnceLock<Facts>>,
-    mut found: mpsc::UnboundedReceiver<Published>,
-) {
-    let mut waiting: HashMap<PathBuf, Said> = HashMap::new();
-    let mut said: HashMap<PathBuf, (Option<i32>, Vec<Diagnostic>)> = HashMap::new();
-    while let Some(published) = found.recv().await {
-        waiting.extend(published.files.into_iter().map(|file| (file.path.clone(), file)));
-        if lock(&state).generation() != published.generation {
-            continue;
-        }
-        let facts = facts.get().cloned().unwrap_or_default();
-        let mut news: Vec<Said> = waiting.drain().map(|(_, file)| file).collect();
-        news.sort_by(|a, b| (a.version.is_none(), &a.path).cmp(&(b.version.is_none(), &b.path)));
-        let mut elsewhere = false;
-        for file in news {
-            let before = said.get(&file.path);
-            let same = before
-                .map_or(file.diagnostics.is_empty() && file.version.is_none(), |(version, diagnostics)| {
-                    *version == file.version && *diagnostics == file.diagnostics
-                });
-            if same {
-                continue;
-            }
-            elsewhere |= before.is_none_or(|(_, diagnostics)| *diagnostics != file.diagnostics);
-            if file.version.is_none() && file.diagnostics.is_empty() {
-                said.remove(&file.path);
-            } else {
-                said.insert(file.path.clone(), (file.version, file.diagnostics.clone()));
-            }
-            if !facts.pull {
-                let version = file.version.filter(|_| facts.diagnostic_versions);
-                client.publish_diagnostics(file.uri, file.diagnostics, version).await;
-            }
-        }
-        if elsewhere && facts.pull && facts.pull_refresh {
-            let client = client.clone();
-            tokio::task::spawn_local(async move { client.workspace_diagnostic_refresh().await });
-        }
-    }
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
@@ -294,6 +248,7 @@ impl LanguageServer for Server {
     async fn diagnostic(&self, params: DocumentDiagnosticParams) -> Result<DocumentDiagnosticReportResult> {
         let facts = self.facts();
         let path = self.path(&params.text_document.uri);
+        let told = self.told.clone();
         let said = self
             .ask(move |world, snapshot| {
                 for stale in world.stale(snapshot) {
@@ -307,7 +262,12 @@ impl LanguageServer for Server {
                     let findings = world.findings(&file);
                     wire::published(world, snapshot, &facts, file, &findings)
                 };
-                files.into_iter().filter_map(findings).collect::<Vec<Said>>()
+                let said: Vec<Said> = files.into_iter().filter_map(findings).collect();
+                // From this thread, so that it stands before what the next check finds.
+                if facts.pull {
+                    let _ = told.send(Told::Fetched(said.clone()));
+                }
+                said
             })
             .await?;
         Ok(wire::pulled(said, params.previous_result_id.as_deref()))

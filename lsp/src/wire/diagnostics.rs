@@ -18,7 +18,7 @@ use crate::snapshot::Snapshot;
 use crate::world::{Finding, World};
 
 /// What is said of one file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Said {
     /// The file.
     pub path: PathBuf,
