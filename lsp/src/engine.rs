@@ -198,6 +198,7 @@ mod tests {
         assert!(engine.ask(Snapshot::empty(), |_, _| ()).blocking_recv().is_ok());
         assert!(receiver.recv().is_err(), "the sender went unused with its question");
     }
+
     /// Editors ask for lenses and hints as soon as they have opened a file, and questions come first.
     #[test]
     fn what_a_question_found_before_the_check_is_told_too() {

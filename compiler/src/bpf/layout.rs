@@ -88,6 +88,13 @@ pub(super) fn lay(blocks: &Blocks, root: BlockId) -> Program {
     Program(laid.backwards)
 }
 
+/// How many instructions a block and all that it reaches take by themselves.
+pub(super) fn length(block: impl FnOnce(&mut Blocks) -> BlockId) -> usize {
+    let mut blocks = Blocks::default();
+    let root = block(&mut blocks);
+    lay(&blocks, root).len()
+}
+
 struct Laid {
     /// Instructions, the last of the program first.
     backwards: Vec<Insn>,

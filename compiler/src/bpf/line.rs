@@ -155,12 +155,13 @@ impl Line {
                     splits[at] = to as u16;
                     continue;
                 }
-                // One range has no last run, the other no first.
-                let near = || {
+                let (low, high) = if all_splits {
+                    (from + 1, to)
+                } else {
+                    // One range has no last run, the other no first.
                     let low = usize::from(splits[at - 1]).saturating_sub(1).max(from + 1);
                     (low, (usize::from(splits[at - 1 + most]) + 1).clamp(low, to))
                 };
-                let (low, high) = if all_splits { (from + 1, to) } else { near() };
                 // Lefts follow each other in this row; rights are one further down and one shorter each time.
                 let rights = &later[(low - from - 1) * most + (to - low)..];
                 let (mut best, offset) = best_split(&here[low - from - 1..high - from], rights, most - 1);

@@ -46,7 +46,7 @@ impl Orders {
         let mut best: Option<(usize, Order)> = None;
         for order in orders {
             let Some((moved, store, _)) = self.reordered(store, node, &order) else { continue };
-            let length = length(&mut tests_in(&order, big_endian), store, moved);
+            let length = layout::length(|blocks| tests_in(&order, big_endian).block(store, blocks, moved));
             if store.overflowed() {
                 self.known.remove(&order);
             } else if length < best.as_ref().map_or(most, |best| best.0) {
@@ -77,13 +77,6 @@ fn tests_in(order: &Order, big_endian: bool) -> Tests {
     let mut tests = Tests::new(big_endian, Goal::Size);
     tests.places.iter_mut().zip(order).for_each(|(place, &arg)| *place = arg);
     tests
-}
-
-/// How many instructions a function takes by itself.
-pub(super) fn length(tests: &mut Tests, store: &mut Store, node: Node) -> usize {
-    let mut blocks = Blocks::default();
-    let block = tests.block(store, &mut blocks, node);
-    layout::lay(&blocks, block).len()
 }
 
 /// The orders that are worth a try, without the one that the diagram has.

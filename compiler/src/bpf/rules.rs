@@ -10,7 +10,6 @@
 
 use super::aim::Goal;
 use super::block::{BlockId, Blocks};
-use super::layout;
 use super::test::Tests;
 use crate::diagram::{Node, Store};
 use crate::spec::{Action, Arch};
@@ -39,13 +38,6 @@ impl Rules {
         }
         sets.reverse();
         (all == node).then_some(Self { sets, default, big_endian: arch.is_big_endian() })
-    }
-
-    /// How many instructions they take by themselves.
-    pub fn length(&self, store: &mut Store) -> usize {
-        let mut blocks = Blocks::default();
-        let block = self.block(store, &mut blocks);
-        layout::lay(&blocks, block).len()
     }
 
     /// The block of the first.

@@ -29,7 +29,7 @@ pub(super) fn word_of(store: &Store, node: Node) -> Option<Word> {
 }
 
 /// The bit within the word that a node asks, and its branches; `None` if it does not ask about the word.
-pub(super) fn split_in(store: &Store, node: Node, word: Word) -> Option<(u32, Node, Node)> {
+fn split_in(store: &Store, node: Node, word: Word) -> Option<(u32, Node, Node)> {
     let (var, lo, hi) = store.split(node)?;
     match var.place() {
         Place::Arg { arg, bit } if arg == word.arg && (bit >= 32) == word.high => Some((u32::from(bit) % 32, lo, hi)),
@@ -77,23 +77,9 @@ pub(super) fn spine(store: &Store, node: Node, word: Word, follow_one: bool) -> 
 /// The bits, and their values, that all values of the word have in common which do not lead to `out`; `None` if there are
 /// no such values.
 pub(super) fn in_common(store: &Store, node: Node, word: Word, out: Node) -> Option<(u32, u32)> {
-    let mut known: FxHashMap<Node, Option<(u32, u32)>> = FxHashMap::default();
-    // (node, whether its branches are known)
-    let mut stack = vec![(node, false)];
-    while let Some((node, done)) = stack.pop() {
-        if known.contains_key(&node) {
-            continue;
-        }
-        let Some((bit, lo, hi)) = split_in(store, node, word) else {
-            known.insert(node, (node != out).then_some((0, 0)));
-            continue;
-        };
-        if !done {
-            stack.extend([(node, true), (lo, false), (hi, false)]);
-            continue;
-        }
-        let of = |branch, bit: u32| known.get(&branch).copied().flatten().map(|(mask, value)| (mask, value | bit));
-        let common = match (of(lo, 0), of(hi, 1 << bit)) {
+    let of_exit = |exit| (exit != out).then_some((0, 0));
+    let common =
+        |bit: u32, lo: Option<(u32, u32)>, hi: Option<(u32, u32)>| match (lo, hi.map(|(m, v)| (m, v | 1 << bit))) {
             (None, None) => None,
             (Some((mask, value)), None) | (None, Some((mask, value))) => Some((mask | 1 << bit, value)),
             (Some((a, one)), Some((b, two))) => {
@@ -101,9 +87,37 @@ pub(super) fn in_common(store: &Store, node: Node, word: Word, out: Node) -> Opt
                 Some((mask, one & mask))
             }
         };
-        known.insert(node, common);
+    upwards(store, node, word, of_exit, common).get(&node).copied().flatten()
+}
+
+/// Something of each node of the word, from the exits up: of an exit, and of a bit and its two branches.
+fn upwards<T: Copy>(
+    store: &Store,
+    node: Node,
+    word: Word,
+    of_exit: impl Fn(Node) -> Option<T>,
+    of_bit: impl Fn(u32, Option<T>, Option<T>) -> Option<T>,
+) -> FxHashMap<Node, Option<T>> {
+    let mut known = FxHashMap::default();
+    // (node, whether its branches are known)
+    let mut stack = vec![(node, false)];
+    while let Some((node, done)) = stack.pop() {
+        if known.contains_key(&node) {
+            continue;
+        }
+        let Some((bit, lo, hi)) = split_in(store, node, word) else {
+            known.insert(node, of_exit(node));
+            continue;
+        };
+        if done {
+            let of = |branch| known.get(&branch).copied().flatten();
+            let found = of_bit(bit, of(lo), of(hi));
+            known.insert(node, found);
+        } else {
+            stack.extend([(node, true), (lo, false), (hi, false)]);
+        }
     }
-    known.get(&node).copied().flatten()
+    known
 }
 
 /// The function where some bits of the word have certain values.
@@ -197,7 +211,7 @@ pub(super) fn intervals(
 }
 
 /// A policy is made for calls that pass; those that fail are few, or there are few programs.
-pub(super) fn passes(exit: Node) -> f64 {
+fn passes(exit: Node) -> f64 {
     match exit.as_action() {
         Some(Action::Errno(_) | Action::KillThread | Action::KillProcess | Action::Trap(_)) => 0.1,
         _ => 1.0,
@@ -206,7 +220,7 @@ pub(super) fn passes(exit: Node) -> f64 {
 
 /// How often a word of an argument is in `lo..=hi`. Descriptors, flags, families and commands are small numbers more often
 /// than large ones, and the high word of nearly all arguments is 0.
-pub(super) fn likely(lo: u32, hi: u32, word: Word) -> f64 {
+fn likely(lo: u32, hi: u32, word: Word) -> f64 {
     // Numbers of n bits are less likely the more bits there are.
     let mut sum = 0.0;
     let mut first = 0u32;
@@ -261,29 +275,14 @@ pub(super) fn set_of(store: &mut Store, node: Node, word: Word, exit: Node, know
 /// there is no such value.
 pub(super) fn implicant(store: &Store, node: Node, word: Word, exit: Node) -> Option<(u32, u32)> {
     // Of each node, how many bits the shortest way to the exit fixes, and its first step.
-    let mut known: FxHashMap<Node, Option<(u32, bool)>> = FxHashMap::default();
-    let mut stack = vec![(node, false)];
-    while let Some((node, done)) = stack.pop() {
-        if known.contains_key(&node) {
-            continue;
-        }
-        let Some((_, lo, hi)) = split_in(store, node, word) else {
-            known.insert(node, (node == exit).then_some((0, false)));
-            continue;
-        };
-        if !done {
-            stack.extend([(node, true), (lo, false), (hi, false)]);
-            continue;
-        }
-        let of = |branch| known.get(&branch).copied().flatten().map(|(bits, _)| bits + 1);
-        let best = match (of(lo), of(hi)) {
-            (None, None) => None,
-            (Some(lo), Some(hi)) if hi < lo => Some((hi, true)),
-            (Some(lo), _) => Some((lo, false)),
-            (None, Some(hi)) => Some((hi, true)),
-        };
-        known.insert(node, best);
-    }
+    let of_exit = |node| (node == exit).then_some((0, false));
+    let nearer = |_, lo: Option<(u32, bool)>, hi: Option<(u32, bool)>| match (lo, hi) {
+        (None, None) => None,
+        (Some((lo, _)), Some((hi, _))) if hi < lo => Some((hi + 1, true)),
+        (Some((lo, _)), _) => Some((lo + 1, false)),
+        (None, Some((hi, _))) => Some((hi + 1, true)),
+    };
+    let known = upwards(store, node, word, of_exit, nearer);
     let (mut mask, mut value, mut here) = (0u32, 0u32, node);
     while let Some((bit, lo, hi)) = split_in(store, here, word) {
         let (_, one) = known.get(&here).copied().flatten()?;

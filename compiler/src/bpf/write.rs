@@ -19,7 +19,7 @@ use super::check::{CheckError, check};
 use super::dispatch::{self, Span, merge};
 use super::insn::{MAX_LEN, Program};
 use super::layout;
-use super::order::{self, Orders};
+use super::order::Orders;
 use super::rules::Rules;
 use super::test::Tests;
 use super::weights::Frequencies;
@@ -333,16 +333,19 @@ impl Writer<'_> {
     /// The shortest block for a function of arguments: in the order of the arguments, in another, or rule by rule.
     fn shortest(&mut self, arch: Arch, nr: Nr, node: Node) -> BlockId {
         let big_endian = arch.is_big_endian();
-        let listed = self.rules(arch, nr, node).map(|rules| (rules.length(self.store), rules));
-        let few = self.store.reachable(node).len() <= NODES;
-        if let Some((_, rules)) = listed.as_ref().filter(|_| !few) {
-            return rules.block(self.store, &mut self.blocks);
-        }
+        let rules = self.rules(arch, nr, node);
         let (tests, orders) = if big_endian { &mut self.big } else { &mut self.little };
-        let own = order::length(&mut Tests::new(big_endian, Goal::Size), self.store, node);
+        if self.store.reachable(node).len() > NODES {
+            return match rules {
+                Some(rules) => rules.block(self.store, &mut self.blocks),
+                None => tests.block(self.store, &mut self.blocks, node),
+            };
+        }
+        let own = layout::length(|blocks| Tests::new(big_endian, Goal::Size).block(self.store, blocks, node));
+        let listed = rules.map(|rules| (layout::length(|blocks| rules.block(self.store, blocks)), rules));
         let listed = listed.filter(|&(length, _)| length < own);
         let most = listed.as_ref().map_or(own, |&(length, _)| length);
-        let other = if few { orders.shorter(self.store, &mut self.blocks, node, most) } else { None };
+        let other = orders.shorter(self.store, &mut self.blocks, node, most);
         match (other, listed) {
             (Some(block), _) => block,
             (None, Some((_, rules))) => rules.block(self.store, &mut self.blocks),
