@@ -210,12 +210,8 @@ fn seen_from(call: tables::Syscall, archs: &[Arch]) -> Item {
 fn own(project: &Project, kind: &MarkKind, begun: &str) -> Vec<(String, String)> {
     let mut found = BTreeSet::new();
     for member in project.members.iter().filter(|member| !member.builtin) {
-        let marks = member.unit.marks().iter().filter(|mark| mark.defines && names::same_kind(&mark.kind, kind));
-        for mark in marks.filter(|mark| fits(begun, &mark.name)) {
-            let statement = names::statement_at(member.unit.file(), mark.span.start);
-            let doc = statement.and_then(|statement| statement.doc.clone()).unwrap_or_default();
-            found.insert((mark.name.clone(), doc));
-        }
+        let defined = names::defined(&member.unit, kind, |name| fits(begun, name));
+        found.extend(defined.map(|(name, doc)| (name.to_owned(), doc.unwrap_or_default().to_owned())));
     }
     found.into_iter().collect()
 }

@@ -44,6 +44,17 @@ pub fn same_kind(a: &Kind, b: &Kind) -> bool {
     }
 }
 
+/// What a text defines of a kind under the names that are wanted, each with its author's comment.
+pub fn defined<'a>(
+    unit: &'a Unit,
+    kind: &'a Kind,
+    wanted: impl Fn(&str) -> bool + 'a,
+) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+    let marks =
+        unit.marks().iter().filter(move |mark| mark.defines && same_kind(&mark.kind, kind) && wanted(&mark.name));
+    marks.map(|mark| (&*mark.name, statement_at(unit.file(), mark.span.start).and_then(|found| found.doc.as_deref())))
+}
+
 /// All definitions of a name that a file sees.
 pub fn definitions(world: &mut World, snapshot: &Snapshot, path: &Path, mark: &Mark) -> Vec<Definition> {
     for root in world.roots_of(snapshot, path) {

@@ -15,7 +15,7 @@ use kpol_grammar::nearest;
 
 use super::groups;
 use super::hover::{by_value, prototype};
-use super::names::{same_kind, some_of, statement_at};
+use super::names::{self, some_of};
 use crate::marks::{Kind, Mark};
 use crate::world::Project;
 
@@ -63,14 +63,8 @@ pub fn of(project: &Project, mark: &Mark, archs: &[Arch]) -> Option<String> {
 
 /// Names of that kind that the files define, with what their authors say of each.
 fn defined(project: &Project, kind: &Kind) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for member in &project.members {
-        for mark in member.unit.marks().iter().filter(|mark| mark.defines && same_kind(&mark.kind, kind)) {
-            let doc = statement_at(member.unit.file(), mark.span.start).and_then(|statement| statement.doc.clone());
-            found.insert(mark.name.clone(), doc.unwrap_or_else(|| "of this policy".to_owned()));
-        }
-    }
-    found
+    let all = project.members.iter().flat_map(|member| names::defined(&member.unit, kind, |_| true));
+    all.map(|(name, doc)| (name.to_owned(), doc.unwrap_or("of this policy").to_owned())).collect()
 }
 
 fn once_each<'a>(names: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
