@@ -19,8 +19,14 @@ use kpol_compiler::policy::Policy;
 use kpol_compiler::spec::{Action, Arch, Environment, Nr, multiplex};
 use kpol_compiler::tables;
 
+use profiles::{alike, one_of_each, profile};
+
+#[path = "libseccomp/profiles.rs"]
+mod profiles;
 #[path = "libseccomp/program.rs"]
 mod program;
+#[path = "libseccomp/rival.rs"]
+mod rival;
 
 /// `struct scmp_arg_cmp`.
 #[repr(C)]
@@ -42,6 +48,9 @@ struct Version {
 
 type Ctx = *mut c_void;
 
+/// `SCMP_FLTATR_CTL_OPTIMIZE` of `enum scmp_filter_attr`.
+const CTL_OPTIMIZE: c_int = 8;
+
 /// The functions of the library that crun uses.
 struct Libseccomp {
     version: unsafe extern "C" fn() -> *const Version,
@@ -52,6 +61,7 @@ struct Libseccomp {
     arch_remove: unsafe extern "C" fn(Ctx, u32) -> c_int,
     name: unsafe extern "C" fn(*const c_char) -> c_int,
     name_on: unsafe extern "C" fn(u32, *const c_char) -> c_int,
+    attribute: unsafe extern "C" fn(Ctx, c_int, u32) -> c_int,
     rule_add: unsafe extern "C" fn(Ctx, u32, c_int, c_uint, *const ArgCmp) -> c_int,
     export: unsafe extern "C" fn(Ctx, c_int) -> c_int,
 }
@@ -82,6 +92,7 @@ impl Libseccomp {
             arch_remove: symbol!(c"seccomp_arch_remove", unsafe extern "C" fn(Ctx, u32) -> c_int),
             name: symbol!(c"seccomp_syscall_resolve_name", unsafe extern "C" fn(*const c_char) -> c_int),
             name_on: symbol!(c"seccomp_syscall_resolve_name_arch", unsafe extern "C" fn(u32, *const c_char) -> c_int),
+            attribute: symbol!(c"seccomp_attr_set", unsafe extern "C" fn(Ctx, c_int, u32) -> c_int),
             rule_add: symbol!(
                 c"seccomp_rule_add_array",
                 unsafe extern "C" fn(Ctx, u32, c_int, c_uint, *const ArgCmp) -> c_int
@@ -104,10 +115,17 @@ impl Libseccomp {
 
     /// The program of a profile on a host; `None` where the library refuses a rule that contradicts another.
     fn program(&self, profile: &Profile, host: Arch) -> Option<Vec<[u32; 4]>> {
+        self.program_at(profile, host, 1)
+    }
+
+    /// The same at a level of `SCMP_FLTATR_CTL_OPTIMIZE`: 1 is a list of all calls, 2 a binary tree.
+    fn program_at(&self, profile: &Profile, host: Arch, level: u32) -> Option<Vec<[u32; 4]>> {
         let default = profile.default_action.with(profile.default_errno_ret);
         // SAFETY: no pointers.
         let ctx = unsafe { (self.init)(default.to_ret()) };
         assert!(!ctx.is_null());
+        // SAFETY: `ctx` is live.
+        assert_eq!(unsafe { (self.attribute)(ctx, CTL_OPTIMIZE, level) }, 0);
         let own = if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 };
         if host != own {
             // SAFETY: `ctx` is live.
@@ -269,69 +287,6 @@ const NAMES: [&str; 16] = [
     "mmap",
 ];
 
-fn profile(random: &mut Random, archs: &[Arch], operators: usize) -> String {
-    let archs: Vec<_> = archs.iter().map(|arch| format!("\"{}\"", arch.oci_name())).collect();
-    let mut json =
-        format!(r#"{{"defaultAction": "SCMP_ACT_ERRNO", "architectures": [{}], "syscalls": ["#, archs.join(","));
-    let actions = [
-        r#""SCMP_ACT_ALLOW""#,
-        r#""SCMP_ACT_ALLOW""#,
-        r#""SCMP_ACT_LOG""#,
-        r#""SCMP_ACT_ERRNO", "errnoRet": 38"#,
-        r#""SCMP_ACT_ERRNO""#,
-        r#""SCMP_ACT_TRACE""#,
-    ];
-    // Few kinds of actions in one profile, or most rules contradict each other.
-    let kinds = 1 + random.below(actions.len());
-    for index in 0..1 + random.below(8) {
-        let mut args = Vec::new();
-        for _ in 0..[0, 1, 1, 2, 2, 3][random.below(6)] {
-            let op = ["MASKED_EQ", "EQ", "EQ", "NE", "LT", "GT", "GE", "LE"][random.below(operators)];
-            let arg = random.below(3);
-            let (value, two) = (random.value(), random.value());
-            args.push(format!(r#"{{"index": {arg}, "value": {value}, "valueTwo": {two}, "op": "SCMP_CMP_{op}"}}"#));
-        }
-        let name = NAMES[random.below(NAMES.len())];
-        let action = actions[random.below(kinds)];
-        let comma = if index > 0 { "," } else { "" };
-        write!(json, r#"{comma}{{"names": ["{name}"], "action": {action}, "args": [{}]}}"#, args.join(",")).unwrap();
-    }
-    json + "]}"
-}
-
-/// A profile whose calls look alike: few values, few masks, several calls with the same conditions and one more.
-fn alike(random: &mut Random, archs: &[Arch]) -> String {
-    let archs: Vec<_> = archs.iter().map(|arch| format!("\"{}\"", arch.oci_name())).collect();
-    let mut json = format!(
-        r#"{{"defaultAction": "SCMP_ACT_ERRNO", "architectures": [{}], "syscalls": [
-        {{"names": ["{}"], "action": "SCMP_ACT_ALLOW", "args": []}}"#,
-        archs.join(","),
-        NAMES[random.below(2)],
-    );
-    let masks = [1, 1, 3, 0xffff_ffff, u64::MAX, u64::MAX, 1 << 63, 1 << 32 | 1, 1 << 32];
-    let kinds = 1 + random.below(3) / 2;
-    let first = random.below(3);
-    for _ in 0..2 + random.below(9) {
-        let name = ["mmap", "read", "open", "shmctl", "mmap2"][random.below(5)];
-        let action = ["SCMP_ACT_ALLOW", "SCMP_ACT_LOG"][random.below(kinds)];
-        let mut args = Vec::new();
-        let mut condition = |arg: usize, random: &mut Random| {
-            let mask = masks[random.below(masks.len())];
-            let value = [0, 1, 1, 2, 3, 1 << 63, 1 << 32][random.below(7)] & mask;
-            args.push(format!(
-                r#"{{"index": {arg}, "value": {mask}, "valueTwo": {value}, "op": "SCMP_CMP_MASKED_EQ"}}"#
-            ));
-        };
-        let arg = if random.below(3) > 0 { first } else { random.below(3) };
-        condition(arg, random);
-        if random.below(3) == 0 {
-            condition((arg + 1 + random.below(2)) % 3, random);
-        }
-        write!(json, r#",{{"names": ["{name}"], "action": "{action}", "args": [{}]}}"#, args.join(",")).unwrap();
-    }
-    json + "]}"
-}
-
 /// Calls at the edges of what a profile compares with.
 fn samples(random: &mut Random, profile: &Profile) -> Vec<[u64; 6]> {
     let mut values = vec![0, 1];
@@ -356,15 +311,6 @@ fn samples(random: &mut Random, profile: &Profile) -> Vec<[u64; 6]> {
 
 fn cases() -> usize {
     std::env::var("KPOL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300)
-}
-
-/// A profile of each kind in turn: few entries, many, and, for all other kinds, entries that look alike.
-fn one_of_each(random: &mut Random, archs: &[Arch], kind: usize) -> String {
-    match kind {
-        0 => profile(random, archs, 3),
-        1 => profile(random, archs, 8),
-        _ => alike(random, archs),
-    }
 }
 
 /// The policy of that meaning.

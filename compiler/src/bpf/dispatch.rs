@@ -22,8 +22,11 @@
 //!
 //! INVARIANT: the tree gives every word the behaviour of its interval.
 
+use super::aim::{Allowance, Measure};
 use super::block::{BlockId, Blocks, Compare, Subject};
 use super::line::{Line, Masked, Run};
+use super::trade::Trade;
+use super::weights::{Frequencies, Weight};
 
 /// Words `lo..=hi` behave as class `class`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,8 +37,8 @@ pub(super) struct Span {
     pub hi: u32,
     /// Behaviour: an index that means something to the caller.
     pub class: usize,
-    /// How often it is expected; the sum over all spans need not be 1.
-    pub weight: f64,
+    /// How often it is met; the sum over all spans need not be 1.
+    pub weight: Weight,
 }
 
 /// At most this many spans are planned as one (time and memory grow with the square); above, they are halved first.
@@ -54,33 +57,66 @@ const DECIDED: usize = 3;
 /// With more spans, no second bit is tried below the first or beside it.
 const TWO_BITS_UNTIL: usize = 24;
 
+/// With more spans, a bit is tried only where both sides together have at most so many times as many.
+const TELLING: f64 = 1.4;
+
 /// A tree over some spans, and what it costs.
 #[derive(Debug)]
 pub(super) struct Tree {
     /// The first word of each part, and the part.
-    parts: Vec<(u32, Line)>,
+    parts: Vec<(u32, Part)>,
     /// Expected tests and the price of all tests.
     pub cost: f64,
 }
 
+/// A tree over spans that are planned together.
+#[derive(Debug)]
+enum Part {
+    Line(Line),
+    Trade(Trade),
+}
+
 /// The best tree for these spans, which are sorted, have no gap, and are of different classes as neighbours.
-pub(super) fn plan(spans: &[Span], price: f64) -> Tree {
-    plan_parts(spans, price, |runs| Line::solve(runs, price, usize::MAX, Vec::new()))
+pub(super) fn plan(spans: &[Span], measure: Measure) -> Tree {
+    plan_parts(spans, measure, |runs| Part::Line(Line::solve(runs, measure, usize::MAX, Vec::new())))
 }
 
-/// The same for numbers of calls: bits are tried, too. `words` are those that have weights of their own.
-pub(super) fn plan_numbers(spans: &[Span], price: f64, words: &Words<'_>) -> Tree {
-    if spans.len() > BITS_UNTIL || spans.len() < 4 {
-        return plan(spans, price);
-    }
-    let depth = if spans.len() <= TWO_BITS_UNTIL { 2 } else { 1 };
-    let total: f64 = spans.iter().map(|span| span.weight).sum::<f64>().max(f64::MIN_POSITIVE);
-    let planner = Planner { spans, words, total, price };
-    plan_parts(spans, price, |runs| planner.solve(runs, Only::ALL, depth, usize::MAX))
+/// The same for numbers of calls: bits are tried, and what is good for others than the expected ones.
+pub(super) fn plan_numbers(
+    spans: &[Span],
+    measure: Measure,
+    allowance: Option<Allowance>,
+    frequencies: &Frequencies,
+) -> Tree {
+    let depth = match spans.len() {
+        4.. if spans.len() <= TWO_BITS_UNTIL => 2,
+        4.. if spans.len() <= BITS_UNTIL => 1,
+        _ => 0,
+    };
+    let planner = Planner::new(spans, frequencies);
+    let allowance = allowance.filter(|_| (4..=TOGETHER).contains(&spans.len()));
+    plan_parts(spans, measure, |runs| match allowance {
+        Some(allowance) => {
+            let measures = [measure, Measure { trust: allowance.trust, ..measure }];
+            let [quick, even] = planner.solve(runs, Only::ALL, depth, usize::MAX, measures);
+            Part::Trade(Trade::new(quick, even, allowance))
+        }
+        None => {
+            let [line] = planner.solve(runs, Only::ALL, depth, usize::MAX, [measure]);
+            Part::Line(line)
+        }
+    })
 }
 
-fn plan_parts(spans: &[Span], price: f64, mut solve: impl FnMut(Vec<Run>) -> Line) -> Tree {
-    let total: f64 = spans.iter().map(|span| span.weight).sum::<f64>().max(f64::MIN_POSITIVE);
+/// The weight of all spans; nothing is divided by 0.
+fn total(spans: &[Span]) -> Weight {
+    let sum: Weight = spans.iter().map(|span| span.weight).sum();
+    sum.map2(Weight::both(f64::MIN_POSITIVE), f64::max)
+}
+
+fn plan_parts(spans: &[Span], measure: Measure, mut solve: impl FnMut(Vec<Run>) -> Part) -> Tree {
+    let total = total(spans);
+    let part = |span: &Span| span.weight.map2(total, |weight, total| weight / total);
     let mut parts = Vec::new();
     let mut cost = 0.0;
     let mut stack = vec![spans];
@@ -89,24 +125,17 @@ fn plan_parts(spans: &[Span], price: f64, mut solve: impl FnMut(Vec<Run>) -> Lin
         if spans.len() > TOGETHER {
             // Halves by number of spans: depth stays logarithmic whatever the weights are.
             let (left, right) = spans.split_at(spans.len() / 2);
-            cost += spans.iter().map(|span| span.weight).sum::<f64>() / total + price;
+            cost += spans.iter().map(part).sum::<Weight>().mix(measure.trust) + measure.price;
             stack.extend([right, left]);
             continue;
         }
-        let line = solve(spans.iter().map(|span| Run::new(span, span.weight / total)).collect());
-        cost += line.cost();
-        parts.push((first.lo, line));
+        let solved = solve(spans.iter().map(|span| Run::new(span, part(span))).collect());
+        if let Part::Line(line) = &solved {
+            cost += line.cost();
+        }
+        parts.push((first.lo, solved));
     }
     Tree { parts, cost }
-}
-
-/// The weights of words that follow each other.
-#[derive(Debug)]
-pub(super) struct Words<'a> {
-    /// The first.
-    pub base: u32,
-    /// Of each.
-    pub weights: &'a [f64],
 }
 
 /// The words that some tests of single bits let through.
@@ -172,16 +201,30 @@ impl Only {
 /// Rows of runs for numbers that bits let through.
 struct Planner<'a> {
     spans: &'a [Span],
-    words: &'a Words<'a>,
-    total: f64,
-    price: f64,
+    frequencies: &'a Frequencies,
+    /// What each span weighs but for the numbers that have weights of their own.
+    far: Vec<Weight>,
+    total: Weight,
 }
 
-impl Planner<'_> {
-    /// The best tree over `runs`, which are the words of all spans that `only` lets through; with at most `depth` bit
-    /// tests on a path.
-    fn solve(&self, runs: Vec<Run>, only: Only, depth: u32, most: usize) -> Line {
-        let mut masked = Vec::new();
+impl<'a> Planner<'a> {
+    fn new(spans: &'a [Span], frequencies: &'a Frequencies) -> Self {
+        let own = |span: &Span| frequencies.among(span.lo, span.hi, |_| true);
+        let far = |span: &Span| span.weight.map2(own(span), |all, near| (all - near).max(0.0));
+        Self { spans, frequencies, far: spans.iter().map(far).collect(), total: total(spans) }
+    }
+
+    /// For each measure the best tree over `runs`, which are the words of all spans that `only` lets through; with at most
+    /// `depth` bit tests on a path.
+    fn solve<const N: usize>(
+        &self,
+        runs: Vec<Run>,
+        only: Only,
+        depth: u32,
+        most: usize,
+        measures: [Measure; N],
+    ) -> [Line; N] {
+        let mut masked = [const { Vec::new() }; N];
         if depth > 0 && runs.len() > 2 {
             for bits in self.tests(only) {
                 let halves = only.halves(bits);
@@ -190,18 +233,26 @@ impl Planner<'_> {
                 if rows.iter().any(|row| row.is_empty() || row.len() + 2 > runs.len() && runs.len() > 8) {
                     continue;
                 }
+                // A bit that leaves too much on both sides is not worth the time.
+                let both: usize = rows.iter().map(Vec::len).sum();
+                if runs.len() > TWO_BITS_UNTIL && both as f64 > TELLING * runs.len() as f64 {
+                    continue;
+                }
                 let [no, yes] = rows;
                 // Two bits at once pay where those who have one of them are through.
                 let parts = yes.chunk_by(|a, b| a.class == b.class).count();
                 if !bits.is_power_of_two() && parts > DECIDED {
                     continue;
                 }
-                let sides = [(no, halves[0]), (yes, halves[1])];
-                let sides = sides.map(|(row, half)| self.solve(row, half, depth - 1, BAND));
-                masked.push(Masked::new(bits | HIGH, sides, &runs));
+                let [no, yes] = [(no, halves[0]), (yes, halves[1])]
+                    .map(|(row, half)| self.solve(row, half, depth - 1, BAND, measures));
+                for ((masked, no), yes) in masked.iter_mut().zip(no).zip(yes) {
+                    masked.push(Masked::new(bits | HIGH, [no, yes], &runs));
+                }
             }
         }
-        Line::solve(runs, self.price, most, masked)
+        let mut masked = masked.into_iter();
+        measures.map(|measure| Line::solve(runs.clone(), measure, most, masked.next().unwrap_or_default()))
     }
 
     /// Each bit that is not known, and each two.
@@ -217,30 +268,15 @@ impl Planner<'_> {
     /// What is left of each span; runs that nothing is left of are not there.
     fn runs(&self, only: Only) -> Vec<Run> {
         let mut runs = Vec::with_capacity(self.spans.len());
-        for span in self.spans {
+        for (span, &far) in self.spans.iter().zip(&self.far) {
             let Some(first) = only.next(span.lo, span.hi) else { continue };
             let single = only.next(first.saturating_add(1), span.hi).is_none() || first == span.hi;
-            let weight = self.weight(span, only) / self.total;
+            // Numbers without a weight of their own are on both sides, which errs on the side of no bit test.
+            let near = self.frequencies.among(span.lo, span.hi, |word| only.holds(word));
+            let weight = (far + near).map2(self.total, |weight, total| weight / total);
             runs.push(Run { lo: span.lo, only: single.then_some(first), class: span.class, weight });
         }
         runs
-    }
-
-    fn weight(&self, span: &Span, only: Only) -> f64 {
-        let last = self.words.base + (self.words.weights.len() as u32 - 1);
-        if span.lo < self.words.base || span.hi > last {
-            // Mostly words that are never seen. The rest is on both sides, which errs on the side of no bit test.
-            let (lo, hi) = (span.lo.max(self.words.base), span.hi.min(last));
-            let own = if lo <= hi { self.sum(lo, hi, Only::ALL) } else { 0.0 };
-            let some = if lo <= hi { self.sum(lo, hi, only) } else { 0.0 };
-            return (span.weight - own).max(0.0) + some;
-        }
-        self.sum(span.lo, span.hi, only)
-    }
-
-    fn sum(&self, lo: u32, hi: u32, only: Only) -> f64 {
-        let words = &self.words.weights[(lo - self.words.base) as usize..=(hi - self.words.base) as usize];
-        (lo..).zip(words).filter(|&(word, _)| only.holds(word)).map(|(_, weight)| weight).sum()
     }
 }
 
@@ -249,7 +285,7 @@ impl Tree {
     pub fn blocks(&self, blocks: &mut Blocks, subject: Subject, targets: &[BlockId]) -> BlockId {
         // Parts are halves of halves, so joining neighbours pair by pair keeps the depth logarithmic.
         let mut roots: Vec<(u32, BlockId)> =
-            self.parts.iter().map(|(lo, line)| (*lo, line.blocks(blocks, subject, targets))).collect();
+            self.parts.iter().map(|(lo, part)| (*lo, part.blocks(blocks, subject, targets))).collect();
         while roots.len() > 1 {
             roots = roots
                 .chunks(2)
@@ -263,6 +299,15 @@ impl Tree {
     }
 }
 
+impl Part {
+    fn blocks(&self, blocks: &mut Blocks, subject: Subject, targets: &[BlockId]) -> BlockId {
+        match self {
+            Self::Line(line) => line.blocks(blocks, subject, targets),
+            Self::Trade(trade) => trade.blocks(blocks, subject, targets),
+        }
+    }
+}
+
 /// Merges neighbours of the same class.
 pub(super) fn merge(spans: impl IntoIterator<Item = Span>) -> Vec<Span> {
     let mut merged: Vec<Span> = Vec::new();
@@ -270,7 +315,7 @@ pub(super) fn merge(spans: impl IntoIterator<Item = Span>) -> Vec<Span> {
         match merged.last_mut() {
             Some(last) if last.class == span.class => {
                 last.hi = span.hi;
-                last.weight += span.weight;
+                last.weight = last.weight + span.weight;
             }
             _ => merged.push(span),
         }

@@ -18,8 +18,10 @@
 //!
 //! INVARIANT: the tree gives every word of the row the behaviour of its run.
 
+use super::aim::Measure;
 use super::block::{BlockId, Blocks, Compare, Subject};
 use super::dispatch::Span;
+use super::weights::Weight;
 
 /// A chain asks at most so many equality tests; longer ones never beat a split in time.
 const CHAIN: usize = 12;
@@ -34,6 +36,9 @@ const ALL_SPLITS: usize = 192;
 /// Bits are tried for ranges that so much of all weight goes through: elsewhere they have nothing to gain.
 const MASK_WEIGHT: f64 = 0.02;
 
+/// The first and the last run of a part of a row.
+pub(super) type Range = (usize, usize);
+
 /// Words that follow each other in a row and behave alike.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
@@ -43,13 +48,13 @@ pub(super) struct Run {
     pub only: Option<u32>,
     /// Its behaviour.
     pub class: usize,
-    /// How often its words are expected, as a part of all.
-    pub weight: f64,
+    /// How often its words are met, as a part of all.
+    pub weight: Weight,
 }
 
 impl Run {
     /// All of a span.
-    pub fn new(span: &Span, weight: f64) -> Self {
+    pub fn new(span: &Span, weight: Weight) -> Self {
         Self { lo: span.lo, only: (span.lo == span.hi).then_some(span.lo), class: span.class, weight }
     }
 }
@@ -81,12 +86,10 @@ impl Masked {
         Self { mask, sides, firsts }
     }
 
-    /// The ranges of both sides that are left of a range.
-    fn ranges(&self, from: usize, to: usize) -> [Option<(usize, usize)>; 2] {
-        [0, 1].map(|side| {
-            let (first, behind) = (usize::from(self.firsts[from][side]), usize::from(self.firsts[to + 1][side]));
-            (first < behind).then(|| (first, behind - 1))
-        })
+    /// The range of a side that is left of a range, if something is.
+    fn range(&self, (from, to): Range, side: usize) -> Range {
+        let (first, behind) = (self.firsts[from][side], self.firsts[to + 1][side]);
+        (usize::from(first), usize::from(behind.saturating_sub(1)))
     }
 
     /// What is left to do after the test; without end where it tells nothing.
@@ -95,7 +98,7 @@ impl Masked {
         if first[0] == behind[0] || first[1] == behind[1] {
             return f64::INFINITY;
         }
-        let of = |side: usize| self.sides[side].cost_of((usize::from(first[side]), usize::from(behind[side]) - 1));
+        let of = |side: usize| self.sides[side].cost_of(self.range((from, to), side));
         of(0) + of(1)
     }
 }
@@ -112,10 +115,39 @@ enum Shape {
     Mask(u16),
 }
 
+/// The first test of the best tree of a range, and what is left on both sides of it.
+#[derive(Debug)]
+pub(super) struct Step<'a> {
+    pub compare: Compare,
+    pub k: u32,
+    /// Which bit test of the row it is, if it is one.
+    mask: Option<u16>,
+    /// For words that do not hold and for those that do: the row, and the range of it.
+    pub sides: [(&'a Line, Range); 2],
+}
+
+/// What a tree costs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Costs {
+    /// Expected tests, times the weight of what comes by.
+    pub tests: Weight,
+    /// Tests in the program.
+    pub length: usize,
+}
+
+impl Costs {
+    /// Those of a test that all of `weight` pass, and of what is behind it.
+    pub fn behind(weight: Weight, sides: [Self; 2]) -> Self {
+        let [no, yes] = sides;
+        Self { tests: weight + no.tests + yes.tests, length: 1 + no.length + yes.length }
+    }
+}
+
 /// A row, and the best shape of each of its ranges.
 #[derive(Debug)]
 pub(super) struct Line {
     runs: Vec<Run>,
+    measure: Measure,
     masked: Vec<Masked>,
     /// How long ranges can be that have a tree.
     most: usize,
@@ -126,11 +158,13 @@ pub(super) struct Line {
 
 impl Line {
     /// Finds the trees of all ranges of at most `most` runs. `masked` are the bit tests that may be used.
-    pub fn solve(runs: Vec<Run>, price: f64, most: usize, masked: Vec<Masked>) -> Self {
+    pub fn solve(runs: Vec<Run>, measure: Measure, most: usize, masked: Vec<Masked>) -> Self {
+        let price = measure.price;
+        let weights: Vec<f64> = runs.iter().map(|run| run.weight.mix(measure.trust)).collect();
         let len = runs.len();
         let most = most.min(len);
         let size = len * most;
-        let mut line = Self { most, costs: vec![0.0; size], shapes: vec![Shape::Leaf; size], masked, runs };
+        let mut line = Self { most, costs: vec![0.0; size], shapes: vec![Shape::Leaf; size], masked, runs, measure };
         // The best split of each range, whether a split is its best shape or not.
         let mut splits = vec![0u16; size];
         let mut chain = Chain::new(if price >= LENGTH_COUNTS { LONG_CHAIN } else { CHAIN });
@@ -145,10 +179,10 @@ impl Line {
             let here = &mut here[from * most..];
             let class = line.runs[from].class;
             for (to, run) in line.runs.iter().enumerate().skip(from).take(most) {
-                weight += run.weight;
+                weight += weights[to];
                 alike &= run.class == class;
                 if !chain.broken {
-                    chain.push(run);
+                    chain.push(run, weights[to]);
                 }
                 let at = from * most + (to - from);
                 if alike {
@@ -195,46 +229,93 @@ impl Line {
         if self.runs.is_empty() { 0.0 } else { self.cost_of((0, self.runs.len() - 1)) }
     }
 
-    fn cost_of(&self, (from, to): (usize, usize)) -> f64 {
+    fn cost_of(&self, (from, to): Range) -> f64 {
         if to - from < self.most { self.costs[from * self.most + (to - from)] } else { f64::INFINITY }
+    }
+
+    /// Of a test in the program.
+    pub fn price(&self) -> f64 {
+        self.measure.price
+    }
+
+    /// All of the row, if there is something.
+    pub fn whole(&self) -> Option<Range> {
+        self.runs.len().checked_sub(1).map(|last| (0, last))
+    }
+
+    /// How often the words of a range are met.
+    pub fn weight(&self, (from, to): Range) -> Weight {
+        self.runs[from..=to].iter().map(|run| run.weight).sum()
+    }
+
+    /// The first test of the best tree of a range; `None` where there is no choice left but in the order of equality
+    /// tests.
+    pub fn step(&self, (from, to): Range) -> Option<Step<'_>> {
+        match self.shapes[from * self.most + (to - from)] {
+            Shape::Leaf | Shape::Chain(_) => None,
+            Shape::Split(middle) => {
+                let middle = usize::from(middle);
+                let sides = [(self, (from, middle - 1)), (self, (middle, to))];
+                Some(Step { compare: Compare::AtLeast, k: self.runs[middle].lo, mask: None, sides })
+            }
+            Shape::Mask(index) => {
+                let masked = &self.masked[usize::from(index)];
+                let sides = [0, 1].map(|side| (&masked.sides[side], masked.range((from, to), side)));
+                Some(Step { compare: Compare::Any, k: masked.mask, mask: Some(index), sides })
+            }
+        }
+    }
+
+    /// The row of this line that a step of a line with other weights leaves on a side.
+    pub fn beside(&self, step: &Step<'_>, side: usize) -> &Self {
+        step.mask.map_or(self, |index| &self.masked[usize::from(index)].sides[side])
+    }
+
+    /// The equality tests of a range that is a chain: weight, word and class, in their order.
+    fn chain(&self, (from, to): Range, class: u32) -> Vec<(Weight, u32, usize)> {
+        let single = |run: &Run| Some((run.weight, run.only?, run.class)).filter(|single| single.2 != class as usize);
+        let mut singles: Vec<_> = self.runs[from..=to].iter().filter_map(single).collect();
+        singles.sort_by(|a, b| b.0.mix(self.measure.trust).total_cmp(&a.0.mix(self.measure.trust)));
+        singles
+    }
+
+    /// What the best tree of a range costs.
+    pub fn costs(&self, range: Range) -> Costs {
+        if let Some(step) = self.step(range) {
+            return Costs::behind(self.weight(range), step.sides.map(|(line, range)| line.costs(range)));
+        }
+        let Shape::Chain(class) = self.shapes[range.0 * self.most + (range.1 - range.0)] else {
+            return Costs::default();
+        };
+        let mut left = self.weight(range);
+        let mut costs = Costs::default();
+        for (weight, ..) in self.chain(range, class) {
+            costs = Costs { tests: costs.tests + left, length: costs.length + 1 };
+            left = left.map2(weight, |left, weight| (left - weight).max(0.0));
+        }
+        costs
     }
 
     /// The tree over the whole row as blocks.
     pub fn blocks(&self, blocks: &mut Blocks, subject: Subject, targets: &[BlockId]) -> BlockId {
-        match self.runs.len() {
-            0 => BlockId(0),
-            len => self.emit((0, len - 1), blocks, subject, targets),
-        }
+        self.whole().map_or(BlockId(0), |range| self.emit(range, blocks, subject, targets))
     }
 
-    /// Recursion is at most as deep as there are runs: each step has fewer, and a mask leaves no more in either row.
-    fn emit(&self, (from, to): (usize, usize), blocks: &mut Blocks, subject: Subject, targets: &[BlockId]) -> BlockId {
-        match self.shapes[from * self.most + (to - from)] {
-            Shape::Leaf => targets[self.runs[from].class],
-            Shape::Split(middle) => {
-                let middle = usize::from(middle);
-                let left = self.emit((from, middle - 1), blocks, subject, targets);
-                let right = self.emit((middle, to), blocks, subject, targets);
-                blocks.test(subject, Compare::AtLeast, self.runs[middle].lo, right, left)
-            }
-            Shape::Chain(class) => {
-                let mut chain = Chain::new(LONG_CHAIN);
-                self.runs[from..=to].iter().for_each(|run| chain.push(run));
-                let mut rest = targets[class as usize];
-                for (_, word, class) in chain.singles.iter().rev().filter(|(.., of)| *of != class as usize) {
-                    rest = blocks.test(subject, Compare::Equal, *word, targets[*class], rest);
-                }
-                rest
-            }
-            Shape::Mask(index) => {
-                let masked = &self.masked[usize::from(index)];
-                let [no, yes] = [0, 1].map(|side| {
-                    masked.ranges(from, to)[side]
-                        .map_or(BlockId(0), |range| masked.sides[side].emit(range, blocks, subject, targets))
-                });
-                blocks.test(subject, Compare::Any, masked.mask, yes, no)
-            }
+    /// The tree over a range. Recursion is at most as deep as there are runs: each step has fewer, and a mask leaves no
+    /// more in either row.
+    pub fn emit(&self, range: Range, blocks: &mut Blocks, subject: Subject, targets: &[BlockId]) -> BlockId {
+        if let Some(Step { compare, k, sides, .. }) = self.step(range) {
+            let [no, yes] = sides.map(|(line, range)| line.emit(range, blocks, subject, targets));
+            return blocks.test(subject, compare, k, yes, no);
         }
+        let Shape::Chain(class) = self.shapes[range.0 * self.most + (range.1 - range.0)] else {
+            return targets[self.runs[range.0].class];
+        };
+        let rest = targets[class as usize];
+        let before = |rest, (_, word, class): (Weight, u32, usize)| {
+            blocks.test(subject, Compare::Equal, word, targets[class], rest)
+        };
+        self.chain(range, class).into_iter().rev().fold(rest, before)
     }
 }
 
@@ -276,8 +357,8 @@ struct Chain {
     wide: Option<usize>,
     /// Runs of more than one word have several classes, or there are too many single words.
     broken: bool,
-    /// Weight, word and class of the single words, the heaviest first.
-    singles: Vec<(f64, u32, usize)>,
+    /// Weight and class of the single words, the heaviest first.
+    singles: Vec<(f64, usize)>,
 }
 
 impl Chain {
@@ -291,11 +372,11 @@ impl Chain {
         self.singles.clear();
     }
 
-    fn push(&mut self, run: &Run) {
+    fn push(&mut self, run: &Run, weight: f64) {
         match (run.only, self.wide) {
-            (Some(word), _) => {
-                let place = self.singles.partition_point(|&(weight, ..)| weight >= run.weight);
-                self.singles.insert(place, (run.weight, word, run.class));
+            (Some(_), _) => {
+                let place = self.singles.partition_point(|&(heavier, _)| heavier >= weight);
+                self.singles.insert(place, (weight, run.class));
                 self.broken = self.singles.len() > 2 * self.most;
             }
             (None, None) => self.wide = Some(run.class),
@@ -305,14 +386,14 @@ impl Chain {
 
     /// What the chain costs, and the class that is left.
     fn cost(&self, weight: f64, price: f64) -> Option<(f64, usize)> {
-        let of = |class: usize| self.singles.iter().filter(|single| single.2 == class).count();
+        let of = |class: usize| self.singles.iter().filter(|single| single.1 == class).count();
         // Singles only: the commonest class is the rest.
         let class = match self.wide {
             Some(class) => class,
-            None => self.singles.iter().map(|single| single.2).max_by_key(|&class| (of(class), usize::MAX - class))?,
+            None => self.singles.iter().map(|single| single.1).max_by_key(|&class| (of(class), usize::MAX - class))?,
         };
         let (mut left, mut cost, mut tests) = (weight, 0.0, 0);
-        for (weight, ..) in self.singles.iter().filter(|single| single.2 != class) {
+        for (weight, ..) in self.singles.iter().filter(|single| single.1 != class) {
             cost += left + price;
             left -= weight;
             tests += 1;

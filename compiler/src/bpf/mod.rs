@@ -26,9 +26,11 @@
 //! | `weights` | names and numbers of calls | how often each is expected |
 //! | `dispatch` | intervals of a word, each with a behaviour | the cheapest tree of compares |
 //! | `line` | a row of intervals | the cheapest tree over each of its ranges |
+//! | `trade` | two trees over a row | one that is good for expected calls and all others |
 //! | `test` | a node over argument bits | compares of whole words |
 //! | `order` | a node over argument bits | the same, with another argument first |
 //! | `rules` | what rules say, one by one | blocks in a row |
+//! | `plain` | a policy | how long a list of all its tests would be |
 //! | `values` | a node over the bits of a word | masks and intervals, and where they lead |
 //! | `block` | tests that point to tests | the same, each once |
 //! | `layout` | blocks | instructions with 8-bit jumps |
@@ -57,10 +59,12 @@ mod layout;
 mod line;
 mod list;
 mod order;
+mod plain;
 mod prove;
 mod rules;
 mod symbolic;
 mod test;
+mod trade;
 mod values;
 mod walk;
 mod weights;

@@ -74,7 +74,7 @@ impl Orders {
 }
 
 fn tests_in(order: &Order, big_endian: bool) -> Tests {
-    let mut tests = Tests::new(big_endian, Goal::Size);
+    let mut tests = Tests::new(big_endian, Goal::Size.of_arguments());
     tests.places.iter_mut().zip(order).for_each(|(place, &arg)| *place = arg);
     tests
 }

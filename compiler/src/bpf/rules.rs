@@ -10,6 +10,7 @@
 
 use super::aim::Goal;
 use super::block::{BlockId, Blocks};
+use super::layout;
 use super::test::Tests;
 use crate::diagram::{Node, Store};
 use crate::spec::{Action, Arch};
@@ -44,10 +45,24 @@ impl Rules {
     pub fn block(&self, store: &mut Store, blocks: &mut Blocks) -> BlockId {
         let mut next = blocks.answer(self.default);
         for &(set, action) in self.sets.iter().rev() {
-            let mut tests = Tests::new(self.big_endian, Goal::Size);
+            let mut tests = Tests::new(self.big_endian, Goal::Size.of_arguments());
             tests.ends = Some((blocks.answer(action), next));
             next = tests.block(store, blocks, set);
         }
         next
+    }
+
+    /// The lengths of all rules by themselves, without their answers.
+    pub fn lengths(&self, store: &mut Store) -> usize {
+        let measure = Goal::Size.of_arguments();
+        let mut length = |set| {
+            let tests = |blocks: &mut Blocks| {
+                let mut tests = Tests::new(self.big_endian, measure);
+                tests.ends = Some((blocks.answer(Action::Allow), blocks.answer(Action::KillProcess)));
+                tests.block(store, blocks, set)
+            };
+            layout::length(tests).saturating_sub(2)
+        };
+        self.sets.iter().map(|&(set, _)| length(set)).sum()
     }
 }

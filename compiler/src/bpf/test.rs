@@ -22,7 +22,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::aim::Goal;
+use super::aim::Measure;
 use super::block::{BlockId, Blocks, Compare, Subject};
 use super::dispatch::{self, Tree};
 use super::values::{self, Word, exits, in_common, intervals, set_of, spine, support, word_of};
@@ -54,8 +54,8 @@ pub(super) struct Tests {
     pub ends: Option<(BlockId, BlockId)>,
     /// So many functions may still be looked at for masks. Each mask that is found leaves a function that may have others.
     looks: u32,
-    /// Of a test in the program, as a part of an executed one.
-    price: f64,
+    /// What is made as little as possible.
+    measure: Measure,
     blocks: FxHashMap<(Node, Option<Tail>), BlockId>,
     /// Plans that no block has been made of yet.
     plans: FxHashMap<Node, How>,
@@ -90,13 +90,13 @@ enum How {
 
 impl Tests {
     /// For ABIs whose arguments lie in that order.
-    pub fn new(big_endian: bool, goal: Goal) -> Self {
+    pub fn new(big_endian: bool, measure: Measure) -> Self {
         Self {
             big_endian,
             places: [0, 1, 2, 3, 4, 5],
             ends: None,
             looks: LOOKS,
-            price: goal.price_of_arguments(),
+            measure,
             blocks: FxHashMap::default(),
             plans: FxHashMap::default(),
             costs: FxHashMap::default(),
@@ -197,7 +197,7 @@ impl Tests {
             Some(&Cost::AtLeast(least)) if least >= limit => return None,
             _ => {}
         }
-        let one = 1.0 + self.price;
+        let one = 1.0 + self.measure.price;
         if limit <= one {
             return None;
         }
@@ -205,7 +205,7 @@ impl Tests {
         let under = |best: &Option<Plan>| best.as_ref().map_or(limit, |plan| plan.cost.min(limit));
         let support = support(store, node, word);
         // At least every second interval has a test, and each its price.
-        let most = INTERVALS.min((2.0 * limit / self.price) as usize).saturating_add(1);
+        let most = INTERVALS.min((2.0 * limit / self.measure.price) as usize).saturating_add(1);
         for mask in [u32::MAX, support] {
             // Nothing is better than one test of the whole word, and there may be no other mask.
             if best.as_ref().is_some_and(|plan| plan.cost <= one || support == u32::MAX) {
@@ -213,7 +213,7 @@ impl Tests {
             }
             if let Some((spans, exits)) = intervals(store, node, word, mask, (0, 0), most) {
                 let instructions = if mask == u32::MAX { 0.0 } else { one };
-                let tree = dispatch::plan(&spans, self.price);
+                let tree = dispatch::plan(&spans, self.measure);
                 let cost = instructions + tree.cost;
                 if best.as_ref().is_none_or(|plan| cost < plan.cost) {
                     best = Some(Plan { cost, how: How::Intervals { mask, tree, exits } });
@@ -235,7 +235,7 @@ impl Tests {
             }
             let within = values::assume(store, node, word, (mask, value));
             if let Some((spans, exits)) = intervals(store, within, word, u32::MAX, (mask, value), most) {
-                let tree = dispatch::plan(&spans, self.price);
+                let tree = dispatch::plan(&spans, self.measure);
                 let cost = test + tree.cost;
                 if cost < under(&best) {
                     best = Some(Plan { cost, how: How::Within { mask, value, out, tree, exits } });

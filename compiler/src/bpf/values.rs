@@ -9,6 +9,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::dispatch::{Span, merge};
+use super::weights::Weight;
 use crate::diagram::{Node, Place, Store, Var};
 use crate::spec::Action;
 
@@ -205,7 +206,7 @@ pub(super) fn intervals(
         hi,
         class: exits.partition_point(|&known| known < exit),
         // A value that a policy names is one that is used.
-        weight: passes(exit) * (likely(lo, hi, word) + if lo == hi { 0.3 } else { 0.0 }),
+        weight: Weight::both(passes(exit) * (likely(lo, hi, word) + if lo == hi { 0.3 } else { 0.0 })),
     });
     Some((merge(spans), exits))
 }

@@ -9,9 +9,9 @@
 //! calls that nobody measured is slower by a few compares, not by dozens.
 
 use std::fmt;
-use std::ops::Range;
+use std::iter::Sum;
+use std::ops::{Add, Range};
 
-use super::dispatch::Words;
 use crate::spec::arch::X32_BIT;
 use crate::spec::{Arch, Nr};
 use crate::tables;
@@ -63,7 +63,9 @@ const MEASURED: &[(&str, f64, &[u64])] = &[
 ];
 
 /// How many numbers of an ABI share what is not measured.
-const SPREAD: u32 = 600;
+pub(super) const SPREAD: u32 = 600;
+/// What each of them has if all are alike.
+const EVEN: f64 = 1.0 / SPREAD as f64;
 /// What an interval weighs at least, so that no part of a tree grows without bound.
 const FLOOR: f64 = 1e-5;
 
@@ -159,9 +161,9 @@ impl Weights {
         }
     }
 
-    /// The part of all calls that each number has if `trust` of them are as expected, and the rest is spread.
-    pub(super) fn on(&self, arch: Arch, trust: f64) -> Frequencies {
-        Frequencies::new(first_number(arch), &self.calls(arch), trust)
+    /// The part of all calls that each number has.
+    pub(super) fn on(&self, arch: Arch) -> Frequencies {
+        Frequencies::new(first_number(arch), &self.calls(arch))
     }
 }
 
@@ -215,10 +217,50 @@ fn number(text: &str) -> Option<u64> {
     }
 }
 
+/// A part of all calls, counted in two ways.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Weight {
+    /// Of those that are expected.
+    pub expected: f64,
+    /// If all numbers were as frequent.
+    pub even: f64,
+}
+
+impl Weight {
+    /// The same in both ways.
+    pub fn both(weight: f64) -> Self {
+        Self { expected: weight, even: weight }
+    }
+
+    /// A mix of both, `trust` of it as expected.
+    pub fn mix(self, trust: f64) -> f64 {
+        trust * self.expected + (1.0 - trust) * self.even
+    }
+
+    /// `of` on both.
+    pub fn map2(self, other: Self, of: impl Fn(f64, f64) -> f64) -> Self {
+        Self { expected: of(self.expected, other.expected), even: of(self.even, other.even) }
+    }
+}
+
+impl Add for Weight {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        self.map2(other, f64::add)
+    }
+}
+
+impl Sum for Weight {
+    fn sum<I: Iterator<Item = Self>>(weights: I) -> Self {
+        weights.fold(Self::default(), Self::add)
+    }
+}
+
 /// The part of all calls of one ABI that each number has.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Frequencies {
-    /// The first number, and its and the next ones' parts.
+    /// The first number, and its and the next ones' parts of what is expected.
     base: u32,
     near: Vec<f64>,
     /// Measured numbers that are not among them.
@@ -226,13 +268,13 @@ pub(super) struct Frequencies {
 }
 
 impl Frequencies {
-    fn new(base: u32, calls: &[(Nr, Frequent)], trust: f64) -> Self {
+    fn new(base: u32, calls: &[(Nr, Frequent)]) -> Self {
         let total: f64 = calls.iter().map(|(_, frequent)| frequent.weight).sum();
-        let trust = if total > 0.0 { trust } else { 0.0 };
-        let mut near = vec![(1.0 - trust) / f64::from(SPREAD); SPREAD as usize];
+        // Who expects nothing expects all alike.
+        let mut near = vec![if total > 0.0 { 0.0 } else { EVEN }; SPREAD as usize];
         let mut far = Vec::new();
         for &(Nr(nr), frequent) in calls.iter().filter(|(_, frequent)| frequent.weight > 0.0) {
-            let part = trust * frequent.weight / total;
+            let part = frequent.weight / total;
             match nr.checked_sub(base).and_then(|index| near.get_mut(index as usize)) {
                 Some(near) => *near += part,
                 None => far.push((nr, part)),
@@ -242,22 +284,24 @@ impl Frequencies {
     }
 
     /// The part of the calls that has numbers `lo..=hi`; over all numbers the sum is about 1.
-    pub fn of(&self, lo: u32, hi: u32) -> f64 {
-        let index = |nr: u32| nr.saturating_sub(self.base).min(SPREAD) as usize;
-        let (from, behind) = (index(lo), index(hi.saturating_add(1)));
-        let near: f64 = self.near[from..behind].iter().sum();
+    pub fn of(&self, lo: u32, hi: u32) -> Weight {
         let far: f64 = self.far.iter().filter(|(nr, _)| (lo..=hi).contains(nr)).map(|(_, part)| part).sum();
-        (near + far).max(FLOOR)
+        let sum = self.among(lo, hi, |_| true) + Weight { expected: far, even: 0.0 };
+        sum.map2(Weight::both(FLOOR), f64::max)
     }
 
-    /// Those of numbers that follow each other.
-    pub(super) fn words(&self) -> Words<'_> {
-        Words { base: self.base, weights: &self.near }
+    /// The same for those of the first [`SPREAD`] numbers that `holds` is true of.
+    pub fn among(&self, lo: u32, hi: u32, holds: impl Fn(u32) -> bool) -> Weight {
+        let index = |nr: u32| nr.saturating_sub(self.base).min(SPREAD) as usize;
+        let (from, behind) = (index(lo), index(hi.saturating_add(1)));
+        let numbers = (self.base + from as u32..).zip(self.near.get(from..behind).unwrap_or_default());
+        let own = |(_, &expected): (u32, &f64)| Weight { expected, even: EVEN };
+        numbers.filter(|&(nr, _)| holds(nr)).map(own).sum()
     }
 }
 
 /// Where the numbers of an ABI begin (`arch/mips/include/uapi/asm/unistd.h` and x32's bit).
-fn first_number(arch: Arch) -> u32 {
+pub(super) fn first_number(arch: Arch) -> u32 {
     match arch {
         Arch::X32 => X32_BIT,
         Arch::Mips | Arch::Mipsel => 4000,

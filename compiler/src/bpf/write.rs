@@ -13,16 +13,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::aim::{Aim, Goal};
+use super::aim::{Aim, Goal, Measure};
 use super::block::{BlockId, Blocks, Subject};
 use super::check::{CheckError, check};
 use super::dispatch::{self, Span, merge};
 use super::insn::{MAX_LEN, Program};
+use super::interpret::{SeccompData, run};
 use super::layout;
 use super::order::Orders;
+use super::plain;
 use super::rules::Rules;
 use super::test::Tests;
-use super::weights::Frequencies;
+use super::weights::{Frequencies, SPREAD, Weight, first_number};
 use crate::diagram::{Function, Leaf, Node, Place, Store};
 use crate::policy::Policy;
 use crate::spec::arch::X32_BIT;
@@ -34,6 +36,12 @@ const NODES: usize = 2_000;
 const TOGETHER: usize = 24;
 /// More rules are not tried one by one.
 const RULES: usize = 1_024;
+/// How much more a test counts at each step to a shorter program.
+const DEARER: f64 = 2.0;
+/// From there on there is nothing to be saved.
+const DEAREST: f64 = 1_000.0;
+/// A shorter program may execute so many times as many instructions.
+const SLOWER: f64 = 1.25;
 
 /// A call and how many tests its arguments need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,22 +112,57 @@ pub fn write(store: &mut Store, policy: &Policy, aim: &Aim) -> Result<Program, W
         return Err(WriteError::Overflow);
     }
     settled(store, policy)?;
-    match write_for(store, policy, aim) {
+    match write_for(store, policy, aim, 1.0) {
         Err(WriteError::TooLong { .. }) if aim.goal != Goal::Size => {
-            write_for(store, policy, &Aim { goal: Goal::Size, ..aim.clone() })
+            write_for(store, policy, &Aim { goal: Goal::Size, ..aim.clone() }, 1.0)
         }
+        Ok(program) if aim.goal == Goal::Balanced => shorter(store, policy, aim, program),
         written => written,
     }
 }
 
-fn write_for(store: &mut Store, policy: &Policy, aim: &Aim) -> Result<Program, WriteError> {
+/// A program for both that is longer than lists in a tree would be is made shorter step by step, as long as calls
+/// execute little more.
+fn shorter(store: &mut Store, policy: &Policy, aim: &Aim, mut program: Program) -> Result<Program, WriteError> {
+    let Some(most) = plain::length(store, policy, program.len()) else { return Ok(program) };
+    let slowest = executed(policy, aim, &program).map(|executed| SLOWER * executed);
+    let mut dearer = DEARER;
+    while program.len() > most && dearer < DEAREST {
+        let other = write_for(store, policy, aim, dearer)?;
+        if executed(policy, aim, &other).iter().zip(slowest).any(|(&executed, slowest)| executed > slowest) {
+            break;
+        }
+        if other.len() < program.len() {
+            program = other;
+        }
+        dearer *= DEARER;
+    }
+    Ok(program)
+}
+
+/// Instructions that expected calls execute, and all numbers; of the first ABI, and of no unit.
+fn executed(policy: &Policy, aim: &Aim, program: &Program) -> [f64; 2] {
+    let Some(&arch) = policy.function.tables.keys().next() else { return [0.0; 2] };
+    let steps = |nr, args| {
+        let data = SeccompData::from_parts(nr, arch.audit_token(), arch.is_big_endian(), args);
+        run(program, &data).map_or(0.0, |run| run.steps as f64)
+    };
+    let first = first_number(arch);
+    let expected = aim.weights.calls(arch).into_iter().map(|(nr, call)| call.weight * steps(nr.0, call.args));
+    [expected.sum(), (first..first + SPREAD).map(|nr| steps(nr, [0; 6])).sum()]
+}
+
+/// `dearer` is how many times as much a test counts as is usual.
+fn write_for(store: &mut Store, policy: &Policy, aim: &Aim, dearer: f64) -> Result<Program, WriteError> {
+    let arguments = aim.goal.of_arguments().dearer(dearer);
     let mut writer = Writer {
         store,
         function: &policy.function,
         aim,
+        dearer,
         blocks: Blocks::default(),
-        little: (Tests::new(false, aim.goal), Orders::new(false)),
-        big: (Tests::new(true, aim.goal), Orders::new(true)),
+        little: (Tests::new(false, arguments), Orders::new(false)),
+        big: (Tests::new(true, arguments), Orders::new(true)),
         said: &policy.said,
         default: policy.default,
         shortest: BTreeMap::new(),
@@ -168,6 +211,8 @@ struct Writer<'a> {
     store: &'a mut Store,
     function: &'a Function,
     aim: &'a Aim,
+    /// How many times as much a test counts as is usual.
+    dearer: f64,
     blocks: Blocks,
     little: (Tests, Orders),
     big: (Tests, Orders),
@@ -205,12 +250,12 @@ impl Writer<'_> {
         let mut parts = Vec::new();
         for (&token, sharing) in &by_token {
             let target = self.numbers(sharing, &archs);
-            let weight = sharing.iter().map(|&arch| share(arch, &archs)).sum();
+            let weight = Weight::both(sharing.iter().map(|&arch| share(arch, &archs)).sum());
             parts.push((token, weight, class_of(&mut targets, target)));
         }
         let mut spans = Vec::new();
         let mut next = Some(0u32);
-        let foreign = |lo, hi| Span { lo, hi, class: 0, weight: FOREIGN_WEIGHT };
+        let foreign = |lo, hi| Span { lo, hi, class: 0, weight: Weight::both(FOREIGN_WEIGHT) };
         for (token, weight, class) in parts {
             if let Some(lo) = next.filter(|&lo| lo < token) {
                 spans.push(foreign(lo, token - 1));
@@ -219,11 +264,7 @@ impl Writer<'_> {
             next = token.checked_add(1);
         }
         spans.extend(next.map(|lo| foreign(lo, u32::MAX)));
-        dispatch::plan(&merge(spans), self.aim.goal.price_of_numbers()).blocks(
-            &mut self.blocks,
-            Subject::word(4),
-            &targets,
-        )
+        dispatch::plan(&spans, self.of_numbers(&spans)).blocks(&mut self.blocks, Subject::word(4), &targets)
     }
 
     /// The tree over the numbers of one token.
@@ -238,21 +279,27 @@ impl Writer<'_> {
         for (index, &lo) in borders.iter().enumerate() {
             let hi = borders.get(index + 1).map_or(u32::MAX, |next| next - 1);
             match sharing.iter().copied().find(|arch| arch.owns(Nr(lo))) {
-                None => spans.push(Span { lo, hi, class: 0, weight: FOREIGN_WEIGHT }),
+                None => spans.push(Span { lo, hi, class: 0, weight: Weight::both(FOREIGN_WEIGHT) }),
                 Some(arch) => match frequencies.as_ref().filter(|_| hot == Some(arch)) {
                     Some(frequencies) => self.own_numbers(arch, lo, hi, frequencies, &mut targets, &mut spans),
                     None => {
                         let target = self.apart(arch, lo, hi);
-                        spans.push(Span { lo, hi, class: class_of(&mut targets, target), weight: share(arch, archs) });
+                        spans.push(Span {
+                            lo,
+                            hi,
+                            class: class_of(&mut targets, target),
+                            weight: Weight::both(share(arch, archs)),
+                        });
                     }
                 },
             }
         }
         let spans = merge(spans);
-        let price = self.aim.goal.price_of_numbers();
         let tree = match frequencies.filter(|_| hot.is_some_and(|arch| share(arch, archs) >= 1.0)) {
-            Some(frequencies) => dispatch::plan_numbers(&spans, price, &frequencies.words()),
-            None => dispatch::plan(&spans, price),
+            Some(frequencies) => {
+                dispatch::plan_numbers(&spans, self.of_numbers(&spans), self.aim.goal.allowance(), &frequencies)
+            }
+            None => dispatch::plan(&spans, self.of_numbers(&spans)),
         };
         tree.blocks(&mut self.blocks, Subject::word(0), &targets)
     }
@@ -263,11 +310,7 @@ impl Writer<'_> {
         let (mut targets, mut spans) = (Vec::new(), Vec::new());
         let frequencies = self.frequencies(arch);
         self.own_numbers(arch, lo, hi, &frequencies, &mut targets, &mut spans);
-        dispatch::plan(&merge(spans), self.aim.goal.price_of_numbers()).blocks(
-            &mut self.blocks,
-            Subject::word(0),
-            &targets,
-        )
+        dispatch::plan(&spans, self.of_numbers(&spans)).blocks(&mut self.blocks, Subject::word(0), &targets)
     }
 
     /// The part `lo..=hi` of an ABI's table.
@@ -296,12 +339,16 @@ impl Writer<'_> {
         }
     }
 
+    fn of_numbers(&self, spans: &[Span]) -> Measure {
+        self.aim.goal.of_numbers(spans.len()).dearer(self.dearer)
+    }
+
     fn frequencies(&self, arch: Arch) -> Frequencies {
-        self.aim.weights.on(arch, self.aim.goal.trust())
+        self.aim.weights.on(arch)
     }
 
     fn arguments(&mut self, arch: Arch, nr: Nr, node: Node) -> BlockId {
-        if self.aim.goal == Goal::Size && !node.is_leaf() {
+        if (self.aim.goal == Goal::Size || self.dearer > 1.0) && !node.is_leaf() {
             return match self.shortest.get(&(arch.is_big_endian(), node)) {
                 Some(&known) => known,
                 None => {
@@ -319,7 +366,7 @@ impl Writer<'_> {
         }
         let Some(rules) = self.rules(arch, nr, node) else { return own };
         let listed = rules.block(self.store, &mut self.blocks);
-        let price = self.aim.goal.price_of_arguments();
+        let price = self.aim.goal.of_arguments().dearer(self.dearer).price;
         let cost = |block, length| self.blocks.deepest(block) as f64 + price * length as f64;
         if cost(listed, self.blocks.tests_below(listed)) < cost(own, length) { listed } else { own }
     }
@@ -341,7 +388,8 @@ impl Writer<'_> {
                 None => tests.block(self.store, &mut self.blocks, node),
             };
         }
-        let own = layout::length(|blocks| Tests::new(big_endian, Goal::Size).block(self.store, blocks, node));
+        let own =
+            layout::length(|blocks| Tests::new(big_endian, Goal::Size.of_arguments()).block(self.store, blocks, node));
         let listed = rules.map(|rules| (layout::length(|blocks| rules.block(self.store, blocks)), rules));
         let listed = listed.filter(|&(length, _)| length < own);
         let most = listed.as_ref().map_or(own, |&(length, _)| length);
