@@ -36,6 +36,8 @@ const NODES: usize = 2_000;
 const TOGETHER: usize = 24;
 /// More rules are not tried one by one.
 const RULES: usize = 1_024;
+/// Longer programs are not made again: it is arguments that make them so long.
+const AGAIN: usize = 1_024;
 /// How much more a test counts at each step to a shorter program.
 const DEARER: f64 = 2.0;
 /// From there on there is nothing to be saved.
@@ -124,6 +126,9 @@ pub fn write(store: &mut Store, policy: &Policy, aim: &Aim) -> Result<Program, W
 /// A program for both that is longer than lists in a tree would be is made shorter step by step, as long as calls
 /// execute little more.
 fn shorter(store: &mut Store, policy: &Policy, aim: &Aim, mut program: Program) -> Result<Program, WriteError> {
+    if program.len() > AGAIN {
+        return Ok(program);
+    }
     let Some(most) = plain::length(store, policy, program.len()) else { return Ok(program) };
     let slowest = executed(policy, aim, &program).map(|executed| SLOWER * executed);
     let mut dearer = DEARER;
