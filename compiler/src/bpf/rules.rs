@@ -15,6 +15,9 @@ use super::test::Tests;
 use crate::diagram::{Node, Store};
 use crate::spec::{Action, Arch};
 
+/// More rules are not tried one by one.
+const MOST: usize = 1_024;
+
 /// A call's sets and what each gives, those that win first.
 #[derive(Debug)]
 pub(super) struct Rules {
@@ -24,9 +27,12 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// `said` as the rules of a call that does `node` on an ABI; `None` if that is not what they come to. Rules that change
-    /// nothing are left out.
+    /// `said` as the rules of a call that does `node` on an ABI; `None` if that is not what they come to, or they are too
+    /// many. Rules that change nothing are left out.
     pub fn of(store: &mut Store, arch: Arch, said: &[(Node, Action)], default: Action, node: Node) -> Option<Self> {
+        if said.len() > MOST {
+            return None;
+        }
         let mut sets = Vec::new();
         let mut all = Node::action(default);
         for &(set, action) in said.iter().rev() {

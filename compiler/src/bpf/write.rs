@@ -34,8 +34,6 @@ use crate::spec::{Action, Arch, Nr};
 const NODES: usize = 2_000;
 /// Functions of no more tests are never made rule by rule but for the shortest program.
 const TOGETHER: usize = 24;
-/// More rules are not tried one by one.
-const RULES: usize = 1_024;
 /// Longer programs are not made again: it is arguments that make them so long.
 const AGAIN: usize = 1_024;
 /// How much more a test counts at each step to a shorter program.
@@ -269,6 +267,7 @@ impl Writer<'_> {
             next = token.checked_add(1);
         }
         spans.extend(next.map(|lo| foreign(lo, u32::MAX)));
+        let spans = merge(spans);
         dispatch::plan(&spans, self.of_numbers(&spans)).blocks(&mut self.blocks, Subject::word(4), &targets)
     }
 
@@ -315,6 +314,7 @@ impl Writer<'_> {
         let (mut targets, mut spans) = (Vec::new(), Vec::new());
         let frequencies = self.frequencies(arch);
         self.own_numbers(arch, lo, hi, &frequencies, &mut targets, &mut spans);
+        let spans = merge(spans);
         dispatch::plan(&spans, self.of_numbers(&spans)).blocks(&mut self.blocks, Subject::word(0), &targets)
     }
 
@@ -378,7 +378,7 @@ impl Writer<'_> {
 
     /// What was said of a call one by one, if it comes to `node`.
     fn rules(&mut self, arch: Arch, nr: Nr, node: Node) -> Option<Rules> {
-        let said = self.said.get(&(arch, nr)).filter(|said| said.len() <= RULES)?;
+        let said = self.said.get(&(arch, nr))?;
         Rules::of(self.store, arch, said, self.default, node)
     }
 
