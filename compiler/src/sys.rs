@@ -8,6 +8,8 @@
 //!
 //! Manual pages: sigprocmask(2), rename(2), prctl(2), seccomp(2), uname(2).
 
+mod inherited;
+
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
@@ -157,8 +159,8 @@ impl Exec {
         Ok(Self { program, _arguments: arguments, argv })
     }
 
-    /// Installs `filter` (raw `struct sock_filter`s) with `flags` of seccomp(2), then becomes the program.
-    /// Returns only if one of the two failed.
+    /// Gives back what the runtime changed of what this process was started with, installs `filter` (raw `struct sock_filter`s) with
+    /// `flags` of seccomp(2), then becomes the program. Returns only if one of the two failed.
     pub fn under(&self, filter: &[u8], flags: libc::c_ulong) -> Failure {
         let instructions: Vec<libc::sock_filter> = filter
             .chunks_exact(8)
@@ -177,6 +179,7 @@ impl Exec {
         unsafe extern "C" {
             static environ: *const *const libc::c_char;
         }
+        inherited::restore();
         // SAFETY: `program` describes `instructions`, and both live to the end of this function.
         let installed =
             unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };

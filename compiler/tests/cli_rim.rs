@@ -9,6 +9,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+const KPOLC: &str = env!("CARGO_BIN_EXE_kpolc");
+
 /// A program can start under it, and write.
 const GOOD: &str = "default deny\n\nallow { @default, @basic-io, @file-system, @io-event, @process, @signal }\n";
 
@@ -19,7 +21,7 @@ struct Answer {
 }
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kpolc"));
+    let mut command = Command::new(KPOLC);
     command.current_dir(folder).args(arguments);
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
@@ -196,8 +198,7 @@ fn in_an_empty_etc(folder: &Path, prepare: &str, arguments: &str) -> Option<Answ
          stat -c '%a %n' /etc/* /etc/*/*; exit $status"
     );
     let mut command = Command::new("unshare");
-    let output =
-        command.args(["--mount", "sh", "-c", &script, env!("CARGO_BIN_EXE_kpolc")]).current_dir(folder).output();
+    let output = command.args(["--mount", "sh", "-c", &script, KPOLC]).current_dir(folder).output();
     let output = output.ok().filter(|output| output.stderr.starts_with(b"mounted\n"));
     if output.is_none() {
         eprintln!("SKIPPED: cannot mount here");
@@ -372,6 +373,56 @@ fn run_becomes_the_command_under_the_policy() {
     // What the kernel shows of the process that the command became.
     let status = run("good.kpol", &["cat", "/proc/self/status"]).out;
     assert!(status.contains("NoNewPrivs:\t1") && status.contains("Seccomp:\t2"), "{status}");
+}
+
+/// What a command was started with, as the kernel shows it, but for what differs between any two processes and what a policy is.
+const STARTED_WITH: &str =
+    "{ grep -E '^(Umask|Groups|Sig(Q|Pnd|Blk|Ign|Cgt)|ShdPnd|Cap|Cpus_allowed|Mems_allowed)' /proc/self/status
+    cat /proc/self/limits /proc/self/oom_score_adj; for fd in /proc/$$/fd/*; do echo \"${fd##*/} $(readlink $fd)\"; done
+    pwd; nice; env -u _ | sort; } 2>&1 | sed '/^SigQ/d; s/pipe:.*/pipe/'";
+
+#[test]
+fn run_starts_a_command_with_what_kpolc_was_started_with() {
+    let dir = folder(&[("all.kpol", "default allow\n"), ("started.sh", STARTED_WITH)]);
+    let shell = |script: &str, command: &str| {
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &script.replace("CMD", command)]).current_dir(dir.path());
+        let output = bash.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        said.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let run = format!("{KPOLC} -q run all.kpol --");
+    let said = shell("CMD", &format!("{run} true"));
+    if said.iter().any(|line| line.contains("the kernel did not take the filter")) {
+        eprintln!("SKIPPED: this kernel takes no filters: {said:?}");
+        return;
+    }
+    for around in [
+        "CMD",
+        "trap '' PIPE INT; CMD",
+        "umask 027; CMD",
+        "ulimit -n 77; ulimit -c 0; ulimit -s 4096; CMD",
+        "exec 7</dev/zero; CMD",
+        "CMD <&-",
+        "CMD <&- 2>&-",
+        "CMD 2>&-",
+        "env -i A=1 PATH=\"$PATH\" CMD",
+        "nice -n 3 CMD",
+        "perl -e 'use POSIX; sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGUSR1, SIGCHLD)); exec @ARGV' CMD",
+    ] {
+        let plain = shell(around, "sh started.sh");
+        let under = shell(around, &format!("{run} sh started.sh"));
+        assert!(plain.iter().any(|line| line.starts_with("SigIgn")), "{around}: {plain:?}");
+        let missing: Vec<_> = plain.iter().filter(|line| !under.contains(line)).collect();
+        let new: Vec<_> = under.iter().filter(|line| !plain.contains(line)).collect();
+        assert!(plain == under, "{around}: without {missing:?}, with {new:?}");
+    }
+    // As a user sees it: the writer of a pipe that nobody reads ends by SIGPIPE, unless the parent ignores that.
+    for (trap, status) in [("", "141"), ("trap '' PIPE; ", "1")] {
+        let piped = format!("exec 4>&1; {trap}{{ CMD 2>/dev/null; echo $? >&4; }} | head -n 1 >/dev/null");
+        assert_eq!(shell(&piped, "yes"), [status], "{trap}");
+        assert_eq!(shell(&piped, &format!("{run} yes")), [status], "{trap}");
+    }
 }
 
 #[test]

@@ -3,6 +3,9 @@
 //! Everything that needs a system call is done first: the policy may forbid it. Then three calls in a row:
 //! `prctl(PR_SET_NO_NEW_PRIVS)`, `seccomp(SECCOMP_SET_MODE_FILTER)`, `execve`. What comes after is the
 //! command's own: its exit status and its signals are those of this process, since it *is* this process.
+//!
+//! INVARIANT: but for these three, the command starts with what kpolc was started with: signals, mask, descriptors, umask, limits,
+//! environment.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
