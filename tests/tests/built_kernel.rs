@@ -388,3 +388,31 @@ fn an_arm64_kernel_enforces_them_for_32_bit_programs_too() {
     assert_eq!(outcomes[0][0], Outcome::Errno(9));
     assert!(listed > 0 && foreign > 0, "policies with and without the ABI");
 }
+
+/// By `int 0x80` the calls without `32` in their names take 16 bits of an id.
+#[test]
+fn nobody_becomes_root_by_an_id_of_17_bits() {
+    const GUARDED: &str = r#"
+        arch x86_64, x86
+        default allow
+        deny(4094) {
+            setresuid(ruid == 0 || euid == 0 || suid == 0), setresuid32(ruid == 0 || euid == 0 || suid == 0),
+            setreuid(ruid == 0 || euid == 0), setreuid32(ruid == 0 || euid == 0), setuid(uid == 0), setuid32(uid == 0),
+        }
+        assert "nobody becomes root" { not allow { setresuid(euid == 0), setreuid(euid == 0), setuid(uid == 0) } }
+    "#;
+    let built = text(GUARDED, &[Bpf]).unwrap();
+    let minus = 0xffff_ffff;
+    let calls = [
+        ("setresuid", [minus, 0x1_0000, minus]),
+        ("setresuid", [minus, 0xffff_0000, minus]),
+        ("setresuid", [0x1_0000, minus, minus]),
+        ("setreuid", [minus, 0x1_0000, 0]),
+        ("setuid", [0x1_0000, 0, 0]),
+    ]
+    .map(|(name, args)| call(Arch::X86, name, &args).unwrap());
+    let said = calls.map(|call| (call, built.action(&call)));
+    assert!(said.iter().all(|(_, action)| *action == Action::Errno(4094)), "{said:?}");
+    let Some(found) = or_skip(kernel::mismatches(built.bpf(), &said)) else { return };
+    assert_eq!(found, []);
+}

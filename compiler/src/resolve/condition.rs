@@ -173,7 +173,7 @@ impl<'a> Resolver<'a> {
         };
         self.warn_pointer(&tested, number, op);
         let ordering = !matches!(op, CompareOp::Eq | CompareOp::Ne);
-        self.check_range(&tested.slot, number, ordering, value_span)?;
+        self.check_range(&tested.slot, number, ordering, value_span, at)?;
         let node = match op {
             CompareOp::Eq => self.equal(&tested, number, at.arch),
             CompareOp::Ne => {
@@ -224,8 +224,8 @@ impl<'a> Resolver<'a> {
             self.warn_pointer(&tested, if low == high { low } else { 1 }, CompareOp::Eq);
             let ordering = low != high;
             // A range of a set that is used elsewhere too is reported where it is written: once.
-            let sound = self.check_range(&tested.slot, low, ordering, span).is_some()
-                && self.check_range(&tested.slot, high, ordering, span).is_some();
+            let sound = self.check_range(&tested.slot, low, ordering, span, at).is_some()
+                && self.check_range(&tested.slot, high, ordering, span, at).is_some();
             if !sound {
                 continue;
             }
@@ -267,12 +267,12 @@ impl<'a> Resolver<'a> {
     }
 
     /// Whether a value can be meant for a parameter at all; reports it if not.
-    fn check_range(&mut self, slot: &Slot, value: i128, ordering: bool, span: Span) -> Option<()> {
+    fn check_range(&mut self, slot: &Slot, value: i128, ordering: bool, span: Span, at: At<'a>) -> Option<()> {
         let Shape { bits, signed, .. } = slot.shape;
-        let (lowest, highest) = number_range(bits, signed);
-        if (lowest..=highest).contains(&value) || !ordering && fits_width(value, bits) {
+        if can_be_meant(value, slot.shape, ordering) || self.fits_elsewhere(&slot.name, value, ordering, at) {
             return Some(());
         }
+        let (lowest, highest) = number_range(bits, signed);
         let kind = if signed { "a signed" } else { "an unsigned" };
         let message = format!("{} does not fit in `{}`, {kind} number of {bits} bits", written(value), slot.name);
         let mut diagnostic = Diagnostic::new(Code::E033, span, message);
@@ -285,6 +285,16 @@ impl<'a> Resolver<'a> {
         }
         self.error(diagnostic);
         None
+    }
+
+    /// Whether the parameter is wide enough on another ABI of the policy: `setuid` takes 16 bits on x86 and 32 on
+    /// x86_64, so that `uid == 100000` is no mistake, and is never true on x86.
+    fn fits_elsewhere(&self, name: &str, value: i128, ordering: bool, at: At<'a>) -> bool {
+        self.result.archs.iter().filter(|&&arch| arch != at.arch).any(|&arch| {
+            let Some(params) = self.params(at.call, arch) else { return false };
+            let index = self.index(&params, name, at.call);
+            index.is_some_and(|index| can_be_meant(value, params.list[index].1, ordering))
+        })
     }
 
     fn warn_pointer(&mut self, tested: &Tested, value: i128, op: CompareOp) {
@@ -314,7 +324,9 @@ impl<'a> Resolver<'a> {
                 for mask in without {
                     let value = self.number(mask, at.file, at.arch)?;
                     let span = Span { file: at.file, bytes: mask.span };
-                    if !fits_width(value, tested.slot.shape.bits) {
+                    if !fits_width(value, tested.slot.shape.bits)
+                        && !self.fits_elsewhere(&tested.slot.name, value, false, at)
+                    {
                         let (bits, name) = (tested.slot.shape.bits, &tested.slot.name);
                         let message =
                             format!("the mask {} is wider than `{name}`, which has {bits} bits", written(value));
@@ -558,6 +570,12 @@ fn width_mask(bits: u8) -> u64 {
 /// Least and greatest number of a width.
 fn number_range(bits: u8, signed: bool) -> (i128, i128) {
     if signed { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) } else { (0, (1 << bits) - 1) }
+}
+
+/// Whether a value can be meant for such a parameter.
+fn can_be_meant(value: i128, shape: Shape, ordering: bool) -> bool {
+    let (lowest, highest) = number_range(shape.bits, shape.signed);
+    (lowest..=highest).contains(&value) || !ordering && fits_width(value, shape.bits)
 }
 
 /// Whether a value is a number of that width, signed or not.

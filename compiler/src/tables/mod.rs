@@ -311,6 +311,52 @@ mod tests {
     }
 
     #[test]
+    fn ids_have_16_bits_where_a_call_is_older_than_32_of_them() {
+        let names = [
+            "setuid",
+            "setgid",
+            "setreuid",
+            "setregid",
+            "setresuid",
+            "setresgid",
+            "setfsuid",
+            "setfsgid",
+            "chown",
+            "fchown",
+            "lchown",
+        ];
+        let short = [Arch::X86, Arch::Arm, Arch::S390, Arch::M68k, Arch::Sh];
+        for name in names {
+            for arch in Arch::all().filter(|&arch| nr(name, arch).is_some()) {
+                let ids = &widths(name, arch)[usize::from(name.ends_with("chown"))..];
+                let bits = if short.contains(&arch) { 16 } else { 32 };
+                assert!(ids.iter().all(|&(_, width, signed)| width == bits && !signed), "{name} on {arch}: {ids:?}");
+            }
+        }
+        assert_eq!(widths("setresuid32", Arch::X86)[1], ("euid", 32, false));
+    }
+
+    #[test]
+    fn a_width_is_the_first_cut_and_not_the_declared_type() {
+        for call in ["readv", "writev", "preadv", "pwritev", "preadv2", "pwritev2", "process_madvise"] {
+            for arch in [Arch::X86_64, Arch::Aarch64, Arch::X32] {
+                assert!(widths(call, arch).contains(&("vlen", 32, false)), "{call} on {arch}");
+            }
+        }
+        assert_eq!(widths("vmsplice", Arch::X86_64)[2], ("nr_segs", 32, false));
+        let vm = widths("process_vm_readv", Arch::X86_64);
+        assert_eq!((vm[2], vm[4]), (("liovcnt", 32, false), ("riovcnt", 64, false)));
+        assert_eq!(widths("mbind", Arch::X86_64)[2], ("mode", 32, true));
+        assert_eq!(widths("kcmp", Arch::X86_64)[3], ("idx1", 32, false));
+        assert_eq!(widths("inotify_rm_watch", Arch::X86_64)[1], ("wd", 32, true));
+        assert_eq!(names_of("umount", Arch::X86), ["name"]);
+        assert_eq!(names_of("umount2", Arch::X86), ["name", "flags"]);
+        assert_eq!(names_of("mmap2", Arch::S390), ["arg"]);
+        assert_eq!(widths("io_submit", Arch::X32)[1], ("nr", 32, true));
+        assert_eq!((nr("olduname", Arch::Mips), nr("oldolduname", Arch::Mips)), (Some(4109), Some(4059)));
+    }
+
+    #[test]
     fn registers_are_those_of_the_abi() {
         let (plain, backwards) = (["parent_tidptr", "child_tidptr", "tls"], ["parent_tidptr", "tls", "child_tidptr"]);
         for arch in [Arch::X86_64, Arch::X32, Arch::Loongarch64, Arch::M68k, Arch::Sh] {

@@ -19,7 +19,7 @@ pub(super) static SPLIT_TYPES: [&str; 3] = ["__u64", "loff_t", "u64"];
 pub(super) const UNKNOWN: u16 = u16::MAX;
 
 /// Each list of parameters, once.
-pub(super) static LISTS: [&[Param]; 383] = [
+pub(super) static LISTS: [&[Param]; 396] = [
     &[p("int", "fd", 32, true, false), p("struct sockaddr *", "upeer_sockaddr", 64, false, true), p("int *", "upeer_addrlen", 64, false, true)],
     &[p("int", "fd", 32, true, false), p("struct sockaddr *", "upeer_sockaddr", 64, false, true), p("int *", "upeer_addrlen", 64, false, true), p("int", "flags", 32, true, false)],
     &[p("const char *", "filename", 64, false, true), p("int", "mode", 32, true, false)],
@@ -127,7 +127,7 @@ pub(super) static LISTS: [&[Param]; 383] = [
     &[p("unsigned long", "from", 64, false, false), p("unsigned long", "num", 64, false, false), p("int", "turn_on", 32, true, false)],
     &[p("unsigned int", "level", 32, false, false)],
     &[p("int", "which", 32, true, false), p("int", "who", 32, true, false), p("int", "ioprio", 32, true, false)],
-    &[p("pid_t", "pid1", 32, true, false), p("pid_t", "pid2", 32, true, false), p("int", "type", 32, true, false), p("unsigned long", "idx1", 64, false, false), p("unsigned long", "idx2", 64, false, false)],
+    &[p("pid_t", "pid1", 32, true, false), p("pid_t", "pid2", 32, true, false), p("int", "type", 32, true, false), p("unsigned long", "idx1", 32, false, false), p("unsigned long", "idx2", 64, false, false)],
     &[p("int", "option", 32, true, false), p("unsigned long", "arg2", 64, false, false), p("unsigned long", "arg3", 64, false, false), p("unsigned long", "arg4", 64, false, false), p("unsigned long", "arg5", 64, false, false)],
     &[p("pid_t", "pid", 32, true, false), p("int", "sig", 32, true, false)],
     &[p("const int", "ruleset_fd", 32, true, false), p("const enum landlock_rule_type", "rule_type", 32, false, false), p("const void *const", "rule_attr", 64, false, true), p("const __u32", "flags", 32, false, false)],
@@ -146,7 +146,7 @@ pub(super) static LISTS: [&[Param]; 383] = [
     &[p("u64 *", "ids", 64, false, true), p("u32 *", "size", 64, false, true), p("u32", "flags", 32, false, false)],
     &[p("unsigned int", "attr", 32, false, false), p("struct lsm_ctx *", "ctx", 64, false, true), p("u32", "size", 32, false, false), p("u32", "flags", 32, false, false)],
     &[p("unsigned long", "start", 64, false, false), p("size_t", "len_in", 64, false, false), p("int", "behavior", 32, true, false)],
-    &[p("unsigned long", "start", 64, false, false), p("unsigned long", "len", 64, false, false), p("unsigned long", "mode", 64, false, false), p("const unsigned long *", "nmask", 64, false, true), p("unsigned long", "maxnode", 64, false, false), p("unsigned int", "flags", 32, false, false)],
+    &[p("unsigned long", "start", 64, false, false), p("unsigned long", "len", 64, false, false), p("unsigned long", "mode", 32, true, false), p("const unsigned long *", "nmask", 64, false, true), p("unsigned long", "maxnode", 64, false, false), p("unsigned int", "flags", 32, false, false)],
     &[p("int", "cmd", 32, true, false), p("unsigned int", "flags", 32, false, false), p("int", "cpu_id", 32, true, false)],
     &[p("const char *", "uname", 64, false, true), p("unsigned int", "flags", 32, false, false)],
     &[p("unsigned int", "flags", 32, false, false)],
@@ -203,12 +203,12 @@ pub(super) static LISTS: [&[Param]; 383] = [
     &[p("struct pollfd *", "ufds", 64, false, true), p("unsigned int", "nfds", 32, false, false), p("int", "timeout_msecs", 32, true, false)],
     &[p("struct pollfd *", "ufds", 64, false, true), p("unsigned int", "nfds", 32, false, false), p("struct __kernel_timespec *", "tsp", 64, false, true), p("const sigset_t *", "sigmask", 64, false, true), p("size_t", "sigsetsize", 64, false, false)],
     &[p("unsigned int", "fd", 32, false, false), p("char *", "buf", 64, false, true), p("size_t", "count", 64, false, false), p("loff_t", "pos", 64, true, false)],
-    &[p("unsigned long", "fd", 32, false, false), p("const struct iovec *", "vec", 64, false, true), p("unsigned long", "vlen", 64, false, false), p("unsigned long", "pos_l", 64, false, false), p("unsigned long", "pos_h", 64, false, false)],
-    &[p("unsigned long", "fd", 32, false, false), p("const struct iovec *", "vec", 64, false, true), p("unsigned long", "vlen", 64, false, false), p("unsigned long", "pos_l", 64, false, false), p("unsigned long", "pos_h", 64, false, false), p("rwf_t", "flags", 32, true, false)],
+    &[p("unsigned long", "fd", 32, false, false), p("const struct iovec *", "vec", 64, false, true), p("unsigned long", "vlen", 32, false, false), p("unsigned long", "pos_l", 64, false, false), p("unsigned long", "pos_h", 64, false, false)],
+    &[p("unsigned long", "fd", 32, false, false), p("const struct iovec *", "vec", 64, false, true), p("unsigned long", "vlen", 32, false, false), p("unsigned long", "pos_l", 64, false, false), p("unsigned long", "pos_h", 64, false, false), p("rwf_t", "flags", 32, true, false)],
     &[p("pid_t", "pid", 32, true, false), p("unsigned int", "resource", 32, false, false), p("const struct rlimit64 *", "new_rlim", 64, false, true), p("struct rlimit64 *", "old_rlim", 64, false, true)],
-    &[p("int", "pidfd", 32, true, false), p("const struct iovec *", "vec", 64, false, true), p("size_t", "vlen", 64, false, false), p("int", "behavior", 32, true, false), p("unsigned int", "flags", 32, false, false)],
+    &[p("int", "pidfd", 32, true, false), p("const struct iovec *", "vec", 64, false, true), p("size_t", "vlen", 32, false, false), p("int", "behavior", 32, true, false), p("unsigned int", "flags", 32, false, false)],
     &[p("int", "pidfd", 32, true, false), p("unsigned int", "flags", 32, false, false)],
-    &[p("pid_t", "pid", 32, true, false), p("const struct iovec *", "lvec", 64, false, true), p("unsigned long", "liovcnt", 64, false, false), p("const struct iovec *", "rvec", 64, false, true), p("unsigned long", "riovcnt", 64, false, false), p("unsigned long", "flags", 64, false, false)],
+    &[p("pid_t", "pid", 32, true, false), p("const struct iovec *", "lvec", 64, false, true), p("unsigned long", "liovcnt", 32, false, false), p("const struct iovec *", "rvec", 64, false, true), p("unsigned long", "riovcnt", 64, false, false), p("unsigned long", "flags", 64, false, false)],
     &[p("int", "n", 32, true, false), p("fd_set *", "inp", 64, false, true), p("fd_set *", "outp", 64, false, true), p("fd_set *", "exp", 64, false, true), p("struct __kernel_timespec *", "tsp", 64, false, true), p("void *", "sig", 64, false, true)],
     &[p("long", "request", 64, true, false), p("long", "pid", 32, true, false), p("unsigned long", "addr", 64, false, false), p("unsigned long", "data", 64, false, false)],
     &[p("unsigned int", "fd", 32, false, false), p("const char *", "buf", 64, false, true), p("size_t", "count", 64, false, false), p("loff_t", "pos", 64, true, false)],
@@ -218,7 +218,7 @@ pub(super) static LISTS: [&[Param]; 383] = [
     &[p("int", "fd", 32, true, false), p("loff_t", "offset", 64, true, false), p("size_t", "count", 64, false, false)],
     &[p("const char *", "path", 64, false, true), p("char *", "buf", 64, false, true), p("int", "bufsiz", 32, true, false)],
     &[p("int", "dfd", 32, true, false), p("const char *", "pathname", 64, false, true), p("char *", "buf", 64, false, true), p("int", "bufsiz", 32, true, false)],
-    &[p("unsigned long", "fd", 32, false, false), p("const struct iovec *", "vec", 64, false, true), p("unsigned long", "vlen", 64, false, false)],
+    &[p("unsigned long", "fd", 32, false, false), p("const struct iovec *", "vec", 64, false, true), p("unsigned long", "vlen", 32, false, false)],
     &[p("int", "magic1", 32, true, false), p("int", "magic2", 32, true, false), p("unsigned int", "cmd", 32, false, false), p("void *", "arg", 64, false, true)],
     &[p("int", "fd", 32, true, false), p("void *", "ubuf", 64, false, true), p("size_t", "size", 64, false, false), p("unsigned int", "flags", 32, false, false), p("struct sockaddr *", "addr", 64, false, true), p("int *", "addr_len", 64, false, true)],
     &[p("int", "fd", 32, true, false), p("struct mmsghdr *", "mmsg", 64, false, true), p("unsigned int", "vlen", 32, false, false), p("unsigned int", "flags", 32, false, false), p("struct __kernel_timespec *", "timeout", 64, false, true)],
@@ -309,7 +309,7 @@ pub(super) static LISTS: [&[Param]; 383] = [
     &[p("char *", "filename", 64, false, true), p("struct utimbuf *", "times", 64, false, true)],
     &[p("int", "dfd", 32, true, false), p("const char *", "filename", 64, false, true), p("struct __kernel_timespec *", "utimes", 64, false, true), p("int", "flags", 32, true, false)],
     &[p("char *", "filename", 64, false, true), p("struct __kernel_old_timeval *", "utimes", 64, false, true)],
-    &[p("int", "fd", 32, true, false), p("const struct iovec *", "uiov", 64, false, true), p("unsigned long", "nr_segs", 64, false, false), p("unsigned int", "flags", 32, false, false)],
+    &[p("int", "fd", 32, true, false), p("const struct iovec *", "uiov", 64, false, true), p("unsigned long", "nr_segs", 32, false, false), p("unsigned int", "flags", 32, false, false)],
     &[p("pid_t", "upid", 32, true, false), p("int *", "stat_addr", 64, false, true), p("int", "options", 32, true, false), p("struct rusage *", "ru", 64, false, true)],
     &[p("int", "which", 32, true, false), p("pid_t", "upid", 32, true, false), p("struct siginfo *", "infop", 64, false, true), p("int", "options", 32, true, false), p("struct rusage *", "ru", 64, false, true)],
     &[p("unsigned int", "fd", 32, false, false), p("const char *", "buf", 64, false, true), p("size_t", "count", 64, false, false)],
@@ -333,6 +333,7 @@ pub(super) static LISTS: [&[Param]; 383] = [
     &[p("unsigned int", "fd", 32, false, false), p("size_t", "sz", 64, false, false), p("struct statfs64 *", "buf", 64, false, true)],
     &[p("unsigned int", "fd", 32, false, false), p("loff_t", "length", 64, true, false)],
     &[p("struct user_desc *", "u_info", 64, false, true)],
+    &[p("int", "fd", 32, true, false), p("__s32", "wd", 32, true, false)],
     &[p("void *", "umod", 64, false, true), p("unsigned long", "len", 64, false, false), p("const char *", "uargs", 64, false, true)],
     &[p("unsigned int", "call", 32, false, false), p("int", "first", 32, true, false), p("unsigned long", "second", 64, false, false), p("unsigned long", "third", 64, false, false), p("void *", "ptr", 64, false, true), p("long", "fifth", 64, true, false)],
     &[p("int", "kernel_fd", 32, true, false), p("int", "initrd_fd", 32, true, false), p("unsigned long", "cmdline_len", 64, false, false), p("const char *", "cmdline_ptr", 64, false, true), p("unsigned long", "flags", 64, false, false)],
@@ -379,6 +380,7 @@ pub(super) static LISTS: [&[Param]; 383] = [
     &[p("long", "cmd", 64, true, false), p("long", "arg1", 64, true, false), p("long", "arg2", 64, true, false)],
     &[p("__kernel_old_time_t *", "tloc", 64, false, true)],
     &[p("const char *", "path", 64, false, true), p("loff_t", "length", 64, true, false)],
+    &[p("char *", "name", 64, false, true)],
     &[p("const char *", "library", 64, false, true)],
     &[p("struct vm86_struct *", "user_vm86", 64, false, true)],
     &[p("unsigned long", "cmd", 64, false, false), p("unsigned long", "arg", 64, false, false)],
@@ -397,12 +399,23 @@ pub(super) static LISTS: [&[Param]; 383] = [
     &[p("unsigned int", "fd", 32, false, false), p("unsigned int", "cmd", 32, false, false), p("compat_ulong_t", "arg", 32, false, false)],
     &[p("compat_long_t", "request", 32, true, false), p("compat_long_t", "pid", 32, true, false), p("compat_long_t", "addr", 32, true, false), p("compat_long_t", "data", 32, true, false)],
     &[p("compat_ulong_t", "entry", 32, false, false), p("compat_ulong_t", "nr_segments", 32, false, false), p("struct compat_kexec_segment *", "segments", 64, false, true), p("compat_ulong_t", "flags", 32, false, false)],
-    &[p("unsigned long", "fd", 32, false, false), p("const struct iovec *", "vec", 64, false, true), p("unsigned long", "vlen", 64, false, false), p("loff_t", "pos", 64, true, false)],
-    &[p("unsigned long", "fd", 32, false, false), p("const struct iovec *", "vec", 64, false, true), p("unsigned long", "vlen", 64, false, false), p("loff_t", "pos", 64, true, false), p("rwf_t", "flags", 32, true, false)],
+    &[p("unsigned long", "fd", 32, false, false), p("const struct iovec *", "vec", 64, false, true), p("unsigned long", "vlen", 32, false, false), p("loff_t", "pos", 64, true, false)],
+    &[p("unsigned long", "fd", 32, false, false), p("const struct iovec *", "vec", 64, false, true), p("unsigned long", "vlen", 32, false, false), p("loff_t", "pos", 64, true, false), p("rwf_t", "flags", 32, true, false)],
     &[p("int", "fd", 32, true, false), p("void *", "ubuf", 64, false, true), p("compat_size_t", "size", 32, false, false), p("unsigned int", "flags", 32, false, false), p("struct sockaddr *", "addr", 64, false, true), p("int *", "addr_len", 64, false, true)],
     &[p("int", "sig", 32, true, false), p("const struct compat_sigaction *", "act", 64, false, true), p("struct compat_sigaction *", "oact", 64, false, true), p("compat_size_t", "sigsetsize", 32, false, false)],
     &[p("compat_sigset_t *", "uthese", 64, false, true), p("struct compat_siginfo *", "uinfo", 64, false, true), p("struct __kernel_timespec *", "uts", 64, false, true), p("compat_size_t", "sigsetsize", 32, false, false)],
     &[p("int", "fd", 32, true, false), p("const char *", "filename", 64, false, true), p("const compat_uptr_t *", "argv", 64, false, true), p("const compat_uptr_t *", "envp", 64, false, true), p("int", "flags", 32, true, false)],
+    &[p("const char *", "filename", 64, false, true), p("old_uid_t", "user", 16, false, false), p("old_gid_t", "group", 16, false, false)],
+    &[p("unsigned int", "fd", 32, false, false), p("old_uid_t", "user", 16, false, false), p("old_gid_t", "group", 16, false, false)],
+    &[p("old_gid_t", "rgid", 16, false, false), p("old_gid_t", "egid", 16, false, false)],
+    &[p("old_gid_t", "gid", 16, false, false)],
+    &[p("old_uid_t", "ruid", 16, false, false), p("old_uid_t", "euid", 16, false, false)],
+    &[p("old_uid_t", "uid", 16, false, false)],
+    &[p("old_uid_t", "ruid", 16, false, false), p("old_uid_t", "euid", 16, false, false), p("old_uid_t", "suid", 16, false, false)],
+    &[p("old_gid_t", "rgid", 16, false, false), p("old_gid_t", "egid", 16, false, false), p("old_gid_t", "sgid", 16, false, false)],
+    &[p("compat_sigset_t *", "uset", 64, false, true), p("compat_size_t", "sigsetsize", 32, false, false)],
+    &[p("struct compat_robust_list_head *", "head", 64, false, true), p("compat_size_t", "len", 32, false, false)],
+    &[p("compat_aio_context_t", "ctx_id", 32, false, false), p("int", "nr", 32, true, false), p("compat_uptr_t *", "iocbpp", 64, false, true)],
 ];
 
 /// For each call the index of its list.
@@ -565,11 +578,11 @@ pub(super) static OF_CALL: [u16; 508] = [
     92, // getxattrat
     58, // gtty
     58, // idle
-    313, // init_module
+    314, // init_module
     93, // inotify_add_watch
     58, // inotify_init
     32, // inotify_init1
-    94, // inotify_rm_watch
+    313, // inotify_rm_watch
     95, // io_cancel
     96, // io_destroy
     97, // io_getevents
@@ -585,10 +598,10 @@ pub(super) static OF_CALL: [u16; 508] = [
     105, // iopl
     83, // ioprio_get
     106, // ioprio_set
-    314, // ipc
+    315, // ipc
     107, // kcmp
-    315, // kexec_file_load
-    316, // kexec_load
+    316, // kexec_file_load
+    317, // kexec_load
     108, // keyctl
     109, // kill
     110, // landlock_add_rule
@@ -601,12 +614,12 @@ pub(super) static OF_CALL: [u16; 508] = [
     114, // linkat
     115, // listen
     116, // listmount
-    317, // listns
+    318, // listns
     117, // listxattr
     118, // listxattrat
     117, // llistxattr
     58, // lock
-    318, // lookup_dcookie
+    319, // lookup_dcookie
     119, // lremovexattr
     120, // lseek
     121, // lsetxattr
@@ -614,9 +627,9 @@ pub(super) static OF_CALL: [u16; 508] = [
     123, // lsm_list_modules
     124, // lsm_set_self_attr
     161, // lstat
-    319, // lstat64
+    320, // lstat64
     125, // madvise
-    320, // map_shadow_stack
+    321, // map_shadow_stack
     126, // mbind
     127, // membarrier
     128, // memfd_create
@@ -631,7 +644,7 @@ pub(super) static OF_CALL: [u16; 508] = [
     136, // mlock2
     32, // mlockall
     137, // mmap
-    321, // mmap2
+    322, // mmap2
     138, // modify_ldt
     139, // mount
     140, // mount_setattr
@@ -662,12 +675,12 @@ pub(super) static OF_CALL: [u16; 508] = [
     158, // nanosleep
     160, // newfstatat
     58, // nfsservctl
-    322, // nice
-    323, // oldfstat
-    324, // oldlstat
-    325, // oldolduname
-    324, // oldstat
-    326, // olduname
+    323, // nice
+    324, // oldfstat
+    325, // oldlstat
+    326, // oldolduname
+    325, // oldstat
+    327, // olduname
     163, // open
     164, // open_by_handle_at
     165, // open_tree
@@ -675,9 +688,9 @@ pub(super) static OF_CALL: [u16; 508] = [
     167, // openat
     168, // openat2
     58, // pause
-    327, // pciconfig_iobase
-    328, // pciconfig_read
-    328, // pciconfig_write
+    328, // pciconfig_iobase
+    329, // pciconfig_read
+    329, // pciconfig_write
     169, // perf_event_open
     170, // personality
     171, // pidfd_getfd
@@ -715,12 +728,12 @@ pub(super) static OF_CALL: [u16; 508] = [
     193, // quotactl_fd
     194, // read
     195, // readahead
-    329, // readdir
+    330, // readdir
     196, // readlink
     197, // readlinkat
     198, // readv
     199, // reboot
-    330, // recv
+    331, // recv
     200, // recvfrom
     201, // recvmmsg
     201, // recvmmsg_time64
@@ -733,8 +746,8 @@ pub(super) static OF_CALL: [u16; 508] = [
     206, // renameat2
     207, // request_key
     58, // restart_syscall
-    331, // riscv_flush_icache
-    332, // riscv_hwprobe
+    332, // riscv_flush_icache
+    333, // riscv_hwprobe
     208, // rmdir
     209, // rseq
     58, // rseq_slice_yield
@@ -747,12 +760,12 @@ pub(super) static OF_CALL: [u16; 508] = [
     215, // rt_sigtimedwait
     215, // rt_sigtimedwait_time64
     216, // rt_tgsigqueueinfo
-    333, // rtas
-    334, // s390_guarded_storage
-    335, // s390_pci_mmio_read
-    336, // s390_pci_mmio_write
-    337, // s390_runtime_instr
-    338, // s390_sthyi
+    334, // rtas
+    335, // s390_guarded_storage
+    336, // s390_pci_mmio_read
+    337, // s390_pci_mmio_write
+    338, // s390_runtime_instr
+    339, // s390_sthyi
     217, // sched_get_priority_max
     217, // sched_get_priority_min
     218, // sched_getaffinity
@@ -774,8 +787,8 @@ pub(super) static OF_CALL: [u16; 508] = [
     228, // semop
     229, // semtimedop
     229, // semtimedop_time64
-    340, // send
-    339, // sendfile
+    341, // send
+    340, // sendfile
     230, // sendfile64
     231, // sendmmsg
     202, // sendmsg
@@ -785,7 +798,7 @@ pub(super) static OF_CALL: [u16; 508] = [
     235, // set_robust_list
     312, // set_thread_area
     236, // set_tid_address
-    341, // set_tls
+    342, // set_tls
     237, // setdomainname
     238, // setfsgid
     238, // setfsgid32
@@ -822,32 +835,32 @@ pub(super) static OF_CALL: [u16; 508] = [
     252, // shmdt
     253, // shmget
     254, // shutdown
-    342, // sigaction
+    343, // sigaction
     255, // sigaltstack
-    343, // signal
+    344, // signal
     256, // signalfd
     257, // signalfd4
-    344, // sigpending
-    345, // sigprocmask
+    345, // sigpending
+    346, // sigprocmask
     58, // sigreturn
-    346, // sigsuspend
+    347, // sigsuspend
     258, // socket
-    347, // socketcall
+    348, // socketcall
     259, // socketpair
     26, // splice
-    348, // spu_create
-    349, // spu_run
-    350, // ssetmask
+    349, // spu_create
+    350, // spu_run
+    351, // ssetmask
     161, // stat
-    319, // stat64
+    320, // stat64
     260, // statfs
-    351, // statfs64
+    352, // statfs64
     261, // statmount
     262, // statx
-    352, // stime
+    353, // stime
     58, // stty
-    353, // subpage_prot
-    354, // swapcontext
+    354, // subpage_prot
+    355, // swapcontext
     263, // swapoff
     264, // swapon
     58, // switch_endian
@@ -857,15 +870,15 @@ pub(super) static OF_CALL: [u16; 508] = [
     266, // sync_file_range
     296, // sync_file_range2
     94, // syncfs
-    355, // sys_debug_setcontext
+    356, // sys_debug_setcontext
     UNKNOWN, // syscall
     267, // sysfs
     268, // sysinfo
     269, // syslog
-    356, // sysmips
+    357, // sysmips
     270, // tee
     271, // tgkill
-    357, // time
+    358, // time
     272, // timer_create
     273, // timer_delete
     273, // timer_getoverrun
@@ -882,12 +895,12 @@ pub(super) static OF_CALL: [u16; 508] = [
     279, // times
     109, // tkill
     280, // truncate
-    358, // truncate64
+    359, // truncate64
     58, // tuxcall
     87, // ugetrlimit
     58, // ulimit
     281, // umask
-    282, // umount
+    360, // umount
     282, // umount2
     162, // uname
     208, // unlink
@@ -895,7 +908,7 @@ pub(super) static OF_CALL: [u16; 508] = [
     284, // unshare
     58, // uprobe
     58, // uretprobe
-    359, // uselib
+    361, // uselib
     32, // userfaultfd
     58, // usr26
     58, // usr32
@@ -906,62 +919,81 @@ pub(super) static OF_CALL: [u16; 508] = [
     288, // utimes
     58, // vfork
     58, // vhangup
-    361, // vm86
-    360, // vm86old
+    363, // vm86
+    362, // vm86old
     289, // vmsplice
     58, // vserver
     290, // wait4
     291, // waitid
-    362, // waitpid
+    364, // waitpid
     292, // write
     198, // writev
 ];
 
 /// Where an ABI has another list: call, `Arch`, list; sorted.
-pub(super) static ENTRIES: [(u16, u8, u16); 71] = [
+pub(super) static ENTRIES: [(u16, u8, u16); 136] = [
     (23, 4, 299), // cacheflush on arm
-    (23, 12, 371), // cacheflush on mips
-    (23, 13, 371), // cacheflush on mips64
-    (23, 14, 371), // cacheflush on mips64n32
-    (23, 15, 371), // cacheflush on mipsel
-    (23, 16, 371), // cacheflush on mipsel64
-    (23, 17, 371), // cacheflush on mipsel64n32
-    (23, 18, 372), // cacheflush on m68k
-    (23, 21, 373), // cacheflush on sh
-    (42, 1, 363), // clone on x86
-    (42, 3, 363), // clone on aarch64
-    (42, 4, 363), // clone on arm
-    (42, 5, 363), // clone on riscv64
-    (42, 6, 364), // clone on s390x
-    (42, 7, 364), // clone on s390
-    (42, 8, 363), // clone on ppc64le
-    (42, 9, 363), // clone on ppc64
-    (42, 10, 363), // clone on ppc
-    (42, 12, 363), // clone on mips
-    (42, 13, 363), // clone on mips64
-    (42, 14, 363), // clone on mips64n32
-    (42, 15, 363), // clone on mipsel
-    (42, 16, 363), // clone on mipsel64
-    (42, 17, 363), // clone on mipsel64n32
-    (42, 19, 363), // clone on parisc
-    (42, 20, 363), // clone on parisc64
-    (65, 2, 382), // execveat on x32
-    (71, 7, 368), // fadvise64_64 on s390
+    (23, 12, 373), // cacheflush on mips
+    (23, 13, 373), // cacheflush on mips64
+    (23, 14, 373), // cacheflush on mips64n32
+    (23, 15, 373), // cacheflush on mipsel
+    (23, 16, 373), // cacheflush on mipsel64
+    (23, 17, 373), // cacheflush on mipsel64n32
+    (23, 18, 374), // cacheflush on m68k
+    (23, 21, 375), // cacheflush on sh
+    (29, 1, 385), // chown on x86
+    (29, 4, 385), // chown on arm
+    (29, 7, 385), // chown on s390
+    (29, 18, 385), // chown on m68k
+    (29, 21, 385), // chown on sh
+    (42, 1, 365), // clone on x86
+    (42, 3, 365), // clone on aarch64
+    (42, 4, 365), // clone on arm
+    (42, 5, 365), // clone on riscv64
+    (42, 6, 366), // clone on s390x
+    (42, 7, 366), // clone on s390
+    (42, 8, 365), // clone on ppc64le
+    (42, 9, 365), // clone on ppc64
+    (42, 10, 365), // clone on ppc
+    (42, 12, 365), // clone on mips
+    (42, 13, 365), // clone on mips64
+    (42, 14, 365), // clone on mips64n32
+    (42, 15, 365), // clone on mipsel
+    (42, 16, 365), // clone on mipsel64
+    (42, 17, 365), // clone on mipsel64n32
+    (42, 19, 365), // clone on parisc
+    (42, 20, 365), // clone on parisc64
+    (65, 2, 384), // execveat on x32
+    (71, 7, 370), // fadvise64_64 on s390
     (71, 10, 295), // fadvise64_64 on ppc
-    (82, 14, 374), // fcntl on mips64n32
-    (82, 17, 374), // fcntl on mipsel64n32
-    (173, 2, 374), // ioctl on x32
-    (173, 14, 374), // ioctl on mips64n32
-    (173, 17, 374), // ioctl on mipsel64n32
-    (178, 6, 367), // ipc on s390x
-    (178, 7, 367), // ipc on s390
-    (181, 2, 376), // kexec_load on x32
-    (181, 14, 376), // kexec_load on mips64n32
-    (181, 17, 376), // kexec_load on mipsel64n32
-    (223, 1, 365), // mmap on x86
-    (223, 6, 365), // mmap on s390x
-    (223, 7, 365), // mmap on s390
-    (223, 18, 365), // mmap on m68k
+    (79, 1, 386), // fchown on x86
+    (79, 4, 386), // fchown on arm
+    (79, 7, 386), // fchown on s390
+    (79, 18, 386), // fchown on m68k
+    (79, 21, 386), // fchown on sh
+    (82, 14, 376), // fcntl on mips64n32
+    (82, 17, 376), // fcntl on mipsel64n32
+    (169, 2, 395), // io_submit on x32
+    (169, 14, 395), // io_submit on mips64n32
+    (169, 17, 395), // io_submit on mipsel64n32
+    (173, 2, 376), // ioctl on x32
+    (173, 14, 376), // ioctl on mips64n32
+    (173, 17, 376), // ioctl on mipsel64n32
+    (178, 6, 369), // ipc on s390x
+    (178, 7, 369), // ipc on s390
+    (181, 2, 378), // kexec_load on x32
+    (181, 14, 378), // kexec_load on mips64n32
+    (181, 17, 378), // kexec_load on mipsel64n32
+    (187, 1, 385), // lchown on x86
+    (187, 4, 385), // lchown on arm
+    (187, 7, 385), // lchown on s390
+    (187, 18, 385), // lchown on m68k
+    (187, 21, 385), // lchown on sh
+    (223, 1, 367), // mmap on x86
+    (223, 6, 367), // mmap on s390x
+    (223, 7, 367), // mmap on s390
+    (223, 18, 367), // mmap on m68k
+    (224, 7, 367), // mmap2 on s390
     (276, 12, 58), // pipe on mips
     (276, 13, 58), // pipe on mips64
     (276, 14, 58), // pipe on mips64n32
@@ -969,25 +1001,71 @@ pub(super) static ENTRIES: [(u16, u8, u16); 71] = [
     (276, 16, 58), // pipe on mipsel64
     (276, 17, 58), // pipe on mipsel64n32
     (276, 21, 58), // pipe on sh
-    (287, 2, 377), // preadv on x32
-    (288, 2, 378), // preadv2 on x32
-    (298, 2, 375), // ptrace on x32
-    (298, 14, 375), // ptrace on mips64n32
-    (298, 17, 375), // ptrace on mipsel64n32
-    (301, 2, 377), // pwritev on x32
-    (302, 2, 378), // pwritev2 on x32
-    (314, 2, 379), // recvfrom on x32
-    (331, 2, 380), // rt_sigaction on x32
-    (331, 14, 380), // rt_sigaction on mips64n32
-    (331, 17, 380), // rt_sigaction on mipsel64n32
-    (337, 2, 381), // rt_sigtimedwait on x32
-    (337, 14, 381), // rt_sigtimedwait on mips64n32
-    (337, 17, 381), // rt_sigtimedwait on mipsel64n32
-    (361, 1, 366), // select on x86
+    (287, 2, 379), // preadv on x32
+    (288, 2, 380), // preadv2 on x32
+    (298, 2, 377), // ptrace on x32
+    (298, 14, 377), // ptrace on mips64n32
+    (298, 17, 377), // ptrace on mipsel64n32
+    (301, 2, 379), // pwritev on x32
+    (302, 2, 380), // pwritev2 on x32
+    (314, 2, 381), // recvfrom on x32
+    (331, 2, 382), // rt_sigaction on x32
+    (331, 14, 382), // rt_sigaction on mips64n32
+    (331, 17, 382), // rt_sigaction on mipsel64n32
+    (332, 2, 393), // rt_sigpending on x32
+    (332, 14, 393), // rt_sigpending on mips64n32
+    (332, 17, 393), // rt_sigpending on mipsel64n32
+    (337, 2, 383), // rt_sigtimedwait on x32
+    (337, 14, 383), // rt_sigtimedwait on mips64n32
+    (337, 17, 383), // rt_sigtimedwait on mipsel64n32
+    (361, 1, 368), // select on x86
     (361, 10, UNKNOWN), // select on ppc
-    (361, 18, 366), // select on m68k
-    (423, 10, 369), // sigsuspend on ppc
-    (423, 12, 370), // sigsuspend on mips
-    (423, 15, 370), // sigsuspend on mipsel
-    (423, 21, 369), // sigsuspend on sh
+    (361, 18, 368), // select on m68k
+    (375, 2, 394), // set_robust_list on x32
+    (375, 14, 394), // set_robust_list on mips64n32
+    (375, 17, 394), // set_robust_list on mipsel64n32
+    (380, 1, 388), // setfsgid on x86
+    (380, 4, 388), // setfsgid on arm
+    (380, 7, 388), // setfsgid on s390
+    (380, 18, 388), // setfsgid on m68k
+    (380, 21, 388), // setfsgid on sh
+    (382, 1, 390), // setfsuid on x86
+    (382, 4, 390), // setfsuid on arm
+    (382, 7, 390), // setfsuid on s390
+    (382, 18, 390), // setfsuid on m68k
+    (382, 21, 390), // setfsuid on sh
+    (384, 1, 388), // setgid on x86
+    (384, 4, 388), // setgid on arm
+    (384, 7, 388), // setgid on s390
+    (384, 18, 388), // setgid on m68k
+    (384, 21, 388), // setgid on sh
+    (393, 1, 387), // setregid on x86
+    (393, 4, 387), // setregid on arm
+    (393, 7, 387), // setregid on s390
+    (393, 18, 387), // setregid on m68k
+    (393, 21, 387), // setregid on sh
+    (395, 1, 392), // setresgid on x86
+    (395, 4, 392), // setresgid on arm
+    (395, 7, 392), // setresgid on s390
+    (395, 18, 392), // setresgid on m68k
+    (395, 21, 392), // setresgid on sh
+    (397, 1, 391), // setresuid on x86
+    (397, 4, 391), // setresuid on arm
+    (397, 7, 391), // setresuid on s390
+    (397, 18, 391), // setresuid on m68k
+    (397, 21, 391), // setresuid on sh
+    (399, 1, 389), // setreuid on x86
+    (399, 4, 389), // setreuid on arm
+    (399, 7, 389), // setreuid on s390
+    (399, 18, 389), // setreuid on m68k
+    (399, 21, 389), // setreuid on sh
+    (405, 1, 390), // setuid on x86
+    (405, 4, 390), // setuid on arm
+    (405, 7, 390), // setuid on s390
+    (405, 18, 390), // setuid on m68k
+    (405, 21, 390), // setuid on sh
+    (423, 10, 371), // sigsuspend on ppc
+    (423, 12, 372), // sigsuspend on mips
+    (423, 15, 372), // sigsuspend on mipsel
+    (423, 21, 371), // sigsuspend on sh
 ];
