@@ -464,7 +464,8 @@ fn every_group_and_every_profile_of_the_library_can_be_shown() {
     let dir = folder(&[]);
     let list = kpolc(dir.path(), &["groups"]).out;
     assert!(list.contains("@basic-io ") && list.contains("<profiles/runtime-base> "), "{list}");
-    for line in list.lines() {
+    // Titles of sections stand at the margin.
+    for line in list.lines().filter_map(|line| line.strip_prefix("  ")) {
         let (name, doc) = line.split_once(' ').expect("a name without a word about it");
         assert!(!doc.trim().is_empty(), "{name}");
         let shown = kpolc(dir.path(), &["groups", name]).out;
@@ -476,9 +477,44 @@ fn every_group_and_every_profile_of_the_library_can_be_shown() {
             assert_eq!(kpolc(dir.path(), &["groups", plain]).out, shown);
         }
     }
+    let sections = ["Groups\n", "\nEffects: every known way to do a thing\n", "\nProfiles, for `include`\n"];
+    assert!(sections.iter().all(|title| list.contains(title)), "{list}");
     let wrong = kpolc(dir.path(), &["groups", "go-runtme"]);
     assert_eq!(wrong.status, 2);
     assert!(wrong.err.contains("did you mean `profiles/go-runtime`?"), "{}", wrong.err);
+}
+
+#[test]
+fn effects_are_shown_as_data_with_a_reason_for_every_member() {
+    let dir = folder(&[]);
+    let read = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&kpolc(dir.path(), arguments).out).expect("JSON")
+    };
+    let all = read(&["groups", "--format", "json"]);
+    let all = all.as_array().expect("a list of effects");
+    let names: Vec<&str> = all.iter().filter_map(|effect| effect["effect"].as_str()).collect();
+    assert!(names.contains(&"@effect-connect") && names.contains(&"@effect-write-file"), "{names:?}");
+    for effect in all {
+        assert!(effect["main"].as_array().is_some_and(|main| !main.is_empty()), "{effect}");
+        for member in effect["members"].as_array().expect("members") {
+            assert!(member["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{member}");
+        }
+    }
+    let one = read(&["groups", "connect", "--format", "json"]);
+    let patterns: Vec<&str> =
+        one["members"].as_array().expect("members").iter().filter_map(|member| member["pattern"].as_str()).collect();
+    assert!(patterns.contains(&"connect") && patterns.contains(&"sendto(flags & MSG_FASTOPEN)"), "{patterns:?}");
+    let code = read(&["groups", "@effect-executable-memory", "--format", "json"]);
+    assert!(
+        code["members"]
+            .as_array()
+            .expect("members")
+            .iter()
+            .any(|member| { member["pattern"] == "mmap" && member["when"] == "arch x86, m68k, s390, s390x" })
+    );
+    let wrong = kpolc(dir.path(), &["groups", "@basic-io", "--format", "json"]);
+    assert_eq!(wrong.status, 2);
+    assert!(wrong.err.contains("no effect `@basic-io`"), "{}", wrong.err);
 }
 
 #[test]

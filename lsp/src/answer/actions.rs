@@ -190,7 +190,7 @@ fn expand(unit: &Unit, pattern: &Pattern, list: &[Pattern], actions: &mut Vec<Ac
     if !pattern.except.is_empty() {
         return;
     }
-    let builtin = groups::all().get(&name.text).map(|group| group.direct.join(", "));
+    let builtin = groups::all().get(&name.text).filter(|group| !group.varies).map(|group| group.direct.join(", "));
     let own = || {
         let all = names::all_statements(unit.file());
         let mut found = all.into_iter().filter_map(|statement| match &statement.kind {

@@ -7,14 +7,18 @@ use kpol_compiler::library;
 use kpol_grammar::ast::{Pattern, PatternKind, StatementKind};
 
 /// A built-in group.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Builtin {
     /// With its `@`.
     pub name: String,
     /// The comment above it.
     pub doc: String,
-    /// What it names itself, groups with their `@`.
+    /// What it names itself, groups with their `@`, members of effects with their conditions.
     pub direct: Vec<String>,
+    /// Whether it is an effect or a part of one: then a call in it is there for some arguments only.
+    pub effect: bool,
+    /// Whether it has other members on other ABIs.
+    pub varies: bool,
     /// Every call in it, through groups too.
     pub calls: BTreeSet<String>,
 }
@@ -24,14 +28,26 @@ pub fn all() -> &'static BTreeMap<String, Builtin> {
     static ALL: OnceLock<BTreeMap<String, Builtin>> = OnceLock::new();
     ALL.get_or_init(|| {
         let mut groups = BTreeMap::new();
-        for file in library::files().iter().filter(|file| file.is_groups()) {
+        for file in library::files().iter().filter(|file| file.is_groups() && !file.is_effect()) {
             let (tree, _) = kpol_grammar::parse(file.text);
             for statement in &tree.statements {
                 let StatementKind::Group { name, patterns } = &statement.kind else { continue };
                 let doc = statement.doc.clone().unwrap_or_default();
                 let direct = patterns.iter().map(name_of).collect();
-                let group = Builtin { name: name.text.clone(), doc, direct, calls: BTreeSet::new() };
-                groups.insert(name.text.clone(), group);
+                let group = Builtin { doc, direct, ..Builtin::default() };
+                groups.insert(name.text.clone(), Builtin { name: name.text.clone(), ..group });
+            }
+        }
+        for effect in library::effects() {
+            for way in effect.ways() {
+                let group = groups.entry(way.group.clone()).or_insert_with(|| Builtin {
+                    name: way.group.clone(),
+                    doc: if way.group == effect.group { effect.summary() } else { way.reason.clone() },
+                    effect: true,
+                    ..Builtin::default()
+                });
+                group.varies |= !way.guard.is_empty();
+                group.direct.push(way.pattern);
             }
         }
         let names: Vec<String> = groups.keys().cloned().collect();
@@ -58,15 +74,16 @@ fn calls(groups: &BTreeMap<String, Builtin>, name: &str, depth: usize) -> BTreeS
     for member in &group.direct {
         match member.starts_with('@') {
             true => all.extend(calls(groups, member, depth + 1)),
-            false => drop(all.insert(member.clone())),
+            false => drop(all.insert(member.split('(').next().unwrap_or(member).to_owned())),
         }
     }
     all
 }
 
-/// Groups that a call is in, the smallest first.
+/// Groups that a call is in, the smallest first; effects apart, where it may be for some arguments only.
 pub fn of_call(call: &str) -> Vec<&'static str> {
-    let mut groups: Vec<&Builtin> = all().values().filter(|group| group.calls.contains(call)).collect();
+    let mut groups: Vec<&Builtin> =
+        all().values().filter(|group| !group.effect && group.calls.contains(call)).collect();
     groups.sort_by_key(|group| (group.calls.len(), group.name.as_str()));
     groups.into_iter().map(|group| group.name.as_str()).collect()
 }

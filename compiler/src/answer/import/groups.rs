@@ -56,7 +56,7 @@ impl Groups {
     /// Reads them.
     pub fn load() -> Self {
         let mut lists: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for file in library::files().iter().filter(|file| file.is_groups()) {
+        for file in library::files().iter().filter(|file| file.is_groups() && !file.is_effect()) {
             let (tree, _) = kpol_grammar::parse(file.text);
             for statement in tree.statements {
                 if let StatementKind::Group { name, patterns, .. } = statement.kind {

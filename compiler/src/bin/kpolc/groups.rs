@@ -2,24 +2,29 @@
 //!
 //! ```text
 //! @basic-io                a group: shown with its comment, as it would be written
+//! @effect-connect          an effect: the same, every member with its reason; as JSON for programs
 //! <profiles/runtime-base>  a profile: the whole file
 //! ```
 
 use std::fmt::Write as _;
 
-use kpol_compiler::library::{self, LibraryFile};
+use kpol_compiler::library::{self, Effect, LibraryFile};
 use kpol_compiler::source::project;
+use serde_json::{Value, json};
 
-use crate::ui::{Status, Trouble, Ui};
+use crate::ui::{Format, Status, Trouble, Ui};
 
 /// Show the built-in groups, and the profiles to include.
 ///
 /// Groups need no include; profiles are taken by `include <profiles/NAME>`. Each is shown as it would be written, so it
-/// can be copied and changed under another name.
+/// can be copied and changed under another name. An effect is a group with every known way to bring a thing about: with
+/// `--format json` its members, their reasons and its main calls are data.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   kpolc groups                       all, with a line each
   kpolc groups @network-io           what is in a group
+  kpolc groups @effect-connect       every known way to connect, with its reason
+  kpolc groups --format json         all effects, as data
   kpolc groups profiles/go-runtime   what is in a profile")]
 pub struct Args {
     /// Such as @basic-io, where the `@` may be left out, or profiles/go-runtime
@@ -27,13 +32,50 @@ pub struct Args {
     name: Option<String>,
 }
 
-pub fn run(args: &Args, _ui: &Ui) -> Result<Status, Trouble> {
-    let text = match &args.name {
-        None => list(),
-        Some(name) => shown(name)?,
+pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
+    let text = match (ui.format, &args.name) {
+        (Format::Human, None) => list(),
+        (Format::Human, Some(name)) => shown(name)?,
+        (Format::Json, name) => as_json(name.as_deref())?,
+        _ => return Err(Trouble::new("`groups` prints `--format human` or `json`")),
     };
     Ui::show(&text)?;
     Ok(Status::Fine)
+}
+
+/// One effect, or all.
+fn as_json(name: Option<&str>) -> Result<String, Trouble> {
+    let value = match name {
+        None => library::effects().map(effect_json).collect(),
+        Some(name) => {
+            let plain = name.trim_start_matches('@').trim_start_matches("effect-");
+            let Some(effect) = library::effects().find(|effect| effect.name() == plain) else {
+                return Err(Trouble::new(format!(
+                    "no effect `{name}`: `--format json` shows effects, `kpolc groups` lists them"
+                )));
+            };
+            effect_json(effect)
+        }
+    };
+    Ok(format!("{value:#}\n"))
+}
+
+fn effect_json(effect: Effect) -> Value {
+    let ways: Vec<Value> = effect
+        .ways()
+        .into_iter()
+        .map(|way| {
+            let when = (!way.guard.is_empty()).then_some(way.guard);
+            json!({ "group": way.group, "when": when, "pattern": way.pattern, "reason": way.reason })
+        })
+        .collect();
+    json!({
+        "effect": effect.group,
+        "summary": effect.summary(),
+        "main": effect.main_calls(),
+        "first_steps": effect.first_steps(),
+        "members": ways,
+    })
 }
 
 fn profiles() -> impl Iterator<Item = &'static LibraryFile> {
@@ -62,33 +104,62 @@ fn shown(name: &str) -> Result<String, Trouble> {
     Err(Trouble::new(format!("no {kind} `{name}`; {hint}")))
 }
 
-/// The definition of a group with the comment above it. The library's own style (a test of the library keeps
-/// it) has `group @name {` at the beginning of a line and `}` alone at the end.
+/// The definition of a group with the comment above it, and all its parts where it is said in parts. The library's own
+/// style (a test of the library keeps it) has statements at the beginning of a line and their `}` alone at the end.
 fn one(name: &str) -> Option<String> {
     let lines: Vec<&str> = library::group_file(name)?.text.lines().collect();
-    let head = lines
-        .iter()
-        .position(|line| line.strip_prefix("group ").is_some_and(|rest| rest.split([' ', '{']).next() == Some(name)))?;
-    let doc = lines[..head].iter().rev().take_while(|line| line.starts_with("///")).count();
-    let tail = lines[head..].iter().position(|line| line.trim_end().ends_with('}') && !line.starts_with(' '))?;
-    Some(lines[head - doc..=head + tail].iter().fold(String::new(), |text, line| text + line + "\n"))
+    let defines = |line: &&str| {
+        let rest = line.trim_start().strip_prefix("group ");
+        rest.is_some_and(|rest| rest.split([' ', '{']).next() == Some(name))
+    };
+    let mut text = String::new();
+    let mut from = 0;
+    while let Some(found) = lines.get(from..)?.iter().position(defines) {
+        let found = from + found;
+        // In parts the statement begins with the `when` around it.
+        let head =
+            lines.get(..=found)?.iter().rposition(|line| !line.starts_with([' ', '}', '/']) && !line.is_empty())?;
+        let doc = lines.get(..head)?.iter().rev().take_while(|line| line.starts_with("///")).count();
+        let tail = head + lines.get(head..)?.iter().position(|line| line.ends_with('}') && !line.starts_with(' '))?;
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        lines.get(head - doc..=tail)?.iter().for_each(|line| text += &format!("{line}\n"));
+        from = tail + 1;
+    }
+    (!text.is_empty()).then_some(text)
 }
 
 fn list() -> String {
-    let mut groups: Vec<&str> = library::group_names().collect();
+    let (mut groups, mut effects) = (Vec::new(), Vec::new());
+    for file in library::files() {
+        for &name in file.groups {
+            match library::effects().find(|effect| effect.group == name) {
+                Some(effect) => effects.push((name.to_owned(), effect.summary())),
+                // What differs between ABIs is a group of its own, and no topic.
+                None if file.is_effect() => {}
+                None => groups.push((name.to_owned(), first_line(&one(name).unwrap_or_default(), "///").to_owned())),
+            }
+        }
+    }
     groups.sort_unstable();
-    let groups = groups.into_iter().map(|name| {
-        let text = one(name).unwrap_or_default();
-        (name.to_owned(), first_line(&text, "///").to_owned())
-    });
     // A file says in its first line what it is for.
-    let profiles = profiles().map(|file| (format!("<{}>", file.name), first_line(file.text, "//!").to_owned()));
-    let lines: Vec<(String, String)> = groups.chain(profiles).collect();
-    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    lines.iter().fold(String::new(), |mut text, (name, doc)| {
-        let _ = writeln!(text, "{}", format!("{name:width$}  {doc}").trim_end());
-        text
-    })
+    let profiles: Vec<(String, String)> =
+        profiles().map(|file| (format!("<{}>", file.name), first_line(file.text, "//!").to_owned())).collect();
+    let sections = [
+        ("Groups", groups),
+        ("Effects: every known way to do a thing", effects),
+        ("Profiles, for `include`", profiles),
+    ];
+    let width = sections.iter().flat_map(|(_, lines)| lines).map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (title, lines) in sections {
+        let _ = writeln!(text, "{}{title}", if text.is_empty() { "" } else { "\n" });
+        for (name, doc) in lines {
+            let _ = writeln!(text, "  {}", format!("{name:width$}  {doc}").trim_end());
+        }
+    }
+    text
 }
 
 fn first_line<'a>(text: &'a str, mark: &str) -> &'a str {
