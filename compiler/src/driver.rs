@@ -349,7 +349,7 @@ fn mute_consequences(diagnostics: &mut Vec<Diagnostic>) {
         // What follows an unclosed `when` seems to stand inside it.
         Code::E045 => !unclosed,
         // A list whose only element is wrong looks empty, a condition on a wrong constant looks false.
-        Code::W005 | Code::W006 | Code::W016 => !errors,
+        Code::W005 | Code::W006 | Code::W016 | Code::W022 => !errors,
         _ => true,
     });
 }

@@ -25,6 +25,8 @@
 
 (defconst kpol--actions '("allow" "log" "deny" "kill" "kill_thread" "trap" "trace" "notify"))
 
+(defconst kpol--outcomes '("refused" "runs"))
+
 (defconst kpol--keywords
   '("include" "within" "default" "override" "arch" "const" "group" "when" "assert" "syscall" "flags" "listener"
     "except" "not" "in" "on" "cap" "kernel"))
@@ -53,6 +55,7 @@
        (0 nil)
        (,(concat "\\_<" (regexp-opt kpol--actions) "\\_>")
         (goto-char (match-beginning 0)) nil (0 font-lock-builtin-face)))
+      (,(concat "\\_<\\(" (regexp-opt kpol--outcomes) "\\)[ \t]*{") 1 font-lock-builtin-face)
       (,(concat "\\_<\\(include\\|within\\)[ \t]*\\(<[^>\n]*>\\)?") (1 font-lock-keyword-face)
        (2 font-lock-string-face nil t))
       (,(concat "\\_<\\(const\\)[ \t]+\\(" name "\\)[ \t]*=")
@@ -149,7 +152,7 @@
    :feature 'keyword
    '(["include" "within" "default" "override" "arch" "const" "group" "when" "assert" "syscall" "flags" "listener"
       "except" "not" "in" "on" "cap" "kernel"] @font-lock-keyword-face
-      (action_name) @font-lock-builtin-face)
+      [(action_name) (outcome)] @font-lock-builtin-face)
    :language 'kpol
    :feature 'string
    '([(string) (path) (library_path)] @font-lock-string-face)

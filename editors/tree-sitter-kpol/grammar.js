@@ -100,7 +100,10 @@ module.exports = grammar({
     kernel_guard: ($) => seq("kernel", ">=", $.version),
 
     claims: ($) => seq("{", repeat(seq($.claim, optional(","))), "}"),
-    claim: ($) => seq(optional("not"), field("action", $.action), field("body", $.patterns)),
+    claim: ($) =>
+      seq(optional("not"), choice(field("outcome", $.outcome), field("action", $.action)), field("body", $.patterns)),
+    // Whether calls run, in place of an action.
+    outcome: ($) => choice("refused", "runs"),
 
     parameters: ($) => seq("(", list($.parameter), ")"),
     parameter: ($) => seq(field("name", alias($.identifier, $.parameter_name)), ":", field("type", $.type)),

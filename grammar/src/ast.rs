@@ -145,7 +145,7 @@ pub enum StatementKind {
         /// What holds only then.
         body: Vec<Statement>,
     },
-    /// `assert "title" { deny { … } not allow { … } }`
+    /// `assert "title" { deny { … } not allow { … } refused { … } runs { … } }`
     Assert {
         /// The quoted title, unescaped.
         title: Name,
@@ -241,10 +241,21 @@ pub struct Claim {
     pub span: Span,
     /// Place of the word `not`.
     pub negated: Option<Span>,
-    /// The action that all (or none) of the calls get.
-    pub action: ActionExpr,
+    /// What all (or none) of the calls get.
+    pub outcome: Outcome,
     /// The calls.
     pub patterns: Vec<Pattern>,
+}
+
+/// What an `assert` says of calls.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// They get this action.
+    Action(ActionExpr),
+    /// `refused`: they do not run. With the word's place.
+    Refused(Span),
+    /// `runs`: they run, or may if somebody says so. With the word's place.
+    Runs(Span),
 }
 
 /// One condition of `when`.

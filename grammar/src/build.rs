@@ -10,7 +10,7 @@
 //! An element that is broken, or has something broken in it, is left out; what stands beside it stays.
 
 use crate::ast::{
-    ActionExpr, Claim, Comment, CommentKind, Expr, File, Guard, GuardKind, Include, Name, ParamDecl, Pattern,
+    ActionExpr, Claim, Comment, CommentKind, Expr, File, Guard, GuardKind, Include, Name, Outcome, ParamDecl, Pattern,
     PatternKind, Span, Statement, StatementKind,
 };
 use crate::diagnose;
@@ -266,10 +266,10 @@ impl<'a> Builder<'a> {
             match tree.rule(child) {
                 Rule::claim => {
                     let negated = self.child_span(child, Rule::kw_not);
-                    let action = tree.child(child, Rule::action).and_then(|action| self.action(action));
+                    let outcome = self.outcome(child);
                     let patterns = tree.child(child, Rule::patterns).map(|patterns| self.patterns(patterns));
-                    if let (Some(action), Some(patterns)) = (action, patterns) {
-                        claims.push(Claim { span, negated, action, patterns });
+                    if let (Some(outcome), Some(patterns)) = (outcome, patterns) {
+                        claims.push(Claim { span, negated, outcome, patterns });
                     }
                 }
                 Rule::broken_claim => diagnose::fragment(self.text, Rule::lone_claim, span, &mut self.errors),
@@ -278,6 +278,17 @@ impl<'a> Builder<'a> {
         }
         self.closed(id);
         claims
+    }
+
+    fn outcome(&mut self, claim: NodeId) -> Option<Outcome> {
+        if let Some(span) = self.child_span(claim, Rule::kw_refused) {
+            return Some(Outcome::Refused(span));
+        }
+        if let Some(span) = self.child_span(claim, Rule::kw_runs) {
+            return Some(Outcome::Runs(span));
+        }
+        let action = self.tree.child(claim, Rule::action)?;
+        self.action(action).map(Outcome::Action)
     }
 
     fn params(&self, id: NodeId) -> Vec<ParamDecl> {

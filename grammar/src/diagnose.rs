@@ -76,6 +76,14 @@ pub(crate) fn unknown_statement(word: &Name, near: &[&'static str], errors: &mut
         format!("no statement begins with `{}`", short(&word.text)),
     );
     let nearest = did_you_mean(&word.text, near.iter().copied()).or_else(|| nearest_statement(&word.text));
+    if words::OUTCOMES.contains(&word.text.as_str()) {
+        // Which of the actions, nobody knows but the author: no fix.
+        let action = if word.text == "runs" { "allow" } else { "deny" };
+        error.help =
+            Some(format!("`{}` is a word of `assert`; a rule names an action, such as `{action} {{ … }}`", word.text));
+        errors.push(error);
+        return;
+    }
     match nearest.or_else(|| meant(&word.text)) {
         Some(nearest) => {
             error.help = Some(format!("did you mean `{nearest}`?"));
@@ -319,6 +327,7 @@ fn expectation(rule: Rule, source: &str, expected: &[Rule]) -> String {
             Some("when") => "`{` or `&&` after the condition".to_owned(),
             Some("assert") => "`{` after the title".to_owned(),
             Some("flags") => "`{` after `flags`".to_owned(),
+            Some(word @ ("refused" | "runs")) => format!("`{{` after `{word}`"),
             _ if rule == Rule::lone_pattern => "`{` after `except`".to_owned(),
             _ => "`{` after the action".to_owned(),
         };

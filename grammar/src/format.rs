@@ -364,7 +364,9 @@ impl Printer<'_> {
                     match tree.rule(child) {
                         Rule::action => printer.action(child),
                         Rule::patterns => printer.patterns(child),
-                        _ => printer.token(child),
+                        // Behind `not`, or at the start of the line.
+                        _ if printer.state.sep >= Sep::Begun => printer.token(child),
+                        _ => printer.spaced(child),
                     }
                 }
             }

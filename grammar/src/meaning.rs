@@ -6,7 +6,8 @@
 //! ```
 
 use crate::ast::{
-    ActionExpr, Claim, Expr, ExprKind, File, Guard, GuardKind, Name, Pattern, PatternKind, Statement, StatementKind,
+    ActionExpr, Claim, Expr, ExprKind, File, Guard, GuardKind, Name, Outcome, Pattern, PatternKind, Statement,
+    StatementKind,
 };
 
 /// Whether two files have the same statements in the same order; places and comments do not count.
@@ -107,7 +108,12 @@ fn patterns(a: &[Pattern], b: &[Pattern]) -> bool {
 }
 
 fn claim(a: &Claim, b: &Claim) -> bool {
-    a.negated.is_some() == b.negated.is_some() && action(&a.action, &b.action) && patterns(&a.patterns, &b.patterns)
+    let outcome = match (&a.outcome, &b.outcome) {
+        (Outcome::Action(a), Outcome::Action(b)) => action(a, b),
+        (Outcome::Refused(_), Outcome::Refused(_)) | (Outcome::Runs(_), Outcome::Runs(_)) => true,
+        _ => false,
+    };
+    a.negated.is_some() == b.negated.is_some() && outcome && patterns(&a.patterns, &b.patterns)
 }
 
 fn guard(a: &Guard, b: &Guard) -> bool {

@@ -29,6 +29,8 @@ pub fn word(rule: Rule) -> Option<&'static str> {
         Rule::kw_on => "`on`",
         Rule::kw_cap => "`cap`",
         Rule::kw_kernel => "`kernel`",
+        Rule::kw_refused => "`refused`",
+        Rule::kw_runs => "`runs`",
         Rule::action_rule => "a rule such as `allow { … }`",
         Rule::action | Rule::action_word | Rule::action_name => "an action such as `allow`",
         Rule::claim => "a claim such as `deny { … }`",
@@ -105,6 +107,7 @@ pub fn word(rule: Rule) -> Option<&'static str> {
         | Rule::prefix
         | Rule::primary
         | Rule::infix
+        | Rule::outcome
         | Rule::close
         | Rule::close_set
         | Rule::close_paren
@@ -139,6 +142,9 @@ pub fn one_of(words: &[&str]) -> String {
 
 /// The eight actions.
 pub const ACTIONS: [&str; 8] = ["allow", "log", "deny", "kill", "kill_thread", "trap", "trace", "notify"];
+
+/// What an `assert` may say in place of an action: whether calls run.
+pub const OUTCOMES: [&str; 2] = ["refused", "runs"];
 
 /// The words that begin every other statement.
 pub const KEYWORDS: [&str; 12] = [

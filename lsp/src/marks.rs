@@ -12,7 +12,7 @@
 use kpol_compiler::spec::Arch;
 use kpol_compiler::tables;
 use kpol_grammar::ast::{
-    ActionExpr, Claim, Expr, ExprKind, File, GuardKind, Include, Name, ParamDecl, Pattern, PatternKind, Span,
+    ActionExpr, Expr, ExprKind, File, GuardKind, Include, Name, Outcome, ParamDecl, Pattern, PatternKind, Span,
     Statement, StatementKind,
 };
 
@@ -35,6 +35,8 @@ pub enum Kind {
     },
     /// `allow`, `deny` …
     Action,
+    /// `refused`, `runs`
+    Outcome,
     /// In the parentheses of `deny`.
     Errno,
     /// `x86_64`
@@ -158,9 +160,15 @@ impl<'a> Walker<'a> {
                 }
                 StatementKind::Assert { title, claims } => {
                     self.push(title, Kind::Title, true);
-                    for Claim { action, patterns, .. } in claims {
-                        self.action(action);
-                        self.patterns(patterns);
+                    for claim in claims {
+                        match &claim.outcome {
+                            Outcome::Action(action) => self.action(action),
+                            Outcome::Refused(word) | Outcome::Runs(word) => {
+                                let name = self.text[word.range()].to_owned();
+                                self.marks.push(Mark { span: *word, name, kind: Kind::Outcome, defines: false });
+                            }
+                        }
+                        self.patterns(&claim.patterns);
                     }
                 }
                 StatementKind::Syscall { name, params, number, archs } => {

@@ -95,6 +95,8 @@ codes! {
     E061 "bad project file"
     E062 "bad list of weights"
     E070 "cannot write"
+    // Asserts.
+    E080 "not before refused or runs"
     E099 "internal error"
 
     W001 "syscall on none of the architectures"
@@ -116,6 +118,7 @@ codes! {
     W017 "override without effect"
     W018 "unknown code in a silencer"
     W019 "exception without effect"
+    W022 "assertion about no call"
 }
 
 impl Code {

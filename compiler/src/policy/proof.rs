@@ -4,6 +4,8 @@
 //! assert "AF_ALG stays shut" { deny { socket(family == AF_ALG) } }
 //!     calls of the pattern  ∩  calls that get something else  =  ∅,   or any path of it is the counterexample
 //! ```
+//!
+//! INVARIANT: what cannot be looked at is not proven. A table that is missing is an error (E099), never "nothing wrong".
 
 use super::build::{decided_at, name, places};
 use super::{Policy, witness};
@@ -11,7 +13,7 @@ use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::diagram::{Cube, Function, Leaf, Node, Store};
 use crate::resolve::{Assertion, Guard, Resolved, Sink};
 use crate::source::graph::Graph;
-use crate::spec::{Action, Arch, Nr};
+use crate::spec::{Action, Arch, Nr, Wanted};
 
 /// Proves every `assert`, or reports it with a call that refutes it.
 pub fn assertions(resolved: &Resolved, graph: &Graph, policy: &Policy, store: &mut Store, sink: &mut Sink) {
@@ -30,18 +32,20 @@ fn refute(
     policy: &Policy,
     store: &mut Store,
 ) -> Option<Diagnostic> {
-    for (&arch, calls) in &assertion.calls {
-        let &wanted = assertion.action.get(&arch)?;
-        for (&nr, member) in calls {
-            let node = policy.function.at(arch, nr);
-            let negated = assertion.negated;
-            let wrong = store.where_action(node, &|action| (action == wanted) == negated);
+    for &arch in policy.archs.iter().filter(|arch| assertion.archs.has(**arch)) {
+        let (Some(promise), Some(table)) = (assertion.promises.get(&arch), policy.function.tables.get(&arch)) else {
+            return Some(unproven(assertion.span, format!("the assertion \"{}\"", assertion.title), arch));
+        };
+        let wanted = promise.wanted;
+        for (&nr, member) in &promise.calls {
+            let wrong = store.where_action(table.at(nr), &|action| !wanted.is_kept_by(action));
             let wrong = store.and(wrong, member.set);
             let Some((cube, _)) = store.witness(wrong, &|leaf| leaf == Leaf::True) else { continue };
             let (gets, text) = describe(resolved, policy, store, arch, nr, &cube);
+            let call = name(resolved, arch, nr).unwrap_or("this call");
             let mut diagnostic =
                 Diagnostic::new(Code::E042, assertion.span, format!("the assertion \"{}\" fails", assertion.title))
-                    .label(format!("`{}` gets `{gets}`", name(resolved, arch, nr).unwrap_or("this call")))
+                    .label(format!("`{call}` gets `{gets}`{}", under_which(wanted, gets)))
                     .note(format!("counterexample: {text} gets `{gets}`"));
             diagnostic = with_decision(diagnostic, resolved, graph, store, arch, nr, &cube);
             for span in graph.chain(assertion.span.file) {
@@ -51,6 +55,23 @@ fn refute(
         }
     }
     None
+}
+
+/// What becomes of a call that gets `gets`, where that is not plain.
+fn under_which(wanted: Wanted, gets: Action) -> &'static str {
+    match (wanted, gets) {
+        (Wanted::Refused, Action::Log) => ", under which the call runs",
+        (Wanted::Refused, Action::Trace(_)) => ", under which the call runs if a tracer lets it",
+        (Wanted::Refused, Action::Notify) => ", under which the call runs if the listener lets it",
+        (Wanted::Runs, _) => ", under which the call does not run",
+        _ => "",
+    }
+}
+
+/// A mistake of kpolc's own: something to be proven of an ABI, and nothing to prove it of.
+fn unproven(span: Span, what: String, arch: Arch) -> Diagnostic {
+    Diagnostic::new(Code::E099, span, format!("internal error: {what} has not been looked at on {arch}"))
+        .help("please report this, with the policy")
 }
 
 /// What a call of the cube gets, and the call in words.
@@ -103,7 +124,9 @@ pub fn within(
     store: &mut Store,
 ) -> Option<Diagnostic> {
     for &arch in policy.archs.iter().filter(|arch| guard.archs.has(**arch)) {
-        let ours = policy.function.tables.get(&arch)?.clone();
+        let Some(ours) = policy.function.tables.get(&arch) else {
+            return Some(unproven(span, format!("`within` of `{}`", other.name), arch));
+        };
         let foreign = crate::diagram::Table::new(Node::action(Function::FOREIGN), &Default::default());
         let theirs = other.function.tables.get(&arch).unwrap_or(&foreign);
         let mut found: Option<(Nr, Cube)> = None;
@@ -134,4 +157,62 @@ pub fn within(
         return Some(diagnostic.help("make this policy stricter there, or the other one wider"));
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+    use std::path::Path;
+
+    use super::*;
+    use crate::driver::{self, Compiled, Options};
+    use crate::source::Memory;
+
+    /// A policy on two ABIs whose asserts hold.
+    fn sound() -> Compiled {
+        let mut memory = Memory::default();
+        memory.insert(
+            "p.kpol",
+            "default deny\nallow { @default }\nassert \"quiet\" { refused { connect } }\nwithin \"wide.kpol\"\n",
+        );
+        memory.insert("wide.kpol", "default deny\nallow { @known }\n");
+        let checked = driver::check(&memory, Path::new("p.kpol"), &Options::default(), &[]);
+        assert!(checked.diagnostics.is_empty(), "{:?}", checked.diagnostics);
+        checked.compiled.unwrap()
+    }
+
+    fn of_assertions(compiled: &mut Compiled) -> Vec<(Code, String)> {
+        let mut sink = Sink::default();
+        assertions(&compiled.resolved, &compiled.graph, &compiled.policy, &mut compiled.store, &mut sink);
+        sink.diagnostics.into_iter().map(|found| (found.code, found.message)).collect()
+    }
+
+    #[test]
+    fn an_assertion_without_a_table_is_not_proven() {
+        let mut compiled = sound();
+        assert_eq!(of_assertions(&mut compiled), []);
+        compiled.policy.function.tables.remove(&Arch::Aarch64);
+        let message = "internal error: the assertion \"quiet\" has not been looked at on aarch64";
+        assert_eq!(of_assertions(&mut compiled), [(Code::E099, message.to_owned())]);
+    }
+
+    #[test]
+    fn an_assertion_without_its_calls_is_not_proven() {
+        let mut compiled = sound();
+        compiled.resolved.assertions[0].promises.remove(&Arch::X86_64);
+        let message = "internal error: the assertion \"quiet\" has not been looked at on x86_64";
+        assert_eq!(of_assertions(&mut compiled), [(Code::E099, message.to_owned())]);
+    }
+
+    #[test]
+    fn within_without_a_table_is_not_proven() {
+        let Compiled { mut store, mut policy, resolved, graph, .. } = sound();
+        let wide = policy.function.clone();
+        policy.function.tables.remove(&Arch::X86_64);
+        let (span, guard) = (resolved.withins[0].span, resolved.withins[0].guard);
+        let other = Other { name: "wide.kpol", function: &wide };
+        let found = within(span, guard, &other, &resolved, &graph, &policy, &mut store).unwrap();
+        assert_eq!(found.code, Code::E099);
+    }
 }

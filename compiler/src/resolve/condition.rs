@@ -526,6 +526,15 @@ impl<'a> Resolver<'a> {
                 continue;
             }
             explained.insert(span);
+            if known.never
+                && self.empty_claims.iter().any(|claim| {
+                    claim.file == span.file
+                        && claim.bytes.start <= span.bytes.start
+                        && span.bytes.end <= claim.bytes.end
+                })
+            {
+                continue;
+            }
             let (code, what, help) = if known.never {
                 (Code::W006, "this is never true", "the rule claims nothing here: mend the condition, or remove it")
             } else {

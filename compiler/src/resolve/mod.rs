@@ -10,6 +10,7 @@
 //!
 //! INVARIANT: a mistake is reported once, however many ABIs, groups or files lead to it.
 
+mod assert;
 mod condition;
 mod declare;
 mod guard;
@@ -31,7 +32,7 @@ use crate::diagram::{Node, Store};
 use crate::driver::Options;
 use crate::policy::{Flag, Listener};
 use crate::source::graph::Graph;
-use crate::spec::{Action, Arch, Nr};
+use crate::spec::{Action, Arch, Nr, Wanted};
 use crate::tables::{self, Syscall};
 
 pub use declare::{DeclaredCall, GroupId};
@@ -100,12 +101,19 @@ pub struct Assertion {
     pub title_span: Span,
     /// Place of this statement.
     pub span: Span,
-    /// The action by ABI, and whether none rather than all of the calls shall get it.
-    pub action: BTreeMap<Arch, Action>,
-    /// `not ACTION`.
-    pub negated: bool,
+    /// Where it is meant to hold.
+    pub archs: ArchSet,
+    /// What it says on each ABI of the policy that is among them.
+    pub promises: BTreeMap<Arch, Promise>,
+}
+
+/// What a statement of an `assert` says on one ABI.
+#[derive(Debug, Clone)]
+pub struct Promise {
+    /// Of each of the calls.
+    pub wanted: Wanted,
     /// The calls.
-    pub calls: BTreeMap<Arch, CallSet>,
+    pub calls: CallSet,
 }
 
 /// A `within` statement.
@@ -264,6 +272,8 @@ struct Resolver<'a> {
     constancy: FxHashMap<Span, condition::Constancy>,
     /// For each exception: whether it took something away on some ABI.
     exceptions: BTreeMap<Span, bool>,
+    /// Patterns of asserts that match nothing: what is wrong with their conditions is said there.
+    empty_claims: Vec<Span>,
     /// Notes for the next run.
     watch: memo::Watch,
     result: Resolved,
@@ -288,6 +298,7 @@ impl<'a> Resolver<'a> {
             stated: Vec::new(),
             constancy: FxHashMap::default(),
             exceptions: BTreeMap::new(),
+            empty_claims: Vec::new(),
             watch: memo::Watch::default(),
             result: Resolved::default(),
         }

@@ -7,7 +7,7 @@
 //! A parameter's name may be a constant's as well, and only resolving tells: here it counts as both, which at worst has a file
 //! read again that need not be.
 
-use kpol_grammar::ast::{ActionExpr, Expr, ExprKind, File, Pattern, PatternKind, Statement, StatementKind};
+use kpol_grammar::ast::{ActionExpr, Expr, ExprKind, File, Outcome, Pattern, PatternKind, Statement, StatementKind};
 use rustc_hash::FxHashSet;
 
 /// Names of a file.
@@ -62,7 +62,9 @@ impl Names {
                 StatementKind::Assert { claims, .. } => {
                     self.plain = false;
                     for claim in claims {
-                        self.action(&claim.action);
+                        if let Outcome::Action(action) = &claim.outcome {
+                            self.action(action);
+                        }
                         self.patterns(&claim.patterns);
                     }
                 }

@@ -22,13 +22,26 @@ use crate::tables;
 impl<'a> Resolver<'a> {
     /// Reports names that mean nothing, once and for all ABIs; marks groups as used.
     pub(super) fn check_patterns(&mut self, patterns: &'a [Pattern], file: FileId, archs: ArchSet) {
+        self.check_names(patterns, file, archs, false);
+    }
+
+    /// The same for what an `assert` names. There a call that does not exist is more than superfluous: what is asserted of it
+    /// means nothing, which is said in another place.
+    pub(super) fn check_claimed(&mut self, patterns: &'a [Pattern], file: FileId, archs: ArchSet) {
+        self.check_names(patterns, file, archs, true);
+    }
+
+    fn check_names(&mut self, patterns: &'a [Pattern], file: FileId, archs: ArchSet, claimed: bool) {
         for pattern in patterns {
             match &pattern.kind {
                 PatternKind::Call { name, conditions } => {
                     let span = Span { file, bytes: name.span };
                     if !self.knows_call(&name.text) {
                         self.unknown_call(&name.text, span);
-                    } else if !self.is_builtin(file) && !self.call_exists(&name.text, conditions.is_empty(), archs) {
+                    } else if !claimed
+                        && !self.is_builtin(file)
+                        && !self.call_exists(&name.text, conditions.is_empty(), archs)
+                    {
                         let on: Vec<&str> =
                             self.stated.iter().filter(|arch| archs.has(**arch)).map(|arch| arch.name()).collect();
                         if on.is_empty() {
@@ -262,7 +275,7 @@ impl<'a> Resolver<'a> {
         set
     }
 
-    fn add(&mut self, set: &mut CallSet, nr: Nr, member: Member) {
+    pub(super) fn add(&mut self, set: &mut CallSet, nr: Nr, member: Member) {
         match set.entry(nr) {
             std::collections::btree_map::Entry::Vacant(place) => {
                 place.insert(member);

@@ -1,4 +1,4 @@
-//! Second pass: rules, defaults, asserts and the rest of the statements.
+//! Second pass: rules, defaults and the rest of the statements.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use kpol_grammar::ast::{self, ActionExpr, ExprKind, Guard as GuardExpr, GuardKin
 use kpol_grammar::did_you_mean;
 
 use super::memo::Replay;
-use super::{Assertion, CallSet, Claim, DefaultAction, GroupId, Guard, Member, Resolver, Rule, RuleId, Via, Within};
+use super::{Claim, DefaultAction, GroupId, Guard, Member, Resolver, Rule, RuleId, Via, Within};
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::diagram::Node;
 use crate::policy::{Flag, Listener};
@@ -110,7 +110,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn warn_empty(&mut self, span: Span, message: &str) {
+    pub(super) fn warn_empty(&mut self, span: Span, message: &str) {
         self.sink.push(Diagnostic::new(Code::W016, span, message).help("remove it, or fill it"));
     }
 
@@ -170,7 +170,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The action that is written, on an ABI; `None` if it is none, which has been reported.
-    fn action(&mut self, expr: &'a ActionExpr, file: FileId, arch: Arch) -> Option<Action> {
+    pub(super) fn action(&mut self, expr: &'a ActionExpr, file: FileId, arch: Arch) -> Option<Action> {
         let word_span = Span { file, bytes: expr.word.span };
         let word = expr.word.text.as_str();
         let plain = match word {
@@ -244,38 +244,6 @@ impl<'a> Resolver<'a> {
                 );
                 None
             }
-        }
-    }
-
-    fn assertion(&mut self, file: FileId, title: &ast::Name, claims: &'a [ast::Claim], guard: Guard) {
-        let title_span = Span { file, bytes: title.span };
-        if claims.is_empty() {
-            self.warn_empty(title_span, "this asserts nothing");
-        }
-        for claim in claims {
-            self.check_patterns(&claim.patterns, file, guard.archs);
-            let mut action = BTreeMap::new();
-            let mut calls = BTreeMap::new();
-            for arch in self.result.archs.clone() {
-                if !guard.archs.has(arch) {
-                    continue;
-                }
-                let Some(wanted) = self.action(&claim.action, file, arch) else { continue };
-                action.insert(arch, wanted);
-                let mut set: CallSet = self.patterns_set(&claim.patterns, file, arch, 0);
-                for member in set.values_mut() {
-                    member.set = self.store.and(member.set, guard.environment);
-                }
-                calls.insert(arch, set);
-            }
-            self.result.assertions.push(Assertion {
-                title: title.text.clone(),
-                title_span,
-                span: Span { file, bytes: claim.span },
-                action,
-                negated: claim.negated.is_some(),
-                calls,
-            });
         }
     }
 

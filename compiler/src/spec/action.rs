@@ -143,6 +143,15 @@ impl Action {
         }
     }
 
+    /// Whether the call does not run, whoever watches: `deny` with any errno, 0 too, `kill`, `kill_thread` and `trap`
+    /// (`__seccomp_filter`, `kernel/seccomp.c`: these end in `skip`, before the call).
+    pub fn refuses(self) -> bool {
+        match self {
+            Self::KillProcess | Self::KillThread | Self::Trap(_) | Self::Errno(_) => true,
+            Self::Notify | Self::Trace(_) | Self::Log | Self::Allow => false,
+        }
+    }
+
     /// Whether the call reaches the kernel's code under this action alone.
     pub fn runs(self) -> bool {
         matches!(self, Self::Allow | Self::Log)

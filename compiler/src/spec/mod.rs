@@ -5,7 +5,9 @@ pub mod arch;
 pub mod call;
 pub mod multiplex;
 pub mod rule;
+pub mod wanted;
 
 pub use action::Action;
 pub use arch::Arch;
 pub use call::{Call, Environment, KernelVersion, Nr};
+pub use wanted::Wanted;

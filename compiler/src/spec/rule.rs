@@ -25,9 +25,9 @@ mod value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use kpol_grammar::ast::{self, Guard, GuardKind, Include, Statement, StatementKind};
+use kpol_grammar::ast::{self, Guard, GuardKind, Include, Outcome, Statement, StatementKind};
 
-use super::{Action, Arch, Call, Environment, KernelVersion};
+use super::{Action, Arch, Call, Environment, KernelVersion, Wanted};
 use crate::tables;
 
 /// Definitions may lead through so many others: a circle has no meaning.
@@ -87,16 +87,14 @@ pub struct Claim {
 pub struct Promise {
     /// What the author calls the assert.
     pub title: String,
-    /// `not ACTION`.
-    pub negated: bool,
-    /// The action that is promised, or excluded.
-    pub action: Action,
+    /// What it says of the call.
+    pub wanted: Wanted,
 }
 
 impl Promise {
     /// Whether a call that it names may get `action`.
     pub fn is_kept_by(&self, action: Action) -> bool {
-        (action == self.action) != self.negated
+        self.wanted.is_kept_by(action)
     }
 }
 
@@ -208,9 +206,7 @@ impl<'a> Policy<'a> {
             let StatementKind::Assert { title, claims } = &said.statement.kind else { continue };
             for claim in claims {
                 if scene.any_matches(&claim.patterns)? {
-                    let action = scene.action(&claim.action)?;
-                    let negated = claim.negated.is_some();
-                    promises.push(Promise { title: title.text.clone(), negated, action });
+                    promises.push(Promise { title: title.text.clone(), wanted: scene.wanted(claim)? });
                 }
             }
         }
@@ -240,6 +236,16 @@ impl<'a> Policy<'a> {
 }
 
 impl Scene<'_> {
+    fn wanted(&self, claim: &ast::Claim) -> Result<Wanted, Undefined> {
+        match (&claim.outcome, claim.negated) {
+            (Outcome::Action(action), None) => Ok(Wanted::Action(self.action(action)?)),
+            (Outcome::Action(action), Some(_)) => Ok(Wanted::Not(self.action(action)?)),
+            (Outcome::Refused(_), None) => Ok(Wanted::Refused),
+            (Outcome::Runs(_), None) => Ok(Wanted::Runs),
+            (_, Some(_)) => undefined("`not` before `refused` or `runs`"),
+        }
+    }
+
     fn claims(&self) -> Result<Vec<Claim>, Undefined> {
         let mut claims = Vec::new();
         for said in &self.said {

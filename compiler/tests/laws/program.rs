@@ -530,11 +530,17 @@ impl Generator<'_> {
     fn assert(&mut self, index: usize) {
         let mut claims = Vec::new();
         for _ in 0..1 + self.choices.pick(2) {
-            let negated = self.choices.pick(2) == 0;
+            let kind = self.choices.pick(4);
             let clan = self.choices.pick(5);
             let patterns = self.patterns(Some(clan), 1);
             let action = if self.choices.pick(2) == 0 { self.any_action() } else { self.action(clan) };
-            claims.push(row([word(if negated { "not" } else { "" }), action, patterns]));
+            let outcome = match kind {
+                0 => row([word("not"), action]),
+                1 => action,
+                2 => word("refused"),
+                _ => word("runs"),
+            };
+            claims.push(row([outcome, patterns]));
         }
         let file = self.any_file();
         let assert = row([word(format!("assert \"promise-{index}\"")), block(claims)]);

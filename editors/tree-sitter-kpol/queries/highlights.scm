@@ -8,8 +8,8 @@
 ["when" "cap" "kernel"] @keyword.conditional
 ["not" "in" "except"] @keyword.operator
 
-; What the filter returns.
-(action_name) @keyword.return
+; What the filter returns, or whether the call runs then.
+[(action_name) (outcome)] @keyword.return
 
 (string) @string
 [(path) (library_path)] @string.special.path

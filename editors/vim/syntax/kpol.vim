@@ -46,7 +46,8 @@ syntax keyword kpolArch          s390 s390x sh mips mips64 mips64n32 mipsel mips
 syntax match   kpolRule
   \ "\<\%(allow\|log\|deny\|kill\|kill_thread\|trap\|trace\|notify\)\>\s*\%(([^(){}]*)\s*\)\?\ze{"
   \ contains=kpolAction,kpolConstant,kpolNumber,kpolComment nextgroup=kpolCalls
-syntax keyword kpolAction        contained allow log deny kill kill_thread trap trace notify
+syntax keyword kpolAction        contained allow log deny kill kill_thread trap trace notify refused runs
+syntax match   kpolRule          "\<\%(refused\|runs\)\>\s*\ze{" contains=kpolAction nextgroup=kpolCalls
 syntax keyword kpolStatement     group nextgroup=kpolNewGroup skipwhite
 syntax match   kpolNewGroup      contained "@[A-Za-z][-A-Za-z0-9_]*" nextgroup=kpolCalls skipwhite skipempty
 syntax region  kpolCalls         contained matchgroup=kpolBrace start="{" end="}"

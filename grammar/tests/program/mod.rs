@@ -211,7 +211,12 @@ impl Program {
                     if self.pick(2) == 1 {
                         self.put("not");
                     }
-                    self.rule();
+                    if self.pick(3) == 2 {
+                        self.word(&["refused", "runs"]);
+                        self.patterns();
+                    } else {
+                        self.rule();
+                    }
                     if self.pick(2) == 1 {
                         self.put(",");
                     }

@@ -132,7 +132,7 @@ fn statements() -> Vec<Item> {
         ("const", "a name for a value", "const ${1:NAME} = $2"),
         ("group", "a name for several calls", "group @${1:name} {\n    $2,\n}"),
         ("when", "holds only under a condition", "when ${1:arch x86_64} {\n    $2\n}"),
-        ("assert", "proven of the finished policy", "assert \"${1:what must hold}\" {\n    ${2:not allow} { $3 }\n}"),
+        ("assert", "proven of the finished policy", "assert \"${1:what must hold}\" {\n    ${2:refused} { $3 }\n}"),
         ("within", "proven to be no wider than another profile", "within \"$1\""),
         ("syscall", "a call that the tables do not have", "syscall ${1:name} = ${2:470} on ${3:x86_64, aarch64}"),
         ("flags", "flags of seccomp(2)", "flags { $1 }"),
@@ -157,6 +157,9 @@ fn actions(claim: bool) -> Vec<Item> {
     let mut items: Vec<Item> = words::ACTIONS.iter().map(|word| item(*word, Kind::Action, effect(word), 0)).collect();
     items.push(item("deny(ENOSYS)", Kind::Action, "the call seems not to exist", 1));
     if claim {
+        for word in words::OUTCOMES {
+            items.push(item(word, Kind::Action, hover::outcome(word).unwrap_or_default(), 0));
+        }
         items.push(item("not", Kind::Keyword, "none of these calls gets the action", 0));
     }
     items

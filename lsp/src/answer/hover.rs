@@ -54,6 +54,7 @@ fn known(world: &mut World, snapshot: &Snapshot, unit: &Unit, mark: &Mark) -> Op
         Kind::Constant { .. } | Kind::Errno => constant(world, snapshot, path, mark)?,
         Kind::Parameter { call } => parameter(world, snapshot, path, call, mark)?,
         Kind::Action => action(world, snapshot, unit, mark)?,
+        Kind::Outcome => format!("**{}** in an assert: {}", mark.name, outcome(&mark.name)?),
         Kind::Arch => arch(&mark.name)?,
         Kind::Capability => {
             let number = tables::capability(&mark.name)?;
@@ -372,6 +373,15 @@ fn arch(name: &str) -> Option<String> {
         arch.oci_name(),
         arch.bits()
     ))
+}
+
+/// What `refused` and `runs` say.
+pub fn outcome(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "refused" => "none of these calls runs; each gets `deny`, `kill`, `kill_thread` or `trap`",
+        "runs" => "all of these calls run, or may; each gets `allow`, `log`, `trace` or `notify`",
+        _ => return None,
+    })
 }
 
 /// The proof of an `assert`, or why it fails.

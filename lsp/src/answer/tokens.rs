@@ -117,7 +117,7 @@ fn named(mark: &marks::Mark) -> Token {
         marks::Kind::Errno => (Kind::Constant, true),
         marks::Kind::Capability => (Kind::Constant, true),
         marks::Kind::Parameter { .. } => (Kind::Parameter, false),
-        marks::Kind::Action => (Kind::Action, false),
+        marks::Kind::Action | marks::Kind::Outcome => (Kind::Action, false),
         marks::Kind::Arch => (Kind::Arch, true),
         marks::Kind::Flag => (Kind::Flag, true),
         marks::Kind::Type => (Kind::Type, false),

@@ -9,8 +9,8 @@
 ["when" "cap" "kernel"] @keyword.control.conditional
 ["not" "in" "except"] @keyword.operator
 
-; What the filter returns.
-(action_name) @keyword.control.return
+; What the filter returns, or whether the call runs then.
+[(action_name) (outcome)] @keyword.control.return
 
 (string) @string
 [(path) (library_path)] @string.special.path

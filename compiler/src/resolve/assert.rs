@@ -1,0 +1,111 @@
+//! `assert`: what is wanted of which calls.
+//!
+//! ```text
+//! assert "kept in" { refused { @net } }     →   x86_64: refused, 41 all calls, 42 all calls, …
+//! ```
+//!
+//! Proving it is the work of [`policy::proof`](crate::policy::proof).
+
+use std::collections::BTreeMap;
+
+use kpol_grammar::ast::{self, Outcome};
+
+use super::{Assertion, CallSet, Guard, Promise, Resolver};
+use crate::diagnostic::{Code, Diagnostic, FileId, Span};
+use crate::spec::{Arch, Wanted};
+
+impl<'a> Resolver<'a> {
+    pub(super) fn assertion(&mut self, file: FileId, title: &ast::Name, claims: &'a [ast::Claim], guard: Guard) {
+        let title_span = Span { file, bytes: title.span };
+        if claims.is_empty() {
+            self.warn_empty(title_span, "this asserts nothing");
+        }
+        for claim in claims {
+            let span = Span { file, bytes: claim.span };
+            if claim.patterns.is_empty() {
+                self.warn_empty(span, "this asserts nothing");
+            }
+            self.check_claimed(&claim.patterns, file, guard.archs);
+            if let Some(not) = claim.negated
+                && let Some((word, opposite)) = negated_outcome(&claim.outcome)
+            {
+                self.not_outcome(Span { file, bytes: not.to(word) }, opposite);
+                continue;
+            }
+            let mut promises = BTreeMap::new();
+            let mut empty: Vec<&ast::Pattern> = claim.patterns.iter().collect();
+            for arch in self.result.archs.clone().into_iter().filter(|&arch| guard.archs.has(arch)) {
+                let Some(wanted) = self.wanted(claim, file, arch) else { continue };
+                let mut calls = CallSet::new();
+                for pattern in &claim.patterns {
+                    let set = self.pattern_set(pattern, file, arch, 0);
+                    if !set.is_empty() {
+                        empty.retain(|other| !std::ptr::eq(*other, pattern));
+                    }
+                    for (nr, member) in set {
+                        self.add(&mut calls, nr, member);
+                    }
+                }
+                for member in calls.values_mut() {
+                    member.set = self.store.and(member.set, guard.environment);
+                }
+                promises.insert(arch, Promise { wanted, calls });
+            }
+            self.report_empty(&empty, file, guard);
+            let title = title.text.clone();
+            self.result.assertions.push(Assertion { title, title_span, span, archs: guard.archs, promises });
+        }
+    }
+
+    fn wanted(&mut self, claim: &'a ast::Claim, file: FileId, arch: Arch) -> Option<Wanted> {
+        Some(match &claim.outcome {
+            Outcome::Refused(_) => Wanted::Refused,
+            Outcome::Runs(_) => Wanted::Runs,
+            Outcome::Action(action) => {
+                let action = self.action(action, file, arch)?;
+                if claim.negated.is_some() { Wanted::Not(action) } else { Wanted::Action(action) }
+            }
+        })
+    }
+
+    /// `not refused { a, b }` could mean that both run, or that one of them does: so it is no statement.
+    fn not_outcome(&mut self, span: Span, opposite: &str) {
+        let (word, of_all) = if opposite == "runs" { ("refused", "run") } else { ("runs", "are refused") };
+        self.error(
+            Diagnostic::new(Code::E080, span, format!("`not {word}` is no statement"))
+                .note("it could be meant of all of these calls, or of one")
+                .help(format!("to say that all of these calls {of_all}, write `{opposite}`"))
+                .fix(format!("replace `not {word}` by `{opposite}`"), span, opposite.to_owned()),
+        );
+    }
+
+    /// Says of patterns that they match no call on any ABI of the policy: what is asserted of them is true, and means nothing.
+    fn report_empty(&mut self, patterns: &[&ast::Pattern], file: FileId, guard: Guard) {
+        // ABIs that an option takes away say nothing of the policy; a library of kpolc's own serves ABIs that lack calls.
+        let stated: Vec<Arch> = self.stated.iter().copied().filter(|&arch| guard.archs.has(arch)).collect();
+        let all_here = stated.iter().all(|arch| self.result.archs.contains(arch));
+        if stated.is_empty() || !all_here || self.is_builtin(file) || self.result.incomplete || self.store.overflowed()
+        {
+            return;
+        }
+        let names: Vec<&str> = stated.iter().map(|arch| arch.name()).collect();
+        for pattern in patterns {
+            let span = Span { file, bytes: pattern.span };
+            self.empty_claims.push(span);
+            self.sink.push(
+                Diagnostic::new(Code::W022, span, format!("no call on {} matches this", names.join(", ")))
+                    .note("so nothing is asserted here")
+                    .help("correct the pattern, or remove it"),
+            );
+        }
+    }
+}
+
+/// The word of an outcome, and its opposite.
+fn negated_outcome(outcome: &Outcome) -> Option<(ast::Span, &'static str)> {
+    match outcome {
+        Outcome::Refused(word) => Some((*word, "runs")),
+        Outcome::Runs(word) => Some((*word, "refused")),
+        Outcome::Action(_) => None,
+    }
+}
