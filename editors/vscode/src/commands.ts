@@ -26,7 +26,7 @@ allow { socket(family in {\${3:AF_UNIX, AF_INET, AF_INET6}}) }
 deny(ENOSYS) { clone3 }
 
 // Proven on every build, for all arguments and architectures.
-assert "no way to load kernel code" { not allow { @module } }
+assert "no way to load kernel code" { refused { @module } }
 $0`;
 
 /** The policy that is meant: of a menu, in front, or that which the view in front is of; else one that can be seen. */

@@ -32,7 +32,7 @@ group @listen {
 allow { @listen, @content }
 kill { ptrace, @module } // whoever tries that was taken over
 
-assert "a worker cannot call out" { not allow { connect } }
+assert "a worker cannot call out" { refused { connect } }
 `;
 const GROUPS = `/// What it serves, and where it logs.
 group @content {

@@ -23,7 +23,7 @@ allow { @content, socket(family in LOCAL) }
 deny  { bpf }
 kill  { ptrace, @module } // that was taken over
 
-assert "a worker cannot call out" { not allow { connect } }
+assert "a worker cannot call out" { refused { connect } }
 `;
 
 const rig = await start({ files: { "web.kpol": WEB }, viewport: { width: 1200, height: 760 } });
