@@ -254,7 +254,7 @@ fn words_without_end() {
 #[test]
 fn what_blows_up_is_refused() {
     let pairs = |join: &str| {
-        let bits = (0..32).map(|bit| format!("arg0 & {0:#x} == {0:#x} && arg5 & {0:#x} == {0:#x}", 1u64 << bit));
+        let bits = (0..32).map(|bit| format!("reg0 & {0:#x} == {0:#x} && reg5 & {0:#x} == {0:#x}", 1u64 << bit));
         bits.map(|pair| format!("({pair})")).collect::<Vec<_>>().join(join)
     };
     gives("pairs of bits", check(format!("default deny\nallow {{ @default, ioctl({}) }}\n", pairs(" || "))), 1, "E050");

@@ -125,7 +125,7 @@ fn docker_in_json_and_in_kpol_differ_in_dropped_bits_only() {
     }
     let arguments = ["diff", "--arch", "x86_64,x86,x32,aarch64,arm", moby.to_str().unwrap(), "docker-default.kpol"];
     let answer = kpolc(&examples(), &arguments);
-    assert!(answer.out.contains("socket(arg0 >= 0x100000000, family in {AF_ALG, AF_VSOCK})"), "{}", answer.out);
+    assert!(answer.out.contains("socket(reg0 >= 0x100000000, family in {AF_ALG, AF_VSOCK})"), "{}", answer.out);
     assert!(answer.out.contains("\n1 call stricter; compared on x86_64, x86, x32, aarch64, arm\n"), "{}", answer.out);
 }
 

@@ -150,7 +150,7 @@ fn what_comes_of_dockers_default_is_what_a_person_would_write() {
         "`socket(0x100000028, …)`, which is `socket(AF_VSOCK, …)` to the kernel",
         "`allow { socket(family not in {AF_ALG, AF_VSOCK}) }`",
         "// kpol: allow(W004)",
-        "allow { socket(arg0 not in {AF_ALG, AF_VSOCK}) }",
+        "allow { socket(reg0 not in {AF_ALG, AF_VSOCK}) }",
         "when kernel >= 4.8 { allow { process_vm_readv, process_vm_writev, ptrace } }",
         "when cap CAP_SYS_MODULE { allow { @module } }",
     ] {

@@ -437,8 +437,8 @@ fn what_is_written_is_what_the_library_makes_of_it() {
 }
 
 /// A mistake of the library that no profile can see: of two ABIs' tests it makes one where they look alike, although one
-/// of them has not loaded the word that it tests. Here, x86_64's test of arg1 is reached from its test of arg2 with
-/// arg2's bit still in the accumulator, and a call is allowed that no entry allows. The model says so, with a call.
+/// of them has not loaded the word that it tests. Here, x86_64's test of reg1 is reached from its test of reg2 with
+/// reg2's bit still in the accumulator, and a call is allowed that no entry allows. The model says so, with a call.
 #[test]
 fn the_library_shares_a_test_that_it_should_not() {
     let Some(library) = Libseccomp::open() else { return };

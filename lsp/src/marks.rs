@@ -9,7 +9,7 @@
 //! A name in a condition is a parameter where the call has one of that name, by the compiler's tables or by its
 //! declaration; whether it means anything is not said here.
 
-use kpol_compiler::spec::Arch;
+use kpol_compiler::spec::{Arch, register};
 use kpol_compiler::tables;
 use kpol_grammar::ast::{
     ActionExpr, Expr, ExprKind, File, GuardKind, Include, Name, Outcome, ParamDecl, Pattern, PatternKind, Span,
@@ -88,21 +88,15 @@ pub fn at(marks: &[Mark], offset: u32) -> Option<&Mark> {
     marks[..behind].iter().rev().take(2).find(|mark| mark.span.touches(offset))
 }
 
-/// The kernel's name of a parameter that a call has, on any ABI.
+/// The kernel's name of a parameter that a call has, on any ABI; or a register's name, where no parameter has it.
 pub fn parameter(call: &str, name: &str) -> Option<String> {
-    if let Some(index) = name.strip_prefix("arg").and_then(|digits| digits.parse::<u8>().ok())
-        && index < 6
-    {
-        return Some(name.to_owned());
-    }
-    let syscall = tables::syscall(call)?;
-    let known = |name: &str| {
-        Arch::all().any(|arch| syscall.params(arch).is_some_and(|params| params.iter().any(|param| param.name == name)))
-    };
-    match syscall.alias(name) {
-        Some(kernel) => Some(kernel.to_owned()),
-        None => known(name).then(|| name.to_owned()),
-    }
+    let syscall = tables::syscall(call);
+    let of_kernel = syscall.and_then(|syscall| {
+        let known = Arch::all().filter_map(|arch| syscall.params(arch)).flatten().any(|param| param.name == name);
+        if known { Some(name) } else { syscall.alias(name) }
+    });
+    let register = || register::named(name).filter(|known| !known.old || !syscall.is_some_and(register::taken_by));
+    of_kernel.map(str::to_owned).or_else(|| register().map(|_| name.to_owned()))
 }
 
 struct Walker<'a> {
@@ -228,9 +222,12 @@ impl<'a> Walker<'a> {
     }
 
     fn parameter(&self, call: &str, name: &str) -> Option<String> {
-        let declared = self.declared.iter().find(|(of, _)| *of == call);
-        let own = declared.and_then(|(_, params)| params.iter().find(|param| param.name.text == name));
-        own.map(|param| param.name.text.clone()).or_else(|| parameter(call, name))
+        let declared = self.declared.iter().find(|(of, _)| *of == call).map_or(&[][..], |(_, params)| params);
+        if declared.iter().any(|param| param.name.text == name) {
+            return Some(name.to_owned());
+        }
+        let taken = declared.iter().any(|param| register::is_old_name(&param.name.text));
+        parameter(call, name).filter(|_| !taken || !register::is_old_name(name))
     }
 
     /// The parameter that an expression tests: the first name in it that is one.
@@ -322,11 +319,22 @@ mod tests {
 
     #[test]
     fn declared_calls_have_their_own_parameters() {
-        let text = "syscall listns = 470 on x86_64 syscall f(a: int) = 1 on x86_64 allow { f(a == (B)), f(arg1 == 2) }";
+        let text = "syscall listns = 470 on x86_64 syscall f(a: int) = 1 on x86_64 allow { f(a == (B)), f(reg1 == 2) }";
         let drawn = drawn(text);
         assert!(drawn.contains(&"a Parameter { call: \"f\" }".to_owned()), "{drawn:?}");
         assert!(drawn.contains(&"B Constant { of: Some((\"f\", \"a\")) }".to_owned()), "{drawn:?}");
-        assert!(drawn.contains(&"arg1 Parameter { call: \"f\" }".to_owned()), "{drawn:?}");
+        assert!(drawn.contains(&"reg1 Parameter { call: \"f\" }".to_owned()), "{drawn:?}");
+    }
+
+    #[test]
+    fn a_register_is_what_no_parameter_is_called() {
+        assert_eq!(parameter("socket", "arg1").as_deref(), Some("arg1"));
+        assert_eq!(parameter("prctl", "arg2").as_deref(), Some("arg2"));
+        assert_eq!(parameter("prctl", "arg1"), None, "its parameters are arg2 to arg5");
+        assert_eq!(parameter("prctl", "reg1").as_deref(), Some("reg1"));
+        let drawn = drawn("syscall f(arg2: int) = 470 on x86_64 allow { f(arg2 == 1), f(arg1 == 1) }");
+        assert!(drawn.contains(&"arg2 Parameter { call: \"f\" }".to_owned()), "{drawn:?}");
+        assert!(drawn.contains(&"arg1 Constant { of: None }".to_owned()), "{drawn:?}");
     }
 
     #[test]

@@ -267,6 +267,33 @@ fn a_condition_on_socket_leaves_socketcall_shut() {
     }
 }
 
+/// `prctl` calls its parameters `option, arg2, arg3 …`: `arg2` is in the second register, which is `reg1`.
+#[test]
+fn a_parameter_called_arg2_is_where_the_kernel_reads_it() {
+    const SET_DUMPABLE: u64 = 4;
+    let Some(native) = or_skip(kernel::native()) else { return };
+    let prctl = |args: &[u64]| call(native, "prctl", args).unwrap();
+    let calls = [&[SET_DUMPABLE, 1, 0], &[SET_DUMPABLE, 0, 1], &[SET_DUMPABLE, 1, 5], &[SET_DUMPABLE, 0, 0]]
+        .map(|args| prctl(args));
+    let under = |rule: &str| {
+        let policy =
+            format!("arch x86_64, aarch64\ndefault allow\nkill {{ prctl(option == PR_SET_DUMPABLE, {rule}) }}");
+        let built = text(&policy, &[Bpf, Json]).unwrap();
+        let run = |filter: &Filter| or_skip(kernel::run(&[Job::new(filter, &calls)])).map(|mut all| all.remove(0));
+        let ours = run(built.bpf())?;
+        if let Some(theirs) = or_skip(json_to_bpf(built.json(), native)) {
+            assert_eq!(run(&theirs.unwrap()), Some(ours.clone()), "{rule}, as libseccomp loads it");
+        }
+        Some(ours)
+    };
+    let (dies, lives) = (Outcome::ProcessKilled, Outcome::Returned(0));
+    let Some(by_name) = under("arg2 == 1") else { return };
+    assert_eq!(by_name, [dies, lives, dies, lives]);
+    assert_eq!(under("reg1 == 1"), Some(by_name));
+    assert_eq!(under("reg2 == 1"), Some(vec![lives, dies, lives, lives]));
+    assert_eq!(under("arg3 == 5"), Some(vec![lives, lives, dies, lives]));
+}
+
 fn narrow(arch: Arch, args: [u64; 6]) -> [u64; 6] {
     if arch.bits() == 32 { args.map(|arg| arg & 0xffff_ffff) } else { args }
 }

@@ -242,8 +242,8 @@ fn widths_are_the_kernels_in_both_outputs() {
 
 /// Calls with the names and the widths of some of their parameters.
 const CALLS: [(&str, &[&str]); 14] = [
-    ("read", &["fd", "arg2"]),
-    ("write", &["fd == 1 || fd", "arg1"]),
+    ("read", &["fd", "reg2"]),
+    ("write", &["fd == 1 || fd", "reg1"]),
     ("openat", &["dfd", "flags", "mode"]),
     ("lseek", &["fd", "offset", "whence"]),
     ("accept4", &["fd", "flags"]),
@@ -251,11 +251,11 @@ const CALLS: [(&str, &[&str]); 14] = [
     ("socket", &["family", "type", "protocol"]),
     ("fcntl", &["fd", "cmd", "arg"]),
     ("ioctl", &["fd", "cmd"]),
-    ("clone", &["arg0", "arg1"]),
+    ("clone", &["reg0", "reg1"]),
     ("prctl", &["option", "arg2"]),
     ("kill", &["pid", "sig"]),
     ("setuid", &["uid"]),
-    ("personality", &["personality", "arg0"]),
+    ("personality", &["personality", "reg0"]),
 ];
 
 const VALUES: [&str; 14] = [

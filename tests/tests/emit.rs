@@ -95,7 +95,7 @@ fn graphviz_draws_every_graph() {
         (hostile.as_str(), POLICY),
         (
             "wide.kpol",
-            "default deny\nallow { execve, ioctl(cmd & 0x5555 == 0x1111 || arg0 > 0x1_0000_0000), read(count % 2 == 0) }\n",
+            "default deny\nallow { execve, ioctl(cmd & 0x5555 == 0x1111 || reg0 > 0x1_0000_0000), read(count % 2 == 0) }\n",
         ),
         ("env.kpol", "default deny\nallow { execve }\nwhen cap CAP_SYS_ADMIN && kernel >= 5.11 { allow { mount } }\n"),
     ] {

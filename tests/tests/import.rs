@@ -78,7 +78,7 @@ fn what_walks_around_dockers_rule_does_not_walk_around_the_one_that_is_offered()
     };
 
     let imported = import("moby-default.json", profile.as_bytes(), &Options::default()).unwrap().text;
-    let (kept, offered) = ("socket(arg0 not in {AF_ALG, AF_VSOCK})", "socket(family not in {AF_ALG, AF_VSOCK})");
+    let (kept, offered) = ("socket(reg0 not in {AF_ALG, AF_VSOCK})", "socket(family not in {AF_ALG, AF_VSOCK})");
     assert!(imported.contains("`socket(0x100000028, …)`, which is `socket(AF_VSOCK, …)` to the kernel"), "{imported}");
     assert!(imported.contains(&format!("`allow {{ {offered} }}`")), "{imported}");
     let mended = imported.replace(&format!("allow {{ {kept} }}"), &format!("allow {{ {offered} }}"));

@@ -231,7 +231,7 @@ fn nothing_has_two_colours() {
 #[test]
 fn other_queries_find_what_they_are_for() {
     let text =
-        "/// Reads.\ngroup @a { read }\nconst B = {\n    1,\n}\nsyscall c = 470 on x86\nallow { @a, c(arg0 == B) }\n";
+        "/// Reads.\ngroup @a { read }\nconst B = {\n    1,\n}\nsyscall c = 470 on x86\nallow { @a, c(reg0 == B) }\n";
     let names = |query: &str| {
         let mut names: Vec<_> =
             captures(query, text).into_iter().map(|(range, name)| format!("{name} {}", &text[range])).collect();

@@ -7,7 +7,7 @@
 //!
 //! A question becomes a pattern of the language, so that names, widths and signs mean what they mean in a policy.
 
-use crate::spec::{Action, Arch, Nr};
+use crate::spec::{Action, Arch, Nr, register};
 use crate::tables;
 
 /// Which call is meant.
@@ -23,7 +23,7 @@ pub enum Subject {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Given {
     /// The value of the argument at that place.
-    At(usize, String),
+    At(u8, String),
     /// A condition of the language.
     Test(String),
 }
@@ -65,6 +65,7 @@ pub fn parse(text: &str) -> Result<Question, String> {
     if let Some(rest) = rest {
         let inner = rest.trim_end().strip_suffix(')').ok_or_else(|| format!("`{text}` lacks its closing `)`"))?;
         for (place, part) in split(inner).into_iter().enumerate() {
+            let place = u8::try_from(place).unwrap_or(u8::MAX);
             let part = part.trim();
             if matches!(part, "" | "_" | "…" | "...") {
                 continue;
@@ -149,7 +150,7 @@ fn record(text: &str) -> Result<Question, String> {
     // Only these are registers as they were; `ausearch -i` writes some of them in words that are not the kernel's.
     let given = (0..6)
         .filter_map(|place| Some((place, field(text, &format!("a{place}")).and_then(hex)?)))
-        .map(|(place, value)| Given::Test(format!("arg{place} == {value:#x}")))
+        .map(|(place, value)| Given::Test(format!("reg{place} == {value:#x}")))
         .collect();
     let recorded = field(text, "code").and_then(hex).and_then(|code| u32::try_from(code).ok()).map(Action::from_ret);
     Ok(Question { subject, arch, recorded, given })
@@ -200,16 +201,14 @@ impl Question {
             .map(|given| match given {
                 Given::Test(test) => test.clone(),
                 Given::At(place, value) => {
-                    let param = known.filter(|call| *place < call.nameable(arch)).and_then(|call| {
-                        let param = call.params(arch)?.get(*place)?;
-                        // More than the parameter holds is said of the register.
-                        let fits = number(value).is_none_or(|value| {
-                            let bits = param.bits.min(arch.bits());
-                            bits == 64 || value >> bits == 0
-                        });
-                        fits.then_some(param.name)
-                    });
-                    param.map_or_else(|| format!("arg{place} == {value}"), |name| format!("{name} == {value}"))
+                    let param = known.and_then(|call| register::param(call, arch, *place));
+                    // More than the parameter holds is said of the register.
+                    let fits = |param: &&tables::Param| {
+                        let bits = param.bits.min(arch.bits());
+                        number(value).is_none_or(|value| bits == 64 || value >> bits == 0)
+                    };
+                    let name = param.filter(fits).map_or_else(|| register::name(*place), |param| param.name.to_owned());
+                    format!("{name} == {value}")
                 }
             })
             .collect();

@@ -338,8 +338,8 @@ mod tests {
             ("type & SOCK_TYPE_MASK == SOCK_STREAM", "type & SOCK_TYPE_MASK == SOCK_STREAM"),
             ("type & SOCK_CLOEXEC", "type & SOCK_CLOEXEC != 0"),
             ("family == AF_UNIX, type == SOCK_STREAM", "family == AF_UNIX && type == SOCK_STREAM"),
-            ("arg0 == 0x100000028", "arg0 == 0x100000028"),
-            ("arg0 >= 0x1_0000_0000, family == AF_VSOCK", "arg0 >= 0x100000000 && family == AF_VSOCK"),
+            ("reg0 == 0x100000028", "reg0 == 0x100000028"),
+            ("reg0 >= 0x1_0000_0000, family == AF_VSOCK", "reg0 >= 0x100000000 && family == AF_VSOCK"),
         ] {
             let old = "default deny\n";
             let (found, _) = difference(old, &format!("{old}allow {{ socket({condition}) }}\n"));
@@ -400,8 +400,8 @@ mod tests {
         ) {
             const CALLS: [&str; 6] = ["socket", "read", "ioctl", "openat", "clone", "fcntl"];
             const TESTS: [&str; 8] = [
-                "", "arg0 == 1", "arg0 & 3 == 1", "arg1 < 7", "arg1 in {1, 2, 5}", "arg0 != 0, arg1 & 8", "arg2 == 3",
-                "!(arg0 == 1 && arg1 == 2)",
+                "", "reg0 == 1", "reg0 & 3 == 1", "reg1 < 7", "reg1 in {1, 2, 5}", "reg0 != 0, reg1 & 8", "reg2 == 3",
+                "!(reg0 == 1 && reg1 == 2)",
             ];
             let text = |rules: &[(usize, usize, u32)]| {
                 let mut text = "default deny\n".to_owned();

@@ -20,7 +20,7 @@ use crate::policy::build::{decider, places};
 use crate::policy::witness;
 use crate::resolve::Resolved;
 use crate::source::graph::Graph;
-use crate::spec::{Action, Arch, Call, Environment, Nr};
+use crate::spec::{Action, Arch, Call, Environment, Nr, register};
 use crate::tables;
 
 /// One answer that the call may get.
@@ -139,9 +139,7 @@ fn mentioned(store: &Store, set: Node) -> Vec<(u8, u64)> {
 
 fn width(arch: Arch, name: Option<&str>, arg: u8) -> u8 {
     let call = name.and_then(tables::syscall);
-    let call = call.filter(|call| usize::from(arg) < call.nameable(arch));
-    let param = call.and_then(|call| call.params(arch)?.get(usize::from(arg)));
-    param.map_or(64, |param| param.bits)
+    call.and_then(|call| register::param(call, arch, arg)).map_or(64, |param| param.bits)
 }
 
 fn fixed(cube: &Cube, place: Place) -> Option<bool> {
@@ -300,13 +298,25 @@ mod tests {
 
     #[test]
     fn bits_that_the_kernel_drops_are_told_apart() {
-        let policy = "default deny allow { socket(arg0 != 40) }";
+        let policy = "default deny allow { socket(reg0 != 40) }";
         assert_eq!(
             said(policy, "socket(AF_VSOCK)"),
             ["deny(EPERM) []", "allow with family != AF_VSOCK", "allow hidden 0x100000028"]
         );
-        assert_eq!(said(policy, "socket(0x100000028)"), ["allow []", "deny(EPERM) with arg0 == AF_VSOCK"]);
+        assert_eq!(said(policy, "socket(0x100000028)"), ["allow []", "deny(EPERM) with reg0 == AF_VSOCK"]);
         assert_eq!(said("default deny allow { openat(dfd == AT_FDCWD) }", "openat(-100)")[0], "allow []");
+    }
+
+    #[test]
+    fn arguments_are_where_the_kernel_has_them() {
+        let policy = "default allow kill { prctl(option == PR_SET_DUMPABLE, arg2 == 1) }";
+        let killed = ["kill []", "allow with option != PR_SET_DUMPABLE", "allow with arg2 != 1"];
+        for question in ["prctl(4, 1)", "prctl(op = 4, arg2 = 1)", "prctl(reg0 = 4, reg1 = 1)", "syscall=157 a0=4 a1=1"]
+        {
+            assert_eq!(said(policy, question), killed, "{question}");
+        }
+        assert_eq!(said(policy, "prctl(4, 0, 1)")[0], "allow []");
+        assert_eq!(said(policy, "prctl(4, reg2 = 1)"), ["kill [arg2 == 1]", "allow [arg2 != 1]"]);
     }
 
     #[test]
@@ -323,7 +333,7 @@ mod tests {
         assert_eq!(x32.arch, Some(Arch::X32));
         let with_args = call::parse("type=SYSCALL arch=c000003e syscall=41 success=no a0=26 a1=5 a2=0 a3=7f").unwrap();
         let pattern = with_args.on(Arch::X86_64, &|_| None).unwrap();
-        assert!(pattern.policy.contains("socket(arg0 == 0x26, arg1 == 0x5, arg2 == 0x0, arg3 == 0x7f)"));
+        assert!(pattern.policy.contains("socket(reg0 == 0x26, reg1 == 0x5, reg2 == 0x0, reg3 == 0x7f)"));
         for nonsense in
             ["", "(", "socket(", "a b", "socket(1,2,3,4,5,6,7)", "type=1326 syscall=", "99999999999", "\u{0}"]
         {
@@ -341,7 +351,7 @@ mod tests {
         ) {
             const TESTS: [&str; 8] = [
                 "family == 1", "family & 3 == 1", "type < 7", "type in {1, 2, 5}", "family != 0, type & 8", "protocol == 3",
-                "!(family == 1 && type == 2)", "arg0 == 8, arg1 != 5",
+                "!(family == 1 && type == 2)", "reg0 == 8, reg1 != 5",
             ];
             let mut policy = "default deny\n".to_owned();
             for test in tests {

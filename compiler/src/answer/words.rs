@@ -1,7 +1,7 @@
 //! A set of calls as a person would write it.
 //!
 //! ```text
-//! arg0's 45 nodes      →   family not in {AF_ALG, AF_VSOCK}
+//! reg0's 45 nodes      →   family not in {AF_ALG, AF_VSOCK}
 //! bits 17 and 28 zero  →   clone_flags & (CLONE_NEWNS | CLONE_NEWUSER) == 0
 //! bit cap 21           →   when cap CAP_SYS_ADMIN
 //! ```
@@ -15,8 +15,8 @@
 use std::collections::BTreeMap;
 
 use crate::diagram::{Node, Place, Store};
-use crate::spec::{Arch, KernelVersion};
-use crate::tables;
+use crate::spec::{Arch, KernelVersion, register};
+use crate::tables::{self, Param, Syscall};
 
 /// More pieces than this are no help to a reader.
 const PIECES: usize = 48;
@@ -135,12 +135,19 @@ pub fn step(store: &mut Store, arch: Arch, name: Option<&str>, node: Node) -> Op
     Some(Step { subject, ways, complete: writer.complete })
 }
 
-/// A value of a parameter as a person would write it; of flags, each by its name.
-pub fn value(call: &str, param: &'static str, arch: Arch, value: u64, flags: bool) -> String {
-    let known = tables::syscall(call).and_then(|call| call.params(arch)?.iter().find(|known| known.name == param));
-    let bits = known.map_or(64, |known| known.bits).min(arch.bits());
-    let word = Word { arg: 0, bits, signed: false, label: String::new(), param: Some((call, param)), arch };
-    if flags { word.flags(value) } else { word.value(i128::from(value)) }
+/// A value of a parameter as a person would write it.
+pub fn value(call: Syscall, param: &'static Param, arch: Arch, value: u64) -> String {
+    Word::of(call, param, arch).value(i128::from(value))
+}
+
+/// The same beside `<` and its like, where only the number counts.
+pub fn bound(call: Syscall, param: &'static Param, arch: Arch, value: u64) -> String {
+    Word::of(call, param, arch).bound(i128::from(value))
+}
+
+/// The same of flags: each bit by its name.
+pub fn flags(call: Syscall, param: &'static Param, arch: Arch, value: u64) -> String {
+    Word::of(call, param, arch).flags(value)
 }
 
 struct Writer<'a> {
@@ -152,12 +159,14 @@ struct Writer<'a> {
 }
 
 /// How the values of an argument are written.
-struct Word<'a> {
+struct Word {
     arg: u8,
     bits: u8,
     signed: bool,
+    /// The register itself, whatever the kernel takes of it.
+    raw: bool,
     label: String,
-    param: Option<(&'a str, &'static str)>,
+    param: Option<(Syscall, &'static Param)>,
     arch: Arch,
 }
 
@@ -302,11 +311,12 @@ impl<'a> Writer<'a> {
         };
         let parts = parts.into_iter().map(|(from, to, rest)| {
             let (low, high) = (from << 32, (to << 32) + 0xffff_ffff);
+            let register = register::name(arg);
             let test = match (low == 0, high == u64::MAX.into()) {
                 (true, true) => None,
-                (true, false) => Some(format!("arg{arg} <= {}", number(high))),
-                (false, true) => Some(format!("arg{arg} >= {}", number(low))),
-                (false, false) => Some(format!("arg{arg} in {{{}..{}}}", number(low), number(high))),
+                (true, false) => Some(format!("{register} <= {}", number(high))),
+                (false, true) => Some(format!("{register} >= {}", number(low))),
+                (false, false) => Some(format!("{register} in {{{}..{}}}", number(low), number(high))),
             };
             (test, rest)
         });
@@ -314,7 +324,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Path by path: what is neither few ranges nor few values under a mask.
-    fn bits(&mut self, word: &Word<'_>, set: Node) -> Vec<(Option<String>, Node)> {
+    fn bits(&mut self, word: &Word, set: Node) -> Vec<(Option<String>, Node)> {
         let mut found: Vec<(u64, u64, Node)> = Vec::new();
         let mut stack = vec![(set, 0u64, 0u64)];
         while let Some((node, mask, value)) = stack.pop() {
@@ -346,27 +356,17 @@ impl<'a> Writer<'a> {
     }
 
     /// The parameter, where the policy looks at no more of the register than the kernel does; else the register.
-    fn word(&self, arg: u8, asked: u64) -> Word<'a> {
+    fn word(&self, arg: u8, asked: u64) -> Word {
+        let arch = self.arch;
         let call = self.name.and_then(tables::syscall);
-        let param = call
-            .filter(|call| usize::from(arg) < call.nameable(self.arch))
-            .and_then(|call| call.params(self.arch)?.get(usize::from(arg)));
-        if let (Some(call), Some(param)) = (self.name, param) {
-            let bits = param.bits.min(self.arch.bits());
-            if bits == 64 || asked >> bits == 0 {
-                let label = param.name.to_owned();
-                return Word {
-                    arg,
-                    bits,
-                    signed: param.signed,
-                    label,
-                    param: Some((call, param.name)),
-                    arch: self.arch,
-                };
+        let param = call.and_then(|call| Some((call, register::param(call, arch, arg)?)));
+        if let Some((call, param)) = param {
+            let word = Word { arg, ..Word::of(call, param, arch) };
+            if word.bits == 64 || asked >> word.bits == 0 {
+                return word;
             }
         }
-        let param = param.and_then(|param| Some((self.name?, param.name)));
-        Word { arg, bits: self.arch.bits(), signed: false, label: format!("arg{arg}"), param, arch: self.arch }
+        Word { arg, bits: arch.bits(), signed: false, raw: true, label: register::name(arg), param, arch }
     }
 }
 
@@ -427,7 +427,13 @@ fn partition(
     Some(parts)
 }
 
-impl Word<'_> {
+impl Word {
+    /// A parameter, as wide as the kernel takes it.
+    fn of(call: Syscall, param: &'static Param, arch: Arch) -> Self {
+        let (bits, label) = (param.bits.min(arch.bits()), param.name.to_owned());
+        Self { arg: 0, bits, signed: param.signed, raw: false, label, param: Some((call, param)), arch }
+    }
+
     /// The values that lead to `exit`, as ranges; with how many pieces it takes.
     fn ranges(&self, parts: &[(i128, i128, Node)], exit: Node) -> (usize, String) {
         let merge = |wanted: bool| {
@@ -448,11 +454,11 @@ impl Word<'_> {
         {
             if from == first && to != last && outside.iter().any(|&(from, to)| from != to) {
                 // Nobody says `fd <= -1`.
-                let test = if to == -1 { format!("{label} < 0") } else { format!("{label} <= {}", self.value(to)) };
+                let test = if to == -1 { format!("{label} < 0") } else { format!("{label} <= {}", self.bound(to)) };
                 return (1, test);
             }
             if to == last && from != first && outside.iter().any(|&(from, to)| from != to) {
-                return (1, format!("{label} >= {}", self.value(from)));
+                return (1, format!("{label} >= {}", self.bound(from)));
             }
         }
         let cost = |pieces: &[(i128, i128)]| pieces.len();
@@ -525,7 +531,16 @@ impl Word<'_> {
         if self.bits == 64 && value > 0xffff_ffff {
             return None;
         }
-        tables::constant_name(call, param, value as u64 & low, u32::from(self.bits), self.arch)
+        let bits = u32::from(self.bits);
+        let name = tables::constant_name(call.name(), param.name, value as u64 & low, bits, self.arch);
+        // A register is compared as 64 bits everywhere: `AT_FDCWD` is not what a 32-bit ABI has in one.
+        name.filter(|name| !self.raw || tables::constant(name, self.arch) == Some(value))
+    }
+
+    /// The end of a range: by name only if the name is just that number, not one that has the same bits.
+    fn bound(&self, value: i128) -> String {
+        let exact = |name: &&str| tables::constant(name, self.arch) == Some(value);
+        self.constant(value).filter(exact).map_or_else(|| number(value), str::to_owned)
     }
 
     fn value(&self, value: i128) -> String {
@@ -541,10 +556,8 @@ impl Word<'_> {
             return name.to_owned();
         }
         let mut names: BTreeMap<u64, &'static str> = BTreeMap::new();
-        if let Some((call, param)) = self.param
-            && let Some(call) = tables::syscall(call)
-        {
-            for name in tables::constants_for(call, param) {
+        if let Some((call, param)) = self.param {
+            for name in tables::constants_for(call, param.name) {
                 let bit = tables::constant(name, self.arch).map_or(0, |known| known as u64);
                 if bit.is_power_of_two() && value & bit != 0 {
                     names.entry(bit).or_insert(name);
@@ -565,6 +578,7 @@ fn pairs(parts: &[(i128, i128, Node)], exit: Node, wanted: bool) -> Vec<(i128, i
     parts.iter().filter(|part| (part.2 == exit) == wanted).map(|part| (part.0, part.1)).collect()
 }
 
-fn number(value: i128) -> String {
+/// A number as it is written here.
+pub fn number(value: i128) -> String {
     if value > 0xff { format!("{value:#x}") } else { value.to_string() }
 }

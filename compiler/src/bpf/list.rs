@@ -126,7 +126,7 @@ fn field(offset: u32) -> String {
         4 => "arch".to_owned(),
         8 | 12 => "instruction pointer".to_owned(),
         16..64 => {
-            format!("arg{}, {} word", (offset - 16) / 8, if offset.is_multiple_of(8) { "first" } else { "second" })
+            format!("reg{}, {} word", (offset - 16) / 8, if offset.is_multiple_of(8) { "first" } else { "second" })
         }
         _ => "outside of seccomp_data".to_owned(),
     }

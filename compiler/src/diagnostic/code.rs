@@ -118,6 +118,7 @@ codes! {
     W017 "override without effect"
     W018 "unknown code in a silencer"
     W019 "exception without effect"
+    W020 "old name of a register"
     W022 "assertion about no call"
 }
 

@@ -4,7 +4,7 @@
 //! open,                     // kpol: allow(W010) this image is x86_64 only
 //!
 //! // kpol: allow(W004, W003) read from Docker's profile, which compares the register
-//! personality(arg0 == 8)
+//! personality(reg0 == 8)
 //! ```
 //!
 //! One stands on the line that it is about, or alone on a line above it. One that silences nothing is itself a

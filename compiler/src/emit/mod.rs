@@ -14,6 +14,7 @@
 //! |---|---|
 //! | `notes` | what an instruction means, whose calls come by, which rule decides for them |
 //! | `reach` | which calls of a number come to an instruction |
+//! | `word` | half a register, as a condition of the language |
 //! | `asm` | a listing, in the notation of the kernel's own assembler |
 //! | `c` | a header |
 //! | `dot` | a graph |
@@ -23,6 +24,7 @@ pub mod c;
 pub mod dot;
 mod notes;
 mod reach;
+mod word;
 
 use std::collections::BTreeMap;
 

@@ -13,14 +13,13 @@
 use std::collections::BTreeSet;
 
 use super::reach::reach;
+use super::word::Word;
 use super::{Built, named_calls};
 use crate::answer::decided::{self, Place};
-use crate::answer::words;
 use crate::bpf::{self, Insn, op};
 use crate::diagram::{Node, Store};
 use crate::spec::arch::X32_BIT;
 use crate::spec::{Action, Arch, Nr};
-use crate::tables;
 
 /// So many names and places are told; of more, how many.
 const TOLD: usize = 3;
@@ -142,16 +141,18 @@ fn held(insns: &[Insn]) -> Vec<Held> {
 
 fn one(insn: Insn, held: Held, visitors: &[Visitor<'_>], archs: &[Arch]) -> Note {
     let plain = |text: String| Note { text, places: Vec::new() };
+    let loaded = |offset: u32, mask: u32| {
+        let (who, word) = asked(offset, mask, visitors, archs);
+        who + &word.subject()
+    };
     match (insn.class(), held) {
         (op::RET, _) if insn.code == op::RET_K => answer(Action::from_ret(insn.k), visitors),
         (op::LD, _) if insn.code == op::LD_ABS => match insn.k {
             0 => plain("number".to_owned()),
             4 => plain("ABI".to_owned()),
-            offset => plain(asked(offset, u32::MAX, visitors, archs).0),
+            offset => plain(loaded(offset, u32::MAX)),
         },
-        (op::ALU, Held::Word { offset, mask }) if insn.code == op::AND_K => {
-            plain(asked(offset, mask & insn.k, visitors, archs).0)
-        }
+        (op::ALU, Held::Word { offset, mask }) if insn.code == op::AND_K => plain(loaded(offset, mask & insn.k)),
         (op::JMP, Held::Word { offset: 4, .. }) if insn.code == op::JEQ_K || insn.code == op::JGE_K => {
             let found = archs.iter().filter(|arch| arch.audit_token() == insn.k).map(|arch| arch.name());
             let names = found.collect::<Vec<_>>().join(" or ");
@@ -159,18 +160,7 @@ fn one(insn: Insn, held: Held, visitors: &[Visitor<'_>], archs: &[Arch]) -> Note
         }
         (op::JMP, Held::Word { offset: 0, .. }) if insn.is_branch() => number(insn, visitors),
         (op::JMP, Held::Word { offset, mask }) if insn.is_branch() && offset >= 16 => {
-            let (subject, parameter) = asked(offset, mask, visitors, archs);
-            let operator = match insn.code & 0xf0 {
-                op::JEQ => "==",
-                op::JGT => ">",
-                op::JGE => ">=",
-                _ => "&",
-            };
-            let flags = operator == "&" || mask != u32::MAX;
-            let value = parameter.map_or_else(
-                || format!("{:#x}", insn.k),
-                |(call, param, arch)| words::value(call, param, arch, u64::from(insn.k), flags),
-            );
+            let (who, word) = asked(offset, mask, visitors, archs);
             let mut places: Vec<Place> = visitors
                 .iter()
                 .flat_map(|visitor| visitor.says().flat_map(|(_, places)| places))
@@ -179,7 +169,7 @@ fn one(insn: Insn, held: Held, visitors: &[Visitor<'_>], archs: &[Arch]) -> Note
                 .collect();
             places.sort_unstable();
             places.dedup();
-            Note { text: format!("{subject} {operator} {value}"), places }
+            Note { text: who + &word.test(insn.code & 0xf0, insn.k), places }
         }
         _ => Note::default(),
     }
@@ -216,43 +206,16 @@ fn number(insn: Insn, visitors: &[Visitor<'_>]) -> Note {
     Note { text, places }
 }
 
-/// A word of an argument as the calls that come by have it; the parameter, if they have one in common.
-fn asked<'a>(
-    offset: u32,
-    mask: u32,
-    visitors: &[Visitor<'a>],
-    archs: &[Arch],
-) -> (String, Option<(&'a str, &'static str, Arch)>) {
+/// Half a register as the calls that come by have it, and who they are.
+fn asked(offset: u32, mask: u32, visitors: &[Visitor<'_>], archs: &[Arch]) -> (String, Word) {
     let names: BTreeSet<&str> = visitors.iter().map(|visitor| visitor.guest.name.as_str()).collect();
     let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-    let arg = (offset.saturating_sub(16) / 8) as usize;
+    let who = if names.is_empty() { String::new() } else { format!("{}: ", some(&names)) };
+    let arg = (offset.saturating_sub(16) / 8) as u8;
     // The half that comes first is the upper one on big-endian machines.
     let upper = offset.is_multiple_of(8) == archs.first().is_some_and(|arch| arch.is_big_endian());
-    let param = |visitor: &Visitor<'a>| {
-        let Guest { name, arch, .. } = visitor.guest;
-        let call = tables::syscall(name).filter(|call| arg < call.nameable(*arch))?;
-        let param = call.params(*arch)?.get(arg)?;
-        Some((name.as_str(), param.name, param.bits, *arch))
-    };
-    let mut parameters: Vec<_> = visitors.iter().map(param).collect();
-    parameters.dedup_by_key(|found| found.map(|(call, name, bits, _)| (call, name, bits)));
-    let (label, parameter) = match parameters.as_slice() {
-        [Some((call, name, bits, arch))] if !upper => {
-            let half = if *bits == 64 { ", lower half" } else { "" };
-            (format!("{name}{half}"), Some((*call, *name, *arch)))
-        }
-        [Some((_, name, 64, _))] => (format!("{name}, upper half"), None),
-        _ => (format!("arg{arg}, {} half", if upper { "upper" } else { "lower" }), None),
-    };
-    let masked = match (mask, parameter) {
-        (u32::MAX, _) => label,
-        (mask, Some((call, param, arch))) => {
-            format!("{label} & {}", words::value(call, param, arch, u64::from(mask), true))
-        }
-        (mask, None) => format!("{label} & {mask:#x}"),
-    };
-    let text = if names.is_empty() { masked } else { format!("{}: {masked}", some(&names)) };
-    (text, parameter)
+    let calls = visitors.iter().map(|visitor| (visitor.guest.name.as_str(), visitor.guest.arch));
+    (who, Word::of(arg, upper, mask, calls))
 }
 
 /// An answer, and who gets it.

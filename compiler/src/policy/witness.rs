@@ -6,7 +6,7 @@
 //! ```
 
 use crate::diagram::Cube;
-use crate::spec::{Arch, Call, Environment, Nr};
+use crate::spec::{Arch, Call, Environment, Nr, register};
 use crate::tables;
 
 /// One call out of a cube: bits that the cube leaves open are 0.
@@ -19,13 +19,12 @@ pub fn call(arch: Arch, nr: Nr, cube: &Cube) -> (Call, Environment) {
 /// The call of a cube in words; `name` is what the policy or the tables call it.
 pub fn describe(arch: Arch, nr: Nr, name: Option<&str>, cube: &Cube) -> String {
     let mut text = name.map_or_else(|| format!("number {}", nr.0), str::to_owned);
-    let params = name.and_then(tables::syscall).and_then(|call| call.params(arch)).unwrap_or_default();
-    let fixed: Vec<String> = cube
-        .args
-        .iter()
-        .enumerate()
+    let call = name.and_then(tables::syscall);
+    let params = call.and_then(|call| call.params(arch)).unwrap_or_default();
+    let fixed: Vec<String> = (0u8..)
+        .zip(&cube.args)
         .filter(|(_, bits)| bits.mask != 0)
-        .map(|(index, bits)| argument(name, params.get(index), index, arch, bits.mask, bits.value))
+        .map(|(index, bits)| argument(call, index, arch, bits.mask, bits.value))
         .collect();
     if !fixed.is_empty() {
         let open = params.len().max(cube.args.iter().rposition(|bits| bits.mask != 0).map_or(0, |last| last + 1));
@@ -44,26 +43,19 @@ pub fn describe(arch: Arch, nr: Nr, name: Option<&str>, cube: &Cube) -> String {
     text
 }
 
-fn argument(
-    call: Option<&str>,
-    param: Option<&tables::Param>,
-    index: usize,
-    arch: Arch,
-    mask: u64,
-    value: u64,
-) -> String {
-    // `prctl` names its third parameter `arg3`; in a policy that is the fourth register, so the register is named.
-    let named = param.filter(|param| param.name.strip_prefix("arg").is_none_or(|digit| digit.parse::<u8>().is_err()));
-    let Some(param) = named else { return format!("arg{index} = {}", number(value)) };
+fn argument(call: Option<tables::Syscall>, index: u8, arch: Arch, mask: u64, value: u64) -> String {
+    let param = call.and_then(|call| Some((call, register::param(call, arch, index)?)));
+    let whole = || format!("{} = {}", register::name(index), number(value));
+    let Some((call, param)) = param else { return whole() };
     let width = u32::from(param.bits.min(arch.bits()));
     let low = u64::MAX >> (64 - width);
     // Bits above the parameter's width are shown only where the policy looks at them.
     if mask & !low != 0 {
-        return format!("arg{index} = {}", number(value));
+        return whole();
     }
     let value = value & low;
     let negative = param.signed && value >> (width - 1) & 1 == 1;
-    let name = call.and_then(|call| tables::constant_name(call, param.name, value, width, arch));
+    let name = tables::constant_name(call.name(), param.name, value, width, arch);
     let plain = if negative { (i128::from(value) - (1i128 << width)).to_string() } else { number(value) };
     match name {
         Some(name) => format!("{} = {name} ({plain})", param.name),

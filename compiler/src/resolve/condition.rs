@@ -1,7 +1,7 @@
 //! Conditions on arguments, as sets of calls.
 //!
 //! ```text
-//! type & SOCK_TYPE_MASK == SOCK_STREAM     the kernel takes `int type`: low 32 bits of arg1, masked by 0xf, are 1
+//! type & SOCK_TYPE_MASK == SOCK_STREAM     the kernel takes `int type`: low 32 bits of reg1, masked by 0xf, are 1
 //! fd < 0                                   `unsigned int fd` in the kernel: never; a warning says so
 //! ```
 //!
@@ -20,6 +20,7 @@ use crate::diagnostic::{Code, Diagnostic, FileId, Severity, Span};
 use crate::diagram::{Comparison, Node, Operand};
 use crate::source::graph::with_near;
 use crate::spec::Arch;
+use crate::spec::register::{self, Register};
 use crate::tables;
 
 /// Whether a condition held always, or never, wherever it was looked at.
@@ -49,11 +50,14 @@ pub(super) struct At<'a> {
 struct Slot {
     arg: u8,
     shape: Shape,
-    /// `arg0` … `arg5`.
+    /// All of a register, whatever the kernel takes of it: `reg0` … `reg5`.
     raw: bool,
     name: String,
     span: Span,
 }
+
+/// A register as it is.
+const RAW: Shape = Shape { bits: 64, signed: false, pointer: false };
 
 /// A parameter with the mask that is laid over it.
 struct Tested {
@@ -133,7 +137,7 @@ impl<'a> Resolver<'a> {
             Some(params) if !params.list.is_empty() => {
                 params.list.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
             }
-            _ => "`arg0` to `arg5`".to_owned(),
+            _ => "`reg0` to `reg5`".to_owned(),
         }
     }
 
@@ -385,13 +389,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn unknown_parameter(&mut self, name: &str, span: Span, at: At<'a>) {
-        let Some(params) = self.params(at.call, at.arch) else {
-            self.error(
-                Diagnostic::new(Code::E031, span, format!("the parameters of `{}` are not known", at.call))
-                    .help("use the raw registers `arg0` to `arg5`"),
-            );
-            return;
-        };
+        let params = self.params(at.call, at.arch);
         if self.named_elsewhere(name, at) {
             let message = format!("`{name}` of `{}` cannot be seen on {}", at.call, at.arch);
             let has = self.parameter_list(at);
@@ -403,7 +401,27 @@ impl<'a> Resolver<'a> {
             return;
         }
         let message = format!("`{}` has no parameter `{name}`", at.call);
-        let near = did_you_mean(name, params.list.iter().map(|(name, _)| name.as_str()));
+        // Only where the old names of registers are taken does one of them come here.
+        if let Some(register) = register::named(name) {
+            let (new, has) = (register::name(register.index), self.parameter_list(at));
+            self.error(
+                Diagnostic::new(Code::E031, span, message)
+                    .note(format!("it has {has}; beside such names `{name}` is no register"))
+                    .help(format!("register {} is `{new}`", register.index))
+                    .fix(format!("replace it by `{new}`"), span, new),
+            );
+            return;
+        }
+        let Some(params) = params else {
+            self.error(
+                Diagnostic::new(Code::E031, span, format!("the parameters of `{}` are not known", at.call))
+                    .help("use the raw registers `reg0` to `reg5`"),
+            );
+            return;
+        };
+        // `arg2` is near to whatever looks like it, and says nothing of what was meant.
+        let names = params.list.iter().map(|(name, _)| name.as_str()).filter(|name| !register::is_old_name(name));
+        let near = did_you_mean(name, names);
         let otherwise = if params.list.is_empty() {
             "it takes no arguments".to_owned()
         } else {
@@ -451,8 +469,21 @@ impl<'a> Resolver<'a> {
     }
 
     fn is_parameter(&self, name: &str, at: At<'a>) -> bool {
-        raw_index(name).is_some()
-            || self.params(at.call, at.arch).is_some_and(|params| self.index(&params, name, at.call).is_some())
+        self.params(at.call, at.arch).is_some_and(|params| self.index(&params, name, at.call).is_some())
+            || self.register(name, at.call).is_some()
+    }
+
+    /// The register that a name stands for where no parameter has it.
+    fn register(&self, name: &str, call: &str) -> Option<Register> {
+        register::named(name).filter(|register| !register.old || !self.takes_old_names(call))
+    }
+
+    /// Whether the call has parameters with the old names of registers, on any ABI: what such a name means may not
+    /// change from one ABI to the next.
+    fn takes_old_names(&self, call: &str) -> bool {
+        let declared = self.calls.get(call).map(|call| call.params.as_slice()).unwrap_or_default();
+        declared.iter().any(|param| register::is_old_name(&param.name))
+            || self.syscall(call).is_some_and(register::taken_by)
     }
 
     fn index(&self, params: &Params, name: &str, call: &str) -> Option<usize> {
@@ -462,26 +493,11 @@ impl<'a> Resolver<'a> {
 
     fn slot(&mut self, name: &str, span: Span, at: At<'a>) -> Option<Slot> {
         let params = self.params(at.call, at.arch);
-        if let Some(index) = raw_index(name) {
-            let named = params.as_ref().filter(|params| params.split_at.is_none_or(|split| index < split));
-            if let Some((known, shape)) = named.and_then(|params| params.list.get(index))
-                && shape.bits < 64
-                && at.arch.bits() == 64
-            {
-                {
-                    self.sink.push(
-                        Diagnostic::new(Code::W004, span, format!("`{name}` is all 64 bits of the register"))
-                            .note(format!("the kernel looks at the low {} only: `{known}`", shape.bits))
-                            .help(format!("write `{known}`"))
-                            .fix(format!("replace it by `{known}`"), span, known.clone()),
-                    );
-                }
-            }
-            let shape = Shape { bits: 64, signed: false, pointer: false };
-            return Some(Slot { arg: index as u8, shape, raw: true, name: name.to_owned(), span });
-        }
-        let params = params?;
-        let index = self.index(&params, name, at.call)?;
+        let own = params.as_ref().and_then(|params| self.index(params, name, at.call));
+        let (Some(params), Some(index)) = (&params, own) else {
+            let register = self.register(name, at.call)?;
+            return Some(self.raw_slot(register, params.as_deref(), name, span, at));
+        };
         if params.split_at.is_some_and(|split| index >= split) {
             let message = format!("`{name}` of `{}` has no fixed register on {}", at.call, at.arch);
             self.error(
@@ -491,8 +507,52 @@ impl<'a> Resolver<'a> {
             );
             return None;
         }
-        let shape = params.list[index].1;
-        Some(Slot { arg: index as u8, shape, raw: false, name: name.to_owned(), span })
+        let slot = Slot { arg: index as u8, shape: params.list[index].1, raw: false, name: name.to_owned(), span };
+        self.warn_renamed(&slot, at);
+        Some(slot)
+    }
+
+    fn raw_slot(&mut self, register: Register, params: Option<&Params>, name: &str, span: Span, at: At<'a>) -> Slot {
+        let index = usize::from(register.index);
+        let named = params.filter(|params| params.split_at.is_none_or(|split| index < split));
+        if let Some((known, shape)) = named.and_then(|params| params.list.get(index))
+            && shape.bits < 64
+            && at.arch.bits() == 64
+        {
+            self.sink.push(
+                Diagnostic::new(Code::W004, span, format!("`{name}` is all 64 bits of the register"))
+                    .note(format!("the kernel looks at the low {} only: `{known}`", shape.bits))
+                    .help(format!("write `{known}`"))
+                    .fix(format!("replace it by `{known}`"), span, known.clone()),
+            );
+        }
+        if register.old {
+            let new = register::name(register.index);
+            self.sink.push(
+                Diagnostic::new(Code::W020, span, format!("`{name}` is the old name of `{new}`"))
+                    .help(format!("write `{new}`, which no parameter can be called"))
+                    .fix(format!("replace it by `{new}`"), span, new),
+            );
+        }
+        Slot { arg: register.index, shape: RAW, raw: true, name: name.to_owned(), span }
+    }
+
+    /// A parameter that has the old name of a register, and did name that one before version 0.1.
+    fn warn_renamed(&mut self, slot: &Slot, at: At<'a>) {
+        let Some(before) = register::named(&slot.name) else { return };
+        if before.index == slot.arg && slot.shape == RAW {
+            return;
+        }
+        let (name, register) = (&slot.name, slot.arg);
+        self.sink.push(
+            Diagnostic::new(
+                Code::W020,
+                slot.span,
+                format!("`{name}` is the parameter of `{}` now: register {register}", at.call),
+            )
+            .note(format!("before version 0.1 it was register {}, all 64 bits of it", before.index))
+            .help(format!("if that one is meant, write `{}`; if not, silence this", register::name(before.index))),
+        );
     }
 
     /// Remembers whether a condition always or never holds; answers the set (empty for a mistake).
@@ -542,14 +602,6 @@ impl<'a> Resolver<'a> {
             };
             self.sink.push(Diagnostic::new(code, span, what).help(help));
         }
-    }
-}
-
-/// `arg0` … `arg5`.
-fn raw_index(name: &str) -> Option<usize> {
-    match name.strip_prefix("arg")?.as_bytes() {
-        [digit @ b'0'..=b'5'] => Some(usize::from(digit - b'0')),
-        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::library;
 use crate::source::graph::with_near;
 use crate::spec::arch::X32_BIT;
-use crate::spec::{Arch, Nr, multiplex};
+use crate::spec::{Arch, Nr, multiplex, register};
 use crate::tables;
 
 /// Index of a group definition.
@@ -301,6 +301,14 @@ impl<'a> Resolver<'a> {
                 ));
                 continue;
             };
+            if register::named(&param.name.text).is_some_and(|register| !register.old) {
+                let span = Span { file, bytes: param.name.span };
+                self.error(
+                    Diagnostic::new(Code::E047, span, format!("`{}` is a register of every call", param.name.text))
+                        .help("take another name for the parameter"),
+                );
+                continue;
+            }
             if declared.iter().any(|known| known.name == param.name.text) {
                 let span = Span { file, bytes: param.name.span };
                 self.error(Diagnostic::new(Code::E022, span, format!("two parameters `{}`", param.name.text)));

@@ -4,6 +4,7 @@ pub mod action;
 pub mod arch;
 pub mod call;
 pub mod multiplex;
+pub mod register;
 pub mod rule;
 pub mod wanted;
 

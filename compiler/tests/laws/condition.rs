@@ -1,5 +1,6 @@
 //! Random conditions that are valid for every ABI of the policy.
 
+use kpol_compiler::spec::register;
 use kpol_compiler::tables;
 
 use super::program::{Generator, Program, offered};
@@ -14,7 +15,7 @@ pub struct Parameters {
 
 #[derive(Debug, Clone)]
 struct Parameter {
-    /// The kernel's name, or `arg0`.
+    /// The kernel's name, or `reg0`.
     name: String,
     /// The name, or one of the manual's.
     written: Vec<String>,
@@ -97,8 +98,12 @@ impl Generator<'_> {
 
     fn parameter(&mut self, of: &Parameters) -> Parameter {
         if of.list.is_empty() || self.choices.once_in(8) {
-            let name = format!("arg{}", self.choices.pick(6));
-            return Parameter { written: vec![name.clone()], name, bits: 64, signed: false };
+            let index = self.choices.pick(6);
+            let name = format!("reg{index}");
+            // By its old name, where no parameter has one like it.
+            let taken = tables::syscall(&of.call).is_some_and(register::taken_by);
+            let written = if !taken && self.choices.once_in(4) { format!("arg{index}") } else { name.clone() };
+            return Parameter { written: vec![written], name, bits: 64, signed: false };
         }
         let mut parameter = of.list[self.choices.pick(of.list.len())].clone();
         if self.choices.once_in(4) {

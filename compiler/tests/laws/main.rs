@@ -16,6 +16,7 @@
 //! | `witness` | reads the calls in messages |
 //! | `world` | both roads from a text to an answer |
 //! | `meaning`, `outputs`, `round_trip` | laws |
+//! | `reading` | what is printed as a condition, read again |
 //! | `mutants` | products broken on purpose, which no proof may accept |
 //! | `surprises` | cases that a user may not expect, by hand |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
@@ -26,6 +27,7 @@ mod meaning;
 mod mutants;
 mod outputs;
 mod program;
+mod reading;
 mod round_trip;
 mod sample;
 mod surprises;

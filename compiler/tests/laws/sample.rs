@@ -77,7 +77,7 @@ fn pool(program: &Program, name: &str, arch: Arch, index: usize) -> Vec<u64> {
     if matches!(name, "socketcall" | "ipc") && index == 0 {
         words.extend(0..26);
     }
-    let raw = format!("arg{index}");
+    let raw = format!("reg{index}");
     for parameter in named.into_iter().chain([raw.as_str()]) {
         for &edge in program.edges.get(&(name.to_owned(), parameter.to_owned())).into_iter().flatten() {
             words.extend([edge - 1, edge, edge + 1].map(|edge| edge as u64));

@@ -40,7 +40,7 @@ fn finds(text: &str, codes: &[Code]) {
     }
 }
 
-use Action::{Allow, Errno};
+use Action::{Allow, Errno, KillProcess};
 use Arch::{Aarch64, Arm, Mips, Mips64, S390x, X86, X86_64};
 
 #[test]
@@ -175,7 +175,7 @@ fn clone_has_its_flags_in_another_register_on_s390x() {
 #[test]
 fn raw_registers_have_64_bits_and_no_sign() {
     expect(
-        "arch x86_64, x86 default deny allow { close(arg0 == 3), personality(arg0 > 0xffff_ffff) }",
+        "arch x86_64, x86 default deny allow { close(reg0 == 3), personality(reg0 > 0xffff_ffff) }",
         &[
             (X86_64, "close", &[3], Allow),
             (X86_64, "close", &[0x1_0000_0003], DENY),
@@ -183,8 +183,8 @@ fn raw_registers_have_64_bits_and_no_sign() {
             (X86, "personality", &[0xffff_ffff], DENY),
         ],
     );
-    finds("arch x86_64 default deny allow { close(arg0 == 3) }", &[Code::W004]);
-    finds("arch x86_64 default deny allow { close(arg5 < 0) }", &[Code::W006]);
+    finds("arch x86_64 default deny allow { close(reg0 == 3) }", &[Code::W004]);
+    finds("arch x86_64 default deny allow { close(reg5 < 0) }", &[Code::W006]);
 }
 
 #[test]
@@ -314,17 +314,56 @@ fn what_may_stand_where_does_not_hang_on_the_capabilities_given() {
 
 #[test]
 fn what_no_abi_of_the_policy_brings_ends_the_process() {
-    expect(
-        "arch x86_64 default allow",
-        &[(Arm, "read", &[], Action::KillProcess), (X86, "read", &[], Action::KillProcess)],
-    );
+    expect("arch x86_64 default allow", &[(Arm, "read", &[], KillProcess), (X86, "read", &[], KillProcess)]);
 }
 
 #[test]
-fn a_witness_names_the_register_where_the_kernel_has_such_a_name_itself() {
-    // The kernel's `arg3` of `prctl` is register 2, which a policy calls `arg2`.
-    let text = "arch x86_64 default deny allow { prctl(arg2 == 7) } log { prctl(arg2 == 7) }";
+fn the_kernels_own_arg2_is_the_second_register() {
+    for option in ["option == 4, arg2 == 1", "option == 4, reg1 == 1"] {
+        expect(
+            &format!("arch x86_64, x86 default allow kill {{ prctl({option}) }}"),
+            &[
+                (X86_64, "prctl", &[4, 1, 0], KillProcess),
+                (X86_64, "prctl", &[4, 0, 1], Allow),
+                (X86, "prctl", &[4, 1, 0], KillProcess),
+                (X86, "prctl", &[4, 0, 1], Allow),
+            ],
+        );
+    }
+    finds("arch x86_64 default deny allow { prctl(arg2 == 1), prctl(reg2 == 1) }", &[Code::W020]);
+    let unchanged = World::from("arch x86_64 default deny allow { sysfs(arg1 == 1) }").check(&Options::default());
+    assert!(unchanged.diagnostics.iter().all(|found| found.code != Code::W020), "register 1 is what it was before");
+    finds("arch x86_64 default deny allow { getpid(arg1 == 1) }", &[Code::W020]);
+}
+
+#[test]
+fn what_is_neither_a_parameter_nor_a_register_is_an_error() {
+    for text in [
+        "arch x86_64 default deny allow { prctl(arg1 == 1) }",
+        "arch x86_64 default deny allow { keyctl(arg0 & 1) }",
+        "arch mips default deny allow { sysmips(1 < arg3) }",
+        "arch x86_64 default deny allow { arch_prctl(arg3 in {1, 2}) }",
+        "arch x86_64 default deny syscall f(a: int, arg1: int) = 900 on x86_64 allow { f(arg2 == 1) }",
+        // The tables know its parameters, whatever this declaration leaves out.
+        "arch x86_64 default deny syscall prctl = 157 on x86_64 allow { prctl(arg2 == 1) }",
+    ] {
+        let checked = World::from(text).check(&Options::default());
+        let codes: Vec<Code> = errors(&checked).iter().map(|error| error.code).collect();
+        assert_eq!(codes, [Code::E031], "{text}");
+    }
+    let text = "arch x86_64 default deny syscall f(reg1: int) = 900 on x86_64 allow { f(reg1 == 1) }";
     let checked = World::from(text).check(&Options::default());
-    let notes: Vec<&String> = checked.diagnostics.iter().flat_map(|found| &found.notes).collect();
-    assert!(notes.iter().any(|note| note.contains("prctl(arg2 = 7")), "{notes:?}");
+    assert_eq!(errors(&checked)[0].code, Code::E047);
+}
+
+#[test]
+fn a_witness_names_a_parameter_in_its_own_register() {
+    let witness = |condition: &str| {
+        let text = format!("arch x86_64 default deny allow {{ prctl({condition}) }} log {{ prctl({condition}) }}");
+        let checked = World::from(text.as_str()).check(&Options::default());
+        checked.diagnostics.iter().flat_map(|found| &found.notes).map(|note| format!("{note}\n")).collect::<String>()
+    };
+    assert!(witness("arg2 == 7").contains("prctl(arg2 = 7"), "{}", witness("arg2 == 7"));
+    assert!(witness("reg1 == 7").contains("prctl(arg2 = 7"), "{}", witness("reg1 == 7"));
+    assert!(witness("reg5 == 7").contains("prctl(reg5 = 7"), "{}", witness("reg5 == 7"));
 }

@@ -44,13 +44,11 @@ fn try_read(text: &str, program: &Program) -> Option<(Call, Environment)> {
     let mut args = [0; 6];
     for argument in arguments.split(", ").filter(|argument| !matches!(*argument, "" | "…")) {
         let (parameter, value) = argument.split_once(" = ")?;
-        let index = match parameter.strip_prefix("arg").and_then(|digit| digit.parse::<usize>().ok()) {
-            Some(index) => index,
-            None => match declared {
-                Some((_, params)) => params.iter().position(|known| *known == parameter)?,
-                None => params.iter().position(|known| known.name == parameter)?,
-            },
+        let own = match declared {
+            Some((_, params)) => params.iter().position(|known| *known == parameter),
+            None => params.iter().position(|known| known.name == parameter),
         };
+        let index = own.or_else(|| parameter.strip_prefix("reg")?.parse::<usize>().ok())?;
         // `AF_ALG (38)` or the number alone.
         let value = match value.split_once(" (") {
             Some((_, number)) => number.strip_suffix(')')?,

@@ -76,14 +76,14 @@ function scopes(text, ...words) {
 
 test("what is not finished costs its own statement", () => {
   for (const open of ["allow { read,", "allow { socket(family ==", "allow { socket(family in {AF_UNIX,", "group @mine {", "when arch x86_64", "assert \"a", "assert \"a\" {", "const A =", "const A = {", "include \"a", "include <a", "syscall foo(a: ", "syscall foo = 1 on", "default", "flags { log,", "arch x86_64,", "listener \"a", "override"]) {
-    const found = scopes(`${open}\n\nkill { ptrace_me, bind(arg5 == 7) }\ngroup @other { more }\n`, "kill", "ptrace_me", "arg5", "7", "group", "@other", "more");
+    const found = scopes(`${open}\n\nkill { ptrace_me, bind(reg5 == 7) }\ngroup @other { more }\n`, "kill", "ptrace_me", "reg5", "7", "group", "@other", "more");
     const expected = ["keyword.control.action.kill", "support.function.syscall", "variable.parameter", "constant.numeric.decimal", "keyword.other.statement", "entity.name.type.group.definition", "support.function.syscall"];
     assert.deepEqual(found, expected, open);
   }
 });
 
 test("a word is what its place makes of it", () => {
-  const text = `allow { kill, include, when, default, group, not, in(arg0 == 1) } // kpol: allow(W001, W003) old
+  const text = `allow { kill, include, when, default, group, not, in(reg0 == 1) } // kpol: allow(W001, W003) old
 kill { except except { on } }
 /// documents
 //// does not

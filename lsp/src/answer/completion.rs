@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use kpol_compiler::library;
 use kpol_compiler::policy::Flag;
 use kpol_compiler::source::project::NAME;
-use kpol_compiler::spec::{Action, Arch};
+use kpol_compiler::spec::{Action, Arch, register};
 use kpol_compiler::tables;
 use kpol_grammar::ast::Span;
 use kpol_grammar::words;
@@ -262,7 +262,7 @@ fn parameters(project: &Project, call: &str) -> Vec<Item> {
         items.push(item(alias, Kind::Parameter, format!("{kernel}, as the manual calls it"), 3));
     }
     for index in 0..6 {
-        items.push(item(format!("arg{index}"), Kind::Parameter, "the raw register", 4));
+        items.push(item(register::name(index), Kind::Parameter, "the raw register", 4));
     }
     items
 }

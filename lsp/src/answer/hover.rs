@@ -11,7 +11,7 @@ use std::path::Path;
 use kpol_compiler::diagnostic::Code;
 use kpol_compiler::lint;
 use kpol_compiler::spec::arch::X32_BIT;
-use kpol_compiler::spec::{Action, Arch};
+use kpol_compiler::spec::{Action, Arch, register};
 use kpol_compiler::tables::{self, Param, Syscall};
 use kpol_grammar::ast::{Span, StatementKind};
 
@@ -333,11 +333,18 @@ fn parameter(world: &mut World, snapshot: &Snapshot, path: &Path, call: &str, ma
     let arch = archs.iter().copied().chain(Arch::all()).find(|&arch| syscall.nr(arch).is_some())?;
     let params = syscall.params(arch).unwrap_or_default();
     let Some(param) = params.iter().find(|param| param.name == name) else {
-        return Some(format!("**{}**, the register as the filter sees it: all 64 bits", mark.name));
+        let register = register::named(&name)?;
+        let holds = register::param(syscall, arch, register.index);
+        let holds = holds.map_or(String::new(), |param| format!("; it holds `{}`", declaration(param)));
+        let old = if register.old { format!(", now called {}", register::name(register.index)) } else { String::new() };
+        return Some(format!("**{name}**{old}, the register as the filter sees it: all 64 bits{holds}"));
     };
     let mut text = format!("```c\n{}\n```\n\nof `{call}`: {}\n", declaration(param), width(param));
     let index = params.iter().position(|other| other.name == param.name).unwrap_or_default();
-    let _ = write!(text, "\nargument {index}");
+    let _ = match register::param(syscall, arch, index as u8).is_some() {
+        true => write!(text, "\nregister {index}"),
+        false => write!(text, "\nin no register of its own on {arch}"),
+    };
     let aliases: Vec<&str> =
         syscall.aliases().filter(|(_, kernel)| *kernel == param.name).map(|(alias, _)| alias).collect();
     if !aliases.is_empty() {

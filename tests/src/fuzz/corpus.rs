@@ -56,7 +56,7 @@ pub fn calls() -> Vec<String> {
         "openat(AT_FDCWD, _, O_RDWR | O_CLOEXEC, 0o644)",
         "lseek(3, -1, whence not in {SEEK_SET, SEEK_END})",
         "clone(clone_flags & (CLONE_NEWUSER | CLONE_NEWNS) != 0)",
-        "ioctl(fd < 3 && !(cmd == TIOCSTI || cmd in {1, 5..9}), arg5 >= 0x1_0000_0000)",
+        "ioctl(fd < 3 && !(cmd == TIOCSTI || cmd in {1, 5..9}), reg5 >= 0x1_0000_0000)",
         "mmap(0, 4096, prot & PROT_EXEC == PROT_EXEC && prot & PROT_WRITE == PROT_WRITE)",
         "fchmod(mode = 0o4755)",
         "personality(0xffffffff)",

@@ -70,7 +70,7 @@ const STATEMENTS: &[&str] = &[
     "allow { ioctl(cmd == NOPE) }",
     "allow { lseek(offset & 0 == 0) }",
     "allow { write(count == 1 && count == 2) }",
-    "allow { read(arg0 == 1) }",
+    "allow { read(reg0 == 1) }",
     "// kpol: allow(W013, W012) it is meant",
     "group @a { read",
     "const A =",

@@ -1,8 +1,8 @@
 //! Sets of calls of one number, as conditions on arguments.
 //!
 //! ```text
-//! arg0 is not 16, or arg2 is not 9   →   socket(family != AF_NETLINK || protocol != NETLINK_AUDIT)
-//! arg0 is not 38, by all 64 bits     →   socket(arg0 != AF_ALG)
+//! reg0 is not 16, or reg2 is not 9   →   socket(family != AF_NETLINK || protocol != NETLINK_AUDIT)
+//! reg0 is not 38, by all 64 bits     →   socket(reg0 != AF_ALG)
 //! ```
 //!
 //! A set is taken apart argument by argument: the values of the first that lead to the same rest belong together, and
@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use super::names::{Names, number};
 use super::word::Word;
 use crate::diagram::{Leaf, Node, Place, Store};
-use crate::spec::Arch;
+use crate::spec::{Arch, register};
 use crate::tables;
 
 /// Parts of one argument before the set is written cube by cube.
@@ -44,9 +44,9 @@ impl At<'_> {
     fn width(&self, arg: u8) -> Option<u8> {
         let call = tables::syscall(self.name)?;
         let (_, param) = self.param(arg)?;
-        // `prctl` calls its second parameter `arg2`, which in a policy is the third register.
-        let register = matches!(param.name.strip_prefix("arg").map(str::as_bytes), Some([b'0'..=b'5']));
-        (usize::from(arg) < call.nameable(self.arch) && !register).then(|| param.bits.min(self.arch.bits()))
+        // `prctl` calls its second parameter `arg2`: older releases take that for the third register.
+        let bits = param.bits.min(self.arch.bits());
+        (usize::from(arg) < call.nameable(self.arch) && !register::is_old_name(param.name)).then_some(bits)
     }
 
     fn word(&self, arg: u8) -> Word {
@@ -55,7 +55,7 @@ impl At<'_> {
         let of = param.map(|(call, param)| (call, param.name));
         let (label, bits, signed) = match (named, param) {
             (Some(bits), Some((_, param))) => (param.name.to_owned(), bits, param.signed),
-            _ => (format!("arg{arg}"), self.arch.bits(), false),
+            _ => (register::name(arg), self.arch.bits(), false),
         };
         // A register is compared as 64 bits everywhere: what a 32-bit ABI has no room for is zero.
         let compared = if named.is_some() { bits } else { 64 };

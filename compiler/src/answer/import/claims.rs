@@ -1,7 +1,7 @@
 //! A function, as claims on calls by name: what to say of each, before it is said well.
 //!
 //! ```text
-//! x86_64, 41: [node]     →   allow  socket(arg0 not in {AF_ALG, AF_VSOCK})   on x86_64, x86, x32
+//! x86_64, 41: [node]     →   allow  socket(reg0 not in {AF_ALG, AF_VSOCK})   on x86_64, x86, x32
 //! x86_64, 246: [node]    →   allow  kexec_load                               on x86_64, with CAP_SYS_BOOT
 //! ```
 //!

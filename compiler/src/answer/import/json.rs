@@ -244,7 +244,7 @@ fn repeated(profile: &Profile, remarks: &mut Vec<(String, String)>) {
         for name in &entry.names {
             remarks.push((
                 name.clone(),
-                format!("syscalls[{index}] tests arg{arg} twice: runtimes then take any condition, not all.{meant}"),
+                format!("syscalls[{index}] tests reg{arg} twice: runtimes then take any condition, not all.{meant}"),
             ));
         }
     }

@@ -1,9 +1,9 @@
 //! Import: a filter that others wrote, as the policy that a person would have written.
 //!
 //! ```text
-//! "socket", { 0 LT 38 } · { 0 EQ 39 } · { 0 GT 40 }, allow          // This compares all 64 bits of arg0; …
+//! "socket", { 0 LT 38 } · { 0 EQ 39 } · { 0 GT 40 }, allow          // This compares all 64 bits of reg0; …
 //!                                                               →   // kpol: allow(W004) as the imported filter does
-//!                                                                   allow { socket(arg0 not in {AF_ALG, AF_VSOCK}) }
+//!                                                                   allow { socket(reg0 not in {AF_ALG, AF_VSOCK}) }
 //! ```
 //!
 //! The way, one file each:

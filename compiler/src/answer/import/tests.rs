@@ -106,7 +106,7 @@ fn a_condition_on_a_multiplexed_call_keeps_the_other_way_as_it_is() {
             { "names": ["connect"], "action": "SCMP_ACT_ALLOW", "args": [{ "index": 2, "value": 16, "op": "SCMP_CMP_EQ" }] } ] }"#,
     );
     assert!(text.contains("bind, socket"), "{text}");
-    assert!(text.contains("socketcall(call == SYS_CONNECT, arg2 == 16)"), "{text}");
+    assert!(text.contains("socketcall(call == SYS_CONNECT, reg2 == 16)"), "{text}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Filters that compare more of an argument than the kernel looks at, and what gets through them.
 //!
 //! ```text
-//! socket: arg0 LT 38 · EQ 39 · GT 40        socket(0x1_0000_0028, …) passes and opens AF_VSOCK
+//! socket: reg0 LT 38 · EQ 39 · GT 40        socket(0x1_0000_0028, …) passes and opens AF_VSOCK
 //! ```
 //!
 //! The kernel drops the upper half of an `int` before it looks (CVE-2019-7303, CVE-2019-10063): a call whose low half
@@ -48,7 +48,7 @@ fn remark(
 ) -> Option<String> {
     let params = call.params(arch)?;
     let compared: Vec<(u8, &tables::Param)> = (0u8..).zip(params).filter(|(arg, _)| raw[usize::from(*arg)]).collect();
-    let whole: Vec<String> = compared.iter().map(|(arg, param)| format!("arg{arg} (`{}`)", param.name)).collect();
+    let whole: Vec<String> = compared.iter().map(|(arg, param)| format!("reg{arg} (`{}`)", param.name)).collect();
     let widest = compared.iter().map(|(_, param)| param.bits).max()?;
     let what = format!("All 64 bits of {} are compared; the kernel takes the low {widest}.", whole.join(" and "));
     let mut wider = store.wider(node, narrow);

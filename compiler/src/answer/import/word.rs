@@ -21,7 +21,7 @@ const MOST_STEPS: usize = 8_192;
 /// The word that is compared.
 #[derive(Debug, Clone)]
 pub struct Word {
-    /// `family`, or `arg0`.
+    /// `family`, or `reg0`.
     pub label: String,
     /// Which register.
     pub arg: u8,

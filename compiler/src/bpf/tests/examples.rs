@@ -23,7 +23,7 @@ fn the_example_of_the_header() {
     let listing = text(&mut store, &x86_64([(0, allow), (41, socket)]));
     assert_eq!(listing.matches("ld   [16]").count(), 1, "{listing}");
     assert!(!listing.contains("ld   [20]"), "an int has no high word to look at\n{listing}");
-    assert!(listing.contains("; x86_64") && listing.contains("; arg0, first word"), "{listing}");
+    assert!(listing.contains("; x86_64") && listing.contains("; reg0, first word"), "{listing}");
 }
 
 /// Instructions between the load of an argument word and the answers.

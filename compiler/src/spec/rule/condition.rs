@@ -10,6 +10,7 @@ use kpol_grammar::ast::{BinaryOp, CompareOp, Expr, ExprKind, StatementKind, Unar
 
 use super::value::Value;
 use super::{Scene, Undefined, undefined};
+use crate::spec::Arch;
 use crate::tables;
 
 /// What the kernel makes of a register, with a mask laid over it.
@@ -109,31 +110,48 @@ impl Scene<'_> {
 
     /// What the kernel makes of a parameter; `None` if the call has none of that name.
     fn parameter(&self, parameter: &str, name: &str) -> Result<Option<Word>, Undefined> {
-        if let Some(digit @ ("0" | "1" | "2" | "3" | "4" | "5")) = parameter.strip_prefix("arg") {
-            let index = usize::from(digit.as_bytes()[0] - b'0');
-            return Ok(Some(Word { width: 64, signed: false, bits: self.call.args[index] }));
-        }
         let declared = self.said.iter().find_map(|said| match &said.statement.kind {
             StatementKind::Syscall { name: known, params, .. } if known.text == name => Some(params),
             _ => None,
         });
-        if let Some(params) = declared {
-            let params = params.as_deref().unwrap_or_default();
-            let Some(index) = params.iter().position(|known| known.name.text == parameter) else { return Ok(None) };
+        let declared = declared.map(|params| params.as_deref().unwrap_or_default());
+        if let Some(index) = declared.and_then(|params| params.iter().position(|known| known.name.text == parameter)) {
+            let params = declared.unwrap_or_default();
             if self.call.arch.bits() == 32 && params[..=index].iter().any(|param| is_split(&param.ty.text)) {
                 return undefined(format!("{parameter} of {name} is in no register of its own"));
             }
             let (width, signed) = of_type(&params[index].ty.text)?;
             return Ok(Some(self.word_at(index, width, signed)));
         }
-        let Some(call) = tables::syscall(name) else { return undefined(format!("no call {name}")) };
-        let params = call.params(self.call.arch).unwrap_or_default();
-        let position = |wanted: &str| params.iter().position(|known| known.name == wanted);
-        let Some(index) = position(parameter).or_else(|| position(call.alias(parameter)?)) else { return Ok(None) };
-        if index >= call.nameable(self.call.arch) {
-            return undefined(format!("{parameter} of {name} is in no register of its own"));
+        let call = tables::syscall(name);
+        if let (Some(call), None) = (call, declared) {
+            let params = call.params(self.call.arch).unwrap_or_default();
+            let position = |wanted: &str| params.iter().position(|known| known.name == wanted);
+            if let Some(index) = position(parameter).or_else(|| position(call.alias(parameter)?)) {
+                if index >= call.nameable(self.call.arch) {
+                    return undefined(format!("{parameter} of {name} is in no register of its own"));
+                }
+                return Ok(Some(self.word_at(index, u32::from(params[index].bits), params[index].signed)));
+            }
         }
-        Ok(Some(self.word_at(index, u32::from(params[index].bits), params[index].signed)))
+        let digit = |name: &str, word: &str| match name.strip_prefix(word)?.as_bytes() {
+            [digit @ b'0'..=b'5'] => Some(usize::from(digit - b'0')),
+            _ => None,
+        };
+        let whole = |index: usize| Word { width: 64, signed: false, bits: self.call.args[index] };
+        if let Some(index) = digit(parameter, "reg") {
+            return Ok(Some(whole(index)));
+        }
+        let Some(index) = digit(parameter, "arg") else {
+            return if call.is_none() && declared.is_none() { undefined(format!("no call {name}")) } else { Ok(None) };
+        };
+        // The old name of a register, where no parameter anywhere has one like it.
+        let known = Arch::all().filter_map(|arch| call?.params(arch)).flatten().map(|param| param.name);
+        let said = declared.unwrap_or_default().iter().map(|param| param.name.text.as_str());
+        if known.chain(said).any(|name| digit(name, "arg").is_some()) {
+            return undefined(format!("{parameter} is neither a parameter of {name} nor a register"));
+        }
+        Ok(Some(whole(index)))
     }
 
     /// What the kernel takes from a register. No ABI has parameters that are wider than its registers.
