@@ -12,9 +12,9 @@ Usage: cargo xtask COMMAND
 
 Commands:
   tables [--facts DIR] [--check]   make compiler/src/tables/*.rs from the facts, or check that they are as made
-  harvest [--headers DIR [--clang CLANG]] [--manual DIR]…
+  harvest [--headers DIR [--clang CLANG]] [--manual DIR]… [--linux DIR]…
                                    gather facts for them from the kernel headers of an unpacked linux-libc-dev,
-                                   and from folders of manual pages (man2)
+                                   from folders of manual pages (man2), and from kernel sources, the newest first
   licences                         check dependencies: allowed licences, no unknown duplicate version; offline
 ";
 

@@ -19,7 +19,7 @@ pub(super) static SPLIT_TYPES: [&str; 3] = ["__u64", "loff_t", "u64"];
 pub(super) const UNKNOWN: u16 = u16::MAX;
 
 /// Each list of parameters, once.
-pub(super) static LISTS: [&[Param]; 396] = [
+pub(super) static LISTS: [&[Param]; 428] = [
     &[p("int", "fd", 32, true, false), p("struct sockaddr *", "upeer_sockaddr", 64, false, true), p("int *", "upeer_addrlen", 64, false, true)],
     &[p("int", "fd", 32, true, false), p("struct sockaddr *", "upeer_sockaddr", 64, false, true), p("int *", "upeer_addrlen", 64, false, true), p("int", "flags", 32, true, false)],
     &[p("const char *", "filename", 64, false, true), p("int", "mode", 32, true, false)],
@@ -157,9 +157,9 @@ pub(super) static LISTS: [&[Param]; 396] = [
     &[p("int", "dfd", 32, true, false), p("const char *", "filename", 64, false, true), p("umode_t", "mode", 16, false, false), p("unsigned int", "dev", 32, false, false)],
     &[p("unsigned long", "start", 64, false, false), p("size_t", "len", 64, false, false)],
     &[p("unsigned long", "start", 64, false, false), p("size_t", "len", 64, false, false), p("int", "flags", 32, true, false)],
-    &[p("unsigned long", "addr", 64, false, false), p("unsigned long", "len", 64, false, false), p("unsigned long", "prot", 64, false, false), p("unsigned long", "flags", 64, false, false), p("unsigned long", "fd", 32, false, false), p("unsigned long", "off", 64, false, false)],
+    &[p("unsigned long", "addr", 64, false, false), p("unsigned long", "len", 64, false, false), p("unsigned long", "prot", 32, false, false), p("unsigned long", "flags", 64, false, false), p("unsigned long", "fd", 32, false, false), p("unsigned long", "off", 64, false, false)],
     &[p("int", "func", 32, true, false), p("void *", "ptr", 64, false, true), p("unsigned long", "bytecount", 64, false, false)],
-    &[p("char *", "dev_name", 64, false, true), p("char *", "dir_name", 64, false, true), p("char *", "type", 64, false, true), p("unsigned long", "flags", 64, false, false), p("void *", "data", 64, false, true)],
+    &[p("char *", "dev_name", 64, false, true), p("char *", "dir_name", 64, false, true), p("char *", "type", 64, false, true), p("unsigned long", "flags", 32, false, false), p("void *", "data", 64, false, true)],
     &[p("int", "dfd", 32, true, false), p("const char *", "path", 64, false, true), p("unsigned int", "flags", 32, false, false), p("struct mount_attr *", "uattr", 64, false, true), p("size_t", "usize", 64, false, false)],
     &[p("int", "from_dfd", 32, true, false), p("const char *", "from_pathname", 64, false, true), p("int", "to_dfd", 32, true, false), p("const char *", "to_pathname", 64, false, true), p("unsigned int", "flags", 32, false, false)],
     &[p("pid_t", "pid", 32, true, false), p("unsigned long", "nr_pages", 64, false, false), p("const void * *", "pages", 64, false, true), p("const int *", "nodes", 64, false, true), p("int *", "status", 64, false, true), p("int", "flags", 32, true, false)],
@@ -318,6 +318,7 @@ pub(super) static LISTS: [&[Param]; 396] = [
     &[p("int", "fd", 32, true, false), p("int", "advice", 32, true, false), p("loff_t", "offset", 64, true, false), p("loff_t", "len", 64, true, false)],
     &[p("int", "fd", 32, true, false), p("unsigned int", "flags", 32, false, false), p("loff_t", "offset", 64, true, false), p("loff_t", "nbytes", 64, true, false)],
     &[p("int", "func", 32, true, false), p("long", "data", 64, true, false)],
+    &[p("int", "cmd", 32, true, false), p("union bpf_attr *", "uattr", 64, false, true), p("unsigned int", "size", 32, false, false), p("struct bpf_common_attr *", "uattr_common", 64, false, true), p("unsigned int", "size_common", 32, false, false)],
     &[p("char *", "addr", 64, false, true), p("int", "nbytes", 32, true, false), p("int", "op", 32, true, false)],
     &[p("unsigned long", "start", 64, false, false), p("unsigned long", "end", 64, false, false), p("int", "flags", 32, true, false)],
     &[p("clockid_t", "which_clock", 32, true, false), p("struct __kernel_timex *", "utx", 64, false, true)],
@@ -342,14 +343,14 @@ pub(super) static LISTS: [&[Param]; 396] = [
     &[p("u64", "cookie64", 64, false, false), p("char *", "buf", 64, false, true), p("size_t", "len", 64, false, false)],
     &[p("const char *", "filename", 64, false, true), p("struct stat64 *", "statbuf", 64, false, true)],
     &[p("unsigned long", "addr", 64, false, false), p("unsigned long", "size", 64, false, false), p("unsigned int", "flags", 32, false, false)],
-    &[p("unsigned long", "addr", 64, false, false), p("unsigned long", "len", 64, false, false), p("unsigned long", "prot", 64, false, false), p("unsigned long", "flags", 64, false, false), p("unsigned long", "fd", 32, false, false), p("unsigned long", "pgoff", 64, false, false)],
+    &[p("unsigned long", "addr", 64, false, false), p("unsigned long", "len", 64, false, false), p("unsigned long", "prot", 32, false, false), p("unsigned long", "flags", 64, false, false), p("unsigned long", "fd", 32, false, false), p("unsigned long", "pgoff", 64, false, false)],
     &[p("int", "increment", 32, true, false)],
     &[p("unsigned int", "fd", 32, false, false), p("struct __old_kernel_stat *", "statbuf", 64, false, true)],
     &[p("const char *", "filename", 64, false, true), p("struct __old_kernel_stat *", "statbuf", 64, false, true)],
     &[p("struct oldold_utsname *", "name", 64, false, true)],
     &[p("struct old_utsname *", "name", 64, false, true)],
     &[p("long", "which", 64, true, false), p("unsigned long", "in_bus", 64, false, false), p("unsigned long", "in_devfn", 64, false, false)],
-    &[p("unsigned long", "bus", 64, false, false), p("unsigned long", "dfn", 64, false, false), p("unsigned long", "off", 64, false, false), p("unsigned long", "len", 64, false, false), p("void *", "buf", 64, false, true)],
+    &[p("unsigned long", "bus", 32, false, false), p("unsigned long", "dfn", 32, false, false), p("unsigned long", "off", 64, false, false), p("unsigned long", "len", 64, false, false), p("void *", "buf", 64, false, true)],
     &[p("unsigned int", "fd", 32, false, false), p("struct old_linux_dirent *", "dirent", 64, false, true), p("unsigned int", "count", 32, false, false)],
     &[p("int", "fd", 32, true, false), p("void *", "ubuf", 64, false, true), p("size_t", "size", 64, false, false), p("unsigned int", "flags", 32, false, false)],
     &[p("uintptr_t", "start", 64, false, false), p("uintptr_t", "end", 64, false, false), p("uintptr_t", "flags", 64, false, false)],
@@ -416,6 +417,37 @@ pub(super) static LISTS: [&[Param]; 396] = [
     &[p("compat_sigset_t *", "uset", 64, false, true), p("compat_size_t", "sigsetsize", 32, false, false)],
     &[p("struct compat_robust_list_head *", "head", 64, false, true), p("compat_size_t", "len", 32, false, false)],
     &[p("compat_aio_context_t", "ctx_id", 32, false, false), p("int", "nr", 32, true, false), p("compat_uptr_t *", "iocbpp", 64, false, true)],
+    &[p("int", "epfd", 32, true, false), p("struct epoll_event *", "events", 64, false, true), p("int", "maxevents", 32, true, false), p("int", "timeout", 32, true, false), p("const compat_sigset_t *", "sigmask", 64, false, true), p("compat_size_t", "sigsetsize", 32, false, false)],
+    &[p("int", "epfd", 32, true, false), p("struct epoll_event *", "events", 64, false, true), p("int", "maxevents", 32, true, false), p("const struct __kernel_timespec *", "timeout", 64, false, true), p("const compat_sigset_t *", "sigmask", 64, false, true), p("compat_size_t", "sigsetsize", 32, false, false)],
+    &[p("unsigned int", "fd", 32, false, false), p("compat_size_t", "sz", 32, false, false), p("struct compat_statfs64 *", "buf", 64, false, true)],
+    &[p("const char *", "pathname", 64, false, true), p("compat_size_t", "sz", 32, false, false), p("struct compat_statfs64 *", "buf", 64, false, true)],
+    &[p("__u32", "ctx_id", 32, false, false), p("__s32", "min_nr", 32, true, false), p("__s32", "nr", 32, true, false), p("struct io_event *", "events", 64, false, true), p("struct old_timespec32 *", "timeout", 64, false, true)],
+    &[p("compat_aio_context_t", "ctx_id", 32, false, false), p("compat_long_t", "min_nr", 32, true, false), p("compat_long_t", "nr", 32, true, false), p("struct io_event *", "events", 64, false, true), p("struct old_timespec32 *", "timeout", 64, false, true), p("const struct __compat_aio_sigset *", "usig", 64, false, true)],
+    &[p("compat_aio_context_t", "ctx_id", 32, false, false), p("compat_long_t", "min_nr", 32, true, false), p("compat_long_t", "nr", 32, true, false), p("struct io_event *", "events", 64, false, true), p("struct __kernel_timespec *", "timeout", 64, false, true), p("const struct __compat_aio_sigset *", "usig", 64, false, true)],
+    &[p("u32", "option", 32, false, false), p("u32", "arg2", 32, false, false), p("u32", "arg3", 32, false, false), p("u32", "arg4", 32, false, false), p("u32", "arg5", 32, false, false)],
+    &[p("mqd_t", "mqdes", 32, true, false), p("char *", "u_msg_ptr", 64, false, true), p("unsigned int", "msg_len", 32, false, false), p("unsigned int *", "u_msg_prio", 64, false, true), p("const struct old_timespec32 *", "u_abs_timeout", 64, false, true)],
+    &[p("mqd_t", "mqdes", 32, true, false), p("const char *", "u_msg_ptr", 64, false, true), p("unsigned int", "msg_len", 32, false, false), p("unsigned int", "msg_prio", 32, false, false), p("const struct old_timespec32 *", "u_abs_timeout", 64, false, true)],
+    &[p("int", "msqid", 32, true, false), p("struct msgbuf *", "msgp", 64, false, true), p("compat_ssize_t", "msgsz", 32, true, false), p("compat_long_t", "msgtyp", 32, true, false), p("int", "msgflg", 32, true, false)],
+    &[p("int", "msqid", 32, true, false), p("struct msgbuf *", "msgp", 64, false, true), p("compat_ssize_t", "msgsz", 32, true, false), p("int", "msgflg", 32, true, false)],
+    &[p("struct pollfd *", "ufds", 64, false, true), p("unsigned int", "nfds", 32, false, false), p("struct old_timespec32 *", "tsp", 64, false, true), p("const compat_sigset_t *", "sigmask", 64, false, true), p("compat_size_t", "sigsetsize", 32, false, false)],
+    &[p("struct pollfd *", "ufds", 64, false, true), p("unsigned int", "nfds", 32, false, false), p("struct __kernel_timespec *", "tsp", 64, false, true), p("const compat_sigset_t *", "sigmask", 64, false, true), p("compat_size_t", "sigsetsize", 32, false, false)],
+    &[p("compat_ulong_t", "fd", 32, false, false), p("const struct iovec *", "vec", 64, false, true), p("compat_ulong_t", "vlen", 32, false, false), p("u32", "pos_l", 32, false, false), p("u32", "pos_h", 32, false, false)],
+    &[p("compat_ulong_t", "fd", 32, false, false), p("const struct iovec *", "vec", 64, false, true), p("compat_ulong_t", "vlen", 32, false, false), p("u32", "pos_l", 32, false, false), p("u32", "pos_h", 32, false, false), p("rwf_t", "flags", 32, true, false)],
+    &[p("int", "how", 32, true, false), p("compat_sigset_t *", "nset", 64, false, true), p("compat_sigset_t *", "oset", 64, false, true), p("compat_size_t", "sigsetsize", 32, false, false)],
+    &[p("compat_sigset_t *", "unewset", 64, false, true), p("compat_size_t", "sigsetsize", 32, false, false)],
+    &[p("int", "semid", 32, true, false), p("int", "semnum", 32, true, false), p("int", "cmd", 32, true, false), p("int", "arg", 32, true, false)],
+    &[p("int", "out_fd", 32, true, false), p("int", "in_fd", 32, true, false), p("compat_off_t *", "offset", 64, false, true), p("compat_size_t", "count", 32, false, false)],
+    &[p("int", "ufd", 32, true, false), p("const compat_sigset_t *", "user_mask", 64, false, true), p("compat_size_t", "sizemask", 32, false, false)],
+    &[p("int", "ufd", 32, true, false), p("const compat_sigset_t *", "user_mask", 64, false, true), p("compat_size_t", "sizemask", 32, false, false), p("int", "flags", 32, true, false)],
+    &[p("int", "fd", 32, true, false), p("struct stat64 *", "statbuf", 64, false, true)],
+    &[p("const char *", "path", 64, false, true), p("unsigned long", "length", 64, false, false)],
+    &[p("unsigned int", "fd", 32, false, false), p("unsigned long", "length", 64, false, false)],
+    &[p("unsigned long", "addr", 64, false, false), p("unsigned long", "len", 64, false, false), p("unsigned long", "prot", 32, false, false), p("unsigned long", "flags", 64, false, false), p("int", "fd", 32, false, false), p("unsigned long", "off", 64, false, false)],
+    &[p("unsigned long", "addr", 64, false, false), p("unsigned long", "len", 64, false, false), p("unsigned long", "prot", 32, false, false), p("unsigned long", "flags", 64, false, false), p("unsigned long", "fd", 32, false, false), p("off_t", "off", 64, true, false)],
+    &[p("unsigned long", "addr", 64, false, false), p("size_t", "len", 64, false, false), p("unsigned long", "prot", 32, false, false), p("unsigned long", "flags", 64, false, false), p("unsigned long", "fd", 32, false, false), p("off_t", "off", 64, true, false)],
+    &[p("unsigned long", "tp", 64, false, false)],
+    &[p("unsigned long", "addr", 64, false, false)],
+    &[p("unsigned long", "newval", 64, false, false), p("int", "oldval", 32, true, false), p("int", "d3", 32, true, false), p("int", "d4", 32, true, false), p("int", "d5", 32, true, false), p("unsigned long *", "mem", 64, false, true)],
 ];
 
 /// For each call the index of its list.
@@ -438,12 +470,12 @@ pub(super) static OF_CALL: [u16; 508] = [
     58, // atomic_cmpxchg_32
     297, // bdflush
     8, // bind
-    9, // bpf
+    298, // bpf
     58, // break
     58, // breakpoint
     10, // brk
-    298, // cachectl
-    299, // cacheflush
+    299, // cachectl
+    300, // cacheflush
     11, // cachestat
     12, // capget
     13, // capset
@@ -453,15 +485,15 @@ pub(super) static OF_CALL: [u16; 508] = [
     16, // chown32
     14, // chroot
     17, // clock_adjtime
-    300, // clock_adjtime64
+    301, // clock_adjtime64
     18, // clock_getres
-    301, // clock_getres_time64
+    302, // clock_getres_time64
     18, // clock_gettime
-    301, // clock_gettime64
+    302, // clock_gettime64
     19, // clock_nanosleep
-    302, // clock_nanosleep_time64
+    303, // clock_nanosleep_time64
     20, // clock_settime
-    303, // clock_settime64
+    304, // clock_settime64
     21, // clone
     22, // clone3
     23, // close
@@ -470,7 +502,7 @@ pub(super) static OF_CALL: [u16; 508] = [
     26, // copy_file_range
     27, // creat
     58, // create_module
-    304, // delete_module
+    305, // delete_module
     28, // dup
     29, // dup2
     30, // dup3
@@ -491,10 +523,10 @@ pub(super) static OF_CALL: [u16; 508] = [
     42, // faccessat
     43, // faccessat2
     44, // fadvise64
-    305, // fadvise64_64
+    306, // fadvise64_64
     45, // fallocate
     46, // fanotify_init
-    306, // fanotify_mark
+    307, // fanotify_mark
     23, // fchdir
     48, // fchmod
     49, // fchmodat
@@ -508,7 +540,7 @@ pub(super) static OF_CALL: [u16; 508] = [
     54, // fgetxattr
     55, // file_getattr
     55, // file_setattr
-    307, // finit_module
+    308, // finit_module
     56, // flistxattr
     57, // flock
     58, // fork
@@ -519,14 +551,14 @@ pub(super) static OF_CALL: [u16; 508] = [
     63, // fsopen
     64, // fspick
     159, // fstat
-    308, // fstat64
-    309, // fstatat64
+    309, // fstat64
+    310, // fstatat64
     65, // fstatfs
-    310, // fstatfs64
+    311, // fstatfs64
     23, // fsync
     58, // ftime
     66, // ftruncate
-    311, // ftruncate64
+    312, // ftruncate64
     67, // futex
     68, // futex_requeue
     67, // futex_time64
@@ -537,7 +569,7 @@ pub(super) static OF_CALL: [u16; 508] = [
     58, // get_kernel_syms
     73, // get_mempolicy
     74, // get_robust_list
-    312, // get_thread_area
+    313, // get_thread_area
     58, // get_tls
     75, // getcpu
     76, // getcwd
@@ -578,11 +610,11 @@ pub(super) static OF_CALL: [u16; 508] = [
     92, // getxattrat
     58, // gtty
     58, // idle
-    314, // init_module
+    315, // init_module
     93, // inotify_add_watch
     58, // inotify_init
     32, // inotify_init1
-    313, // inotify_rm_watch
+    314, // inotify_rm_watch
     95, // io_cancel
     96, // io_destroy
     97, // io_getevents
@@ -598,10 +630,10 @@ pub(super) static OF_CALL: [u16; 508] = [
     105, // iopl
     83, // ioprio_get
     106, // ioprio_set
-    315, // ipc
+    316, // ipc
     107, // kcmp
-    316, // kexec_file_load
-    317, // kexec_load
+    317, // kexec_file_load
+    318, // kexec_load
     108, // keyctl
     109, // kill
     110, // landlock_add_rule
@@ -614,12 +646,12 @@ pub(super) static OF_CALL: [u16; 508] = [
     114, // linkat
     115, // listen
     116, // listmount
-    318, // listns
+    319, // listns
     117, // listxattr
     118, // listxattrat
     117, // llistxattr
     58, // lock
-    319, // lookup_dcookie
+    320, // lookup_dcookie
     119, // lremovexattr
     120, // lseek
     121, // lsetxattr
@@ -627,9 +659,9 @@ pub(super) static OF_CALL: [u16; 508] = [
     123, // lsm_list_modules
     124, // lsm_set_self_attr
     161, // lstat
-    320, // lstat64
+    321, // lstat64
     125, // madvise
-    321, // map_shadow_stack
+    322, // map_shadow_stack
     126, // mbind
     127, // membarrier
     128, // memfd_create
@@ -644,7 +676,7 @@ pub(super) static OF_CALL: [u16; 508] = [
     136, // mlock2
     32, // mlockall
     137, // mmap
-    322, // mmap2
+    323, // mmap2
     138, // modify_ldt
     139, // mount
     140, // mount_setattr
@@ -675,12 +707,12 @@ pub(super) static OF_CALL: [u16; 508] = [
     158, // nanosleep
     160, // newfstatat
     58, // nfsservctl
-    323, // nice
-    324, // oldfstat
-    325, // oldlstat
-    326, // oldolduname
-    325, // oldstat
-    327, // olduname
+    324, // nice
+    325, // oldfstat
+    326, // oldlstat
+    327, // oldolduname
+    326, // oldstat
+    328, // olduname
     163, // open
     164, // open_by_handle_at
     165, // open_tree
@@ -688,9 +720,9 @@ pub(super) static OF_CALL: [u16; 508] = [
     167, // openat
     168, // openat2
     58, // pause
-    328, // pciconfig_iobase
-    329, // pciconfig_read
-    329, // pciconfig_write
+    329, // pciconfig_iobase
+    330, // pciconfig_read
+    330, // pciconfig_write
     169, // perf_event_open
     170, // personality
     171, // pidfd_getfd
@@ -728,12 +760,12 @@ pub(super) static OF_CALL: [u16; 508] = [
     193, // quotactl_fd
     194, // read
     195, // readahead
-    330, // readdir
+    331, // readdir
     196, // readlink
     197, // readlinkat
     198, // readv
     199, // reboot
-    331, // recv
+    332, // recv
     200, // recvfrom
     201, // recvmmsg
     201, // recvmmsg_time64
@@ -746,8 +778,8 @@ pub(super) static OF_CALL: [u16; 508] = [
     206, // renameat2
     207, // request_key
     58, // restart_syscall
-    332, // riscv_flush_icache
-    333, // riscv_hwprobe
+    333, // riscv_flush_icache
+    334, // riscv_hwprobe
     208, // rmdir
     209, // rseq
     58, // rseq_slice_yield
@@ -760,12 +792,12 @@ pub(super) static OF_CALL: [u16; 508] = [
     215, // rt_sigtimedwait
     215, // rt_sigtimedwait_time64
     216, // rt_tgsigqueueinfo
-    334, // rtas
-    335, // s390_guarded_storage
-    336, // s390_pci_mmio_read
-    337, // s390_pci_mmio_write
-    338, // s390_runtime_instr
-    339, // s390_sthyi
+    335, // rtas
+    336, // s390_guarded_storage
+    337, // s390_pci_mmio_read
+    338, // s390_pci_mmio_write
+    339, // s390_runtime_instr
+    340, // s390_sthyi
     217, // sched_get_priority_max
     217, // sched_get_priority_min
     218, // sched_getaffinity
@@ -787,8 +819,8 @@ pub(super) static OF_CALL: [u16; 508] = [
     228, // semop
     229, // semtimedop
     229, // semtimedop_time64
-    341, // send
-    340, // sendfile
+    342, // send
+    341, // sendfile
     230, // sendfile64
     231, // sendmmsg
     202, // sendmsg
@@ -796,9 +828,9 @@ pub(super) static OF_CALL: [u16; 508] = [
     233, // set_mempolicy
     234, // set_mempolicy_home_node
     235, // set_robust_list
-    312, // set_thread_area
+    313, // set_thread_area
     236, // set_tid_address
-    342, // set_tls
+    343, // set_tls
     237, // setdomainname
     238, // setfsgid
     238, // setfsgid32
@@ -835,32 +867,32 @@ pub(super) static OF_CALL: [u16; 508] = [
     252, // shmdt
     253, // shmget
     254, // shutdown
-    343, // sigaction
+    344, // sigaction
     255, // sigaltstack
-    344, // signal
+    345, // signal
     256, // signalfd
     257, // signalfd4
-    345, // sigpending
-    346, // sigprocmask
+    346, // sigpending
+    347, // sigprocmask
     58, // sigreturn
-    347, // sigsuspend
+    348, // sigsuspend
     258, // socket
-    348, // socketcall
+    349, // socketcall
     259, // socketpair
     26, // splice
-    349, // spu_create
-    350, // spu_run
-    351, // ssetmask
+    350, // spu_create
+    351, // spu_run
+    352, // ssetmask
     161, // stat
-    320, // stat64
+    321, // stat64
     260, // statfs
-    352, // statfs64
+    353, // statfs64
     261, // statmount
     262, // statx
-    353, // stime
+    354, // stime
     58, // stty
-    354, // subpage_prot
-    355, // swapcontext
+    355, // subpage_prot
+    356, // swapcontext
     263, // swapoff
     264, // swapon
     58, // switch_endian
@@ -870,15 +902,15 @@ pub(super) static OF_CALL: [u16; 508] = [
     266, // sync_file_range
     296, // sync_file_range2
     94, // syncfs
-    356, // sys_debug_setcontext
+    357, // sys_debug_setcontext
     UNKNOWN, // syscall
     267, // sysfs
     268, // sysinfo
     269, // syslog
-    357, // sysmips
+    358, // sysmips
     270, // tee
     271, // tgkill
-    358, // time
+    359, // time
     272, // timer_create
     273, // timer_delete
     273, // timer_getoverrun
@@ -895,12 +927,12 @@ pub(super) static OF_CALL: [u16; 508] = [
     279, // times
     109, // tkill
     280, // truncate
-    359, // truncate64
+    360, // truncate64
     58, // tuxcall
     87, // ugetrlimit
     58, // ulimit
     281, // umask
-    360, // umount
+    361, // umount
     282, // umount2
     162, // uname
     208, // unlink
@@ -908,7 +940,7 @@ pub(super) static OF_CALL: [u16; 508] = [
     284, // unshare
     58, // uprobe
     58, // uretprobe
-    361, // uselib
+    362, // uselib
     32, // userfaultfd
     58, // usr26
     58, // usr32
@@ -919,81 +951,129 @@ pub(super) static OF_CALL: [u16; 508] = [
     288, // utimes
     58, // vfork
     58, // vhangup
-    363, // vm86
-    362, // vm86old
+    364, // vm86
+    363, // vm86old
     289, // vmsplice
     58, // vserver
     290, // wait4
     291, // waitid
-    364, // waitpid
+    365, // waitpid
     292, // write
     198, // writev
 ];
 
 /// Where an ABI has another list: call, `Arch`, list; sorted.
-pub(super) static ENTRIES: [(u16, u8, u16); 136] = [
-    (23, 4, 299), // cacheflush on arm
-    (23, 12, 373), // cacheflush on mips
-    (23, 13, 373), // cacheflush on mips64
-    (23, 14, 373), // cacheflush on mips64n32
-    (23, 15, 373), // cacheflush on mipsel
-    (23, 16, 373), // cacheflush on mipsel64
-    (23, 17, 373), // cacheflush on mipsel64n32
-    (23, 18, 374), // cacheflush on m68k
-    (23, 21, 375), // cacheflush on sh
-    (29, 1, 385), // chown on x86
-    (29, 4, 385), // chown on arm
-    (29, 7, 385), // chown on s390
-    (29, 18, 385), // chown on m68k
-    (29, 21, 385), // chown on sh
-    (42, 1, 365), // clone on x86
-    (42, 3, 365), // clone on aarch64
-    (42, 4, 365), // clone on arm
-    (42, 5, 365), // clone on riscv64
-    (42, 6, 366), // clone on s390x
-    (42, 7, 366), // clone on s390
-    (42, 8, 365), // clone on ppc64le
-    (42, 9, 365), // clone on ppc64
-    (42, 10, 365), // clone on ppc
-    (42, 12, 365), // clone on mips
-    (42, 13, 365), // clone on mips64
-    (42, 14, 365), // clone on mips64n32
-    (42, 15, 365), // clone on mipsel
-    (42, 16, 365), // clone on mipsel64
-    (42, 17, 365), // clone on mipsel64n32
-    (42, 19, 365), // clone on parisc
-    (42, 20, 365), // clone on parisc64
-    (65, 2, 384), // execveat on x32
-    (71, 7, 370), // fadvise64_64 on s390
+pub(super) static ENTRIES: [(u16, u8, u16); 222] = [
+    (15, 18, 427), // atomic_cmpxchg_32 on m68k
+    (23, 4, 300), // cacheflush on arm
+    (23, 12, 374), // cacheflush on mips
+    (23, 13, 374), // cacheflush on mips64
+    (23, 14, 374), // cacheflush on mips64n32
+    (23, 15, 374), // cacheflush on mipsel
+    (23, 16, 374), // cacheflush on mipsel64
+    (23, 17, 374), // cacheflush on mipsel64n32
+    (23, 18, 375), // cacheflush on m68k
+    (23, 19, 374), // cacheflush on parisc
+    (23, 20, 374), // cacheflush on parisc64
+    (23, 21, 376), // cacheflush on sh
+    (29, 1, 386), // chown on x86
+    (29, 4, 386), // chown on arm
+    (29, 7, 386), // chown on s390
+    (29, 18, 386), // chown on m68k
+    (29, 21, 386), // chown on sh
+    (42, 1, 366), // clone on x86
+    (42, 3, 366), // clone on aarch64
+    (42, 4, 366), // clone on arm
+    (42, 5, 366), // clone on riscv64
+    (42, 6, 367), // clone on s390x
+    (42, 7, 367), // clone on s390
+    (42, 8, 366), // clone on ppc64le
+    (42, 9, 366), // clone on ppc64
+    (42, 10, 366), // clone on ppc
+    (42, 12, 366), // clone on mips
+    (42, 13, 366), // clone on mips64
+    (42, 14, 366), // clone on mips64n32
+    (42, 15, 366), // clone on mipsel
+    (42, 16, 366), // clone on mipsel64
+    (42, 17, 366), // clone on mipsel64n32
+    (42, 19, 366), // clone on parisc
+    (42, 20, 366), // clone on parisc64
+    (58, 14, 397), // epoll_pwait on mips64n32
+    (58, 17, 397), // epoll_pwait on mipsel64n32
+    (59, 14, 398), // epoll_pwait2 on mips64n32
+    (59, 17, 398), // epoll_pwait2 on mipsel64n32
+    (65, 2, 385), // execveat on x32
+    (70, 3, 306), // fadvise64 on aarch64
+    (70, 5, 306), // fadvise64 on riscv64
+    (70, 6, 306), // fadvise64 on s390x
+    (70, 11, 306), // fadvise64 on loongarch64
+    (70, 13, 306), // fadvise64 on mips64
+    (70, 14, 306), // fadvise64 on mips64n32
+    (70, 16, 306), // fadvise64 on mipsel64
+    (70, 17, 306), // fadvise64 on mipsel64n32
+    (71, 7, 371), // fadvise64_64 on s390
     (71, 10, 295), // fadvise64_64 on ppc
-    (79, 1, 386), // fchown on x86
-    (79, 4, 386), // fchown on arm
-    (79, 7, 386), // fchown on s390
-    (79, 18, 386), // fchown on m68k
-    (79, 21, 386), // fchown on sh
-    (82, 14, 376), // fcntl on mips64n32
-    (82, 17, 376), // fcntl on mipsel64n32
-    (169, 2, 395), // io_submit on x32
-    (169, 14, 395), // io_submit on mips64n32
-    (169, 17, 395), // io_submit on mipsel64n32
-    (173, 2, 376), // ioctl on x32
-    (173, 14, 376), // ioctl on mips64n32
-    (173, 17, 376), // ioctl on mipsel64n32
-    (178, 6, 369), // ipc on s390x
-    (178, 7, 369), // ipc on s390
-    (181, 2, 378), // kexec_load on x32
-    (181, 14, 378), // kexec_load on mips64n32
-    (181, 17, 378), // kexec_load on mipsel64n32
-    (187, 1, 385), // lchown on x86
-    (187, 4, 385), // lchown on arm
-    (187, 7, 385), // lchown on s390
-    (187, 18, 385), // lchown on m68k
-    (187, 21, 385), // lchown on sh
-    (223, 1, 367), // mmap on x86
-    (223, 6, 367), // mmap on s390x
-    (223, 7, 367), // mmap on s390
-    (223, 18, 367), // mmap on m68k
-    (224, 7, 367), // mmap2 on s390
+    (79, 1, 387), // fchown on x86
+    (79, 4, 387), // fchown on arm
+    (79, 7, 387), // fchown on s390
+    (79, 18, 387), // fchown on m68k
+    (79, 21, 387), // fchown on sh
+    (82, 14, 377), // fcntl on mips64n32
+    (82, 17, 377), // fcntl on mipsel64n32
+    (83, 14, 377), // fcntl64 on mips64n32
+    (83, 17, 377), // fcntl64 on mipsel64n32
+    (99, 20, 419), // fstat64 on parisc64
+    (102, 14, 399), // fstatfs64 on mips64n32
+    (102, 17, 399), // fstatfs64 on mipsel64n32
+    (106, 20, 421), // ftruncate64 on parisc64
+    (117, 18, 58), // get_thread_area on m68k
+    (165, 14, 401), // io_getevents on mips64n32
+    (165, 17, 401), // io_getevents on mipsel64n32
+    (166, 14, 402), // io_pgetevents on mips64n32
+    (166, 17, 402), // io_pgetevents on mipsel64n32
+    (167, 14, 403), // io_pgetevents_time64 on mips64n32
+    (167, 17, 403), // io_pgetevents_time64 on mipsel64n32
+    (169, 2, 396), // io_submit on x32
+    (169, 14, 396), // io_submit on mips64n32
+    (169, 17, 396), // io_submit on mipsel64n32
+    (173, 2, 377), // ioctl on x32
+    (173, 14, 377), // ioctl on mips64n32
+    (173, 17, 377), // ioctl on mipsel64n32
+    (178, 6, 370), // ipc on s390x
+    (178, 7, 370), // ipc on s390
+    (181, 2, 379), // kexec_load on x32
+    (181, 14, 379), // kexec_load on mips64n32
+    (181, 17, 379), // kexec_load on mipsel64n32
+    (182, 14, 404), // keyctl on mips64n32
+    (182, 17, 404), // keyctl on mipsel64n32
+    (187, 1, 386), // lchown on x86
+    (187, 4, 386), // lchown on arm
+    (187, 7, 386), // lchown on s390
+    (187, 18, 386), // lchown on m68k
+    (187, 21, 386), // lchown on sh
+    (223, 1, 368), // mmap on x86
+    (223, 6, 368), // mmap on s390x
+    (223, 7, 368), // mmap on s390
+    (223, 8, 424), // mmap on ppc64le
+    (223, 9, 424), // mmap on ppc64
+    (223, 10, 424), // mmap on ppc
+    (223, 12, 423), // mmap on mips
+    (223, 13, 423), // mmap on mips64
+    (223, 14, 423), // mmap on mips64n32
+    (223, 15, 423), // mmap on mipsel
+    (223, 16, 423), // mmap on mipsel64
+    (223, 17, 423), // mmap on mipsel64n32
+    (223, 18, 368), // mmap on m68k
+    (223, 21, 422), // mmap on sh
+    (224, 7, 368), // mmap2 on s390
+    (235, 14, 405), // mq_timedreceive on mips64n32
+    (235, 17, 405), // mq_timedreceive on mipsel64n32
+    (237, 14, 406), // mq_timedsend on mips64n32
+    (237, 17, 406), // mq_timedsend on mipsel64n32
+    (244, 14, 407), // msgrcv on mips64n32
+    (244, 17, 407), // msgrcv on mipsel64n32
+    (245, 14, 408), // msgsnd on mips64n32
+    (245, 17, 408), // msgsnd on mipsel64n32
     (276, 12, 58), // pipe on mips
     (276, 13, 58), // pipe on mips64
     (276, 14, 58), // pipe on mips64n32
@@ -1001,71 +1081,109 @@ pub(super) static ENTRIES: [(u16, u8, u16); 136] = [
     (276, 16, 58), // pipe on mipsel64
     (276, 17, 58), // pipe on mipsel64n32
     (276, 21, 58), // pipe on sh
-    (287, 2, 379), // preadv on x32
-    (288, 2, 380), // preadv2 on x32
-    (298, 2, 377), // ptrace on x32
-    (298, 14, 377), // ptrace on mips64n32
-    (298, 17, 377), // ptrace on mipsel64n32
-    (301, 2, 379), // pwritev on x32
-    (302, 2, 380), // pwritev2 on x32
-    (314, 2, 381), // recvfrom on x32
-    (331, 2, 382), // rt_sigaction on x32
-    (331, 14, 382), // rt_sigaction on mips64n32
-    (331, 17, 382), // rt_sigaction on mipsel64n32
-    (332, 2, 393), // rt_sigpending on x32
-    (332, 14, 393), // rt_sigpending on mips64n32
-    (332, 17, 393), // rt_sigpending on mipsel64n32
-    (337, 2, 383), // rt_sigtimedwait on x32
-    (337, 14, 383), // rt_sigtimedwait on mips64n32
-    (337, 17, 383), // rt_sigtimedwait on mipsel64n32
-    (361, 1, 368), // select on x86
-    (361, 10, UNKNOWN), // select on ppc
-    (361, 18, 368), // select on m68k
-    (375, 2, 394), // set_robust_list on x32
-    (375, 14, 394), // set_robust_list on mips64n32
-    (375, 17, 394), // set_robust_list on mipsel64n32
-    (380, 1, 388), // setfsgid on x86
-    (380, 4, 388), // setfsgid on arm
-    (380, 7, 388), // setfsgid on s390
-    (380, 18, 388), // setfsgid on m68k
-    (380, 21, 388), // setfsgid on sh
-    (382, 1, 390), // setfsuid on x86
-    (382, 4, 390), // setfsuid on arm
-    (382, 7, 390), // setfsuid on s390
-    (382, 18, 390), // setfsuid on m68k
-    (382, 21, 390), // setfsuid on sh
-    (384, 1, 388), // setgid on x86
-    (384, 4, 388), // setgid on arm
-    (384, 7, 388), // setgid on s390
-    (384, 18, 388), // setgid on m68k
-    (384, 21, 388), // setgid on sh
-    (393, 1, 387), // setregid on x86
-    (393, 4, 387), // setregid on arm
-    (393, 7, 387), // setregid on s390
-    (393, 18, 387), // setregid on m68k
-    (393, 21, 387), // setregid on sh
-    (395, 1, 392), // setresgid on x86
-    (395, 4, 392), // setresgid on arm
-    (395, 7, 392), // setresgid on s390
-    (395, 18, 392), // setresgid on m68k
-    (395, 21, 392), // setresgid on sh
-    (397, 1, 391), // setresuid on x86
-    (397, 4, 391), // setresuid on arm
-    (397, 7, 391), // setresuid on s390
-    (397, 18, 391), // setresuid on m68k
-    (397, 21, 391), // setresuid on sh
-    (399, 1, 389), // setreuid on x86
-    (399, 4, 389), // setreuid on arm
-    (399, 7, 389), // setreuid on s390
-    (399, 18, 389), // setreuid on m68k
-    (399, 21, 389), // setreuid on sh
-    (405, 1, 390), // setuid on x86
-    (405, 4, 390), // setuid on arm
-    (405, 7, 390), // setuid on s390
-    (405, 18, 390), // setuid on m68k
-    (405, 21, 390), // setuid on sh
-    (423, 10, 371), // sigsuspend on ppc
-    (423, 12, 372), // sigsuspend on mips
-    (423, 15, 372), // sigsuspend on mipsel
-    (423, 21, 371), // sigsuspend on sh
+    (283, 14, 409), // ppoll on mips64n32
+    (283, 17, 409), // ppoll on mipsel64n32
+    (284, 14, 410), // ppoll_time64 on mips64n32
+    (284, 17, 410), // ppoll_time64 on mipsel64n32
+    (287, 2, 380), // preadv on x32
+    (287, 14, 411), // preadv on mips64n32
+    (287, 17, 411), // preadv on mipsel64n32
+    (288, 2, 381), // preadv2 on x32
+    (288, 14, 412), // preadv2 on mips64n32
+    (288, 17, 412), // preadv2 on mipsel64n32
+    (298, 2, 378), // ptrace on x32
+    (298, 14, 378), // ptrace on mips64n32
+    (298, 17, 378), // ptrace on mipsel64n32
+    (301, 2, 380), // pwritev on x32
+    (301, 14, 411), // pwritev on mips64n32
+    (301, 17, 411), // pwritev on mipsel64n32
+    (302, 2, 381), // pwritev2 on x32
+    (302, 14, 412), // pwritev2 on mips64n32
+    (302, 17, 412), // pwritev2 on mipsel64n32
+    (314, 2, 382), // recvfrom on x32
+    (314, 14, 382), // recvfrom on mips64n32
+    (314, 17, 382), // recvfrom on mipsel64n32
+    (331, 2, 383), // rt_sigaction on x32
+    (331, 14, 383), // rt_sigaction on mips64n32
+    (331, 17, 383), // rt_sigaction on mipsel64n32
+    (332, 2, 394), // rt_sigpending on x32
+    (332, 14, 394), // rt_sigpending on mips64n32
+    (332, 17, 394), // rt_sigpending on mipsel64n32
+    (333, 14, 413), // rt_sigprocmask on mips64n32
+    (333, 17, 413), // rt_sigprocmask on mipsel64n32
+    (336, 14, 414), // rt_sigsuspend on mips64n32
+    (336, 17, 414), // rt_sigsuspend on mipsel64n32
+    (337, 2, 384), // rt_sigtimedwait on x32
+    (337, 14, 384), // rt_sigtimedwait on mips64n32
+    (337, 17, 384), // rt_sigtimedwait on mipsel64n32
+    (338, 14, 384), // rt_sigtimedwait_time64 on mips64n32
+    (338, 17, 384), // rt_sigtimedwait_time64 on mipsel64n32
+    (361, 1, 369), // select on x86
+    (361, 10, 369), // select on ppc
+    (361, 18, 369), // select on m68k
+    (362, 14, 415), // semctl on mips64n32
+    (362, 17, 415), // semctl on mipsel64n32
+    (368, 14, 416), // sendfile on mips64n32
+    (368, 17, 416), // sendfile on mipsel64n32
+    (375, 2, 395), // set_robust_list on x32
+    (375, 14, 395), // set_robust_list on mips64n32
+    (375, 17, 395), // set_robust_list on mipsel64n32
+    (376, 12, 426), // set_thread_area on mips
+    (376, 13, 426), // set_thread_area on mips64
+    (376, 14, 426), // set_thread_area on mips64n32
+    (376, 15, 426), // set_thread_area on mipsel
+    (376, 16, 426), // set_thread_area on mipsel64
+    (376, 17, 426), // set_thread_area on mipsel64n32
+    (376, 18, 425), // set_thread_area on m68k
+    (380, 1, 389), // setfsgid on x86
+    (380, 4, 389), // setfsgid on arm
+    (380, 7, 389), // setfsgid on s390
+    (380, 18, 389), // setfsgid on m68k
+    (380, 21, 389), // setfsgid on sh
+    (382, 1, 391), // setfsuid on x86
+    (382, 4, 391), // setfsuid on arm
+    (382, 7, 391), // setfsuid on s390
+    (382, 18, 391), // setfsuid on m68k
+    (382, 21, 391), // setfsuid on sh
+    (384, 1, 389), // setgid on x86
+    (384, 4, 389), // setgid on arm
+    (384, 7, 389), // setgid on s390
+    (384, 18, 389), // setgid on m68k
+    (384, 21, 389), // setgid on sh
+    (393, 1, 388), // setregid on x86
+    (393, 4, 388), // setregid on arm
+    (393, 7, 388), // setregid on s390
+    (393, 18, 388), // setregid on m68k
+    (393, 21, 388), // setregid on sh
+    (395, 1, 393), // setresgid on x86
+    (395, 4, 393), // setresgid on arm
+    (395, 7, 393), // setresgid on s390
+    (395, 18, 393), // setresgid on m68k
+    (395, 21, 393), // setresgid on sh
+    (397, 1, 392), // setresuid on x86
+    (397, 4, 392), // setresuid on arm
+    (397, 7, 392), // setresuid on s390
+    (397, 18, 392), // setresuid on m68k
+    (397, 21, 392), // setresuid on sh
+    (399, 1, 390), // setreuid on x86
+    (399, 4, 390), // setreuid on arm
+    (399, 7, 390), // setreuid on s390
+    (399, 18, 390), // setreuid on m68k
+    (399, 21, 390), // setreuid on sh
+    (405, 1, 391), // setuid on x86
+    (405, 4, 391), // setuid on arm
+    (405, 7, 391), // setuid on s390
+    (405, 18, 391), // setuid on m68k
+    (405, 21, 391), // setuid on sh
+    (418, 14, 417), // signalfd on mips64n32
+    (418, 17, 417), // signalfd on mipsel64n32
+    (419, 14, 418), // signalfd4 on mips64n32
+    (419, 17, 418), // signalfd4 on mipsel64n32
+    (423, 10, 372), // sigsuspend on ppc
+    (423, 12, 373), // sigsuspend on mips
+    (423, 15, 373), // sigsuspend on mipsel
+    (423, 21, 372), // sigsuspend on sh
+    (434, 14, 400), // statfs64 on mips64n32
+    (434, 17, 400), // statfs64 on mipsel64n32
+    (475, 20, 420), // truncate64 on parisc64
 ];

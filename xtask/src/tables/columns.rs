@@ -52,6 +52,11 @@ pub fn index(name: &str) -> Option<usize> {
     ABIS.iter().position(|abi| abi.name == name)
 }
 
+/// Whether the registers of an ABI have 32 bits. Those of x32 and n32 have 64, as the kernel sees them.
+pub fn is_32_bit(name: &str) -> bool {
+    matches!(name, "x86" | "arm" | "s390" | "ppc" | "mips" | "mipsel" | "m68k" | "parisc" | "sh")
+}
+
 /// The distinct columns, in the order of their first ABI.
 pub fn columns() -> Vec<&'static Abi> {
     let mut all: Vec<&Abi> = Vec::new();

@@ -2,19 +2,21 @@
 //!
 //! ```text
 //! syscalls.tsv ─→ numbers.rs          types.tsv, prototypes.tsv, entries.tsv, narrowed.tsv ─→ prototypes.rs
+//!                                     held against kernel-sources.tsv, exceptions.tsv
 //! ```
 //!
 //! Invariant: the same facts give the same bytes, on any machine and any day; nothing is fetched. `--check` writes
 //! nothing and fails where a file is not what would be written.
 
 mod aliases;
-mod columns;
+pub mod columns;
 mod constants;
 pub mod facts;
 mod families;
-mod numbers;
-mod prototypes;
+pub mod numbers;
+pub mod prototypes;
 mod releases;
+mod sources;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -46,7 +48,7 @@ pub fn command(args: &[String]) -> Outcome {
 }
 
 /// `$KPOL_SHARED/data`, or `../shared/data` beside the workspace.
-fn default_facts() -> PathBuf {
+pub fn default_facts() -> PathBuf {
     match std::env::var_os("KPOL_SHARED") {
         Some(shared) => PathBuf::from(shared).join("data"),
         None => workspace().join("../shared/data"),
@@ -58,12 +60,13 @@ type File = (&'static str, String);
 
 fn generate(facts: &Facts) -> Outcome<Vec<File>> {
     let calls = numbers::Calls::read(facts)?;
-    let (prototypes, generic) = prototypes::emit(facts, &calls)?;
+    let prototypes = prototypes::emit(facts, &calls)?;
+    sources::check(facts, &calls, &prototypes)?;
     Ok(vec![
         ("numbers.rs", calls.emit()),
-        ("prototypes.rs", prototypes),
-        ("aliases.rs", aliases::emit(facts, &calls, &generic)?),
-        ("families.rs", families::emit(facts, &calls, &generic)?),
+        ("aliases.rs", aliases::emit(facts, &calls, &prototypes.generic)?),
+        ("families.rs", families::emit(facts, &calls, &prototypes.generic)?),
+        ("prototypes.rs", prototypes.text),
         ("constants.rs", constants::emit(facts)?),
         ("releases.rs", releases::emit(facts, &calls)?),
     ])

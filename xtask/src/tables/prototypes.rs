@@ -19,20 +19,24 @@ use crate::{Failure, Outcome};
 
 /// What the kernel keeps of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Shape {
-    bits: u8,
-    signed: bool,
-    pointer: bool,
+pub struct Shape {
+    /// 8, 16, 32 or 64.
+    pub bits: u8,
+    /// Two's complement.
+    pub signed: bool,
+    /// An address.
+    pub pointer: bool,
 }
 
 /// Types by name, and the types that a 32-bit ABI splits over two registers.
-struct Types {
+pub struct Types {
     shapes: BTreeMap<String, Shape>,
     split: Vec<String>,
 }
 
 impl Types {
-    fn read(facts: &Facts) -> Outcome<Self> {
+    /// Reads `types.tsv`.
+    pub fn read(facts: &Facts) -> Outcome<Self> {
         let (mut shapes, mut split) = (BTreeMap::new(), Vec::new());
         for line in facts.own("types.tsv")? {
             let (bits, signed) = width(&line, 1)?;
@@ -49,7 +53,8 @@ impl Types {
         Ok(Self { shapes, split })
     }
 
-    fn shape(&self, ty: &str) -> Option<Shape> {
+    /// What the kernel keeps of a value of that type.
+    pub fn shape(&self, ty: &str) -> Option<Shape> {
         if ty.contains('*') {
             return Some(Shape { bits: 64, signed: false, pointer: true });
         }
@@ -98,8 +103,48 @@ pub fn parameters(line: &Line, at: usize) -> Outcome<Parameters> {
 const RENAMED: [(&str, &str); 4] =
     [("newfstat", "fstat"), ("newlstat", "lstat"), ("newstat", "stat"), ("newuname", "uname")];
 
-/// `prototypes.rs`, and the generic parameters of each call.
-pub fn emit(facts: &Facts, calls: &Calls) -> Outcome<(String, Vec<Parameters>)> {
+/// A parameter of the tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Param {
+    /// The kernel's name.
+    pub name: String,
+    /// What the kernel keeps of it.
+    pub shape: Shape,
+    /// Whether a 32-bit ABI hands it over in two registers.
+    pub split: bool,
+}
+
+/// What the tables say of each call.
+pub struct Prototypes {
+    /// `prototypes.rs`.
+    pub text: String,
+    /// For each call its generic parameters.
+    pub generic: Vec<Parameters>,
+    lists: Vec<Vec<Param>>,
+    by_call: Vec<Option<usize>>,
+    /// Call, ABI, list.
+    entries: Vec<(usize, usize, Option<usize>)>,
+}
+
+impl Prototypes {
+    /// The parameters of a call on an ABI, if they are known.
+    pub fn of(&self, call: usize, abi: usize) -> Option<&[Param]> {
+        let own = self.entries.iter().find(|entry| (entry.0, entry.1) == (call, abi));
+        let list = own.map_or(self.by_call[call], |entry| entry.2);
+        list.map(|list| self.lists[list].as_slice())
+    }
+
+    /// Puts another list where an ABI enters a call.
+    #[cfg(test)]
+    pub fn plant(&mut self, call: usize, abi: usize, list: Vec<Param>) {
+        self.lists.push(list);
+        self.entries.retain(|entry| (entry.0, entry.1) != (call, abi));
+        self.entries.push((call, abi, Some(self.lists.len() - 1)));
+    }
+}
+
+/// `prototypes.rs`, and what it says.
+pub fn emit(facts: &Facts, calls: &Calls) -> Outcome<Prototypes> {
     let types = Types::read(facts)?;
     let mut narrowed = BTreeMap::new();
     for line in facts.own("narrowed.tsv")? {
@@ -107,7 +152,7 @@ pub fn emit(facts: &Facts, calls: &Calls) -> Outcome<(String, Vec<Parameters>)> 
         narrowed.insert(key, (width(&line, 2)?, false));
     }
 
-    let mut lists = Lists { types: &types, narrowed, texts: Vec::new() };
+    let mut lists = Lists { types: &types, narrowed, texts: Vec::new(), params: Vec::new() };
     let mut by_call = vec![None; calls.rows.len()];
     let mut generic: Vec<Parameters> = vec![None; calls.rows.len()];
     for own in [false, true] {
@@ -194,7 +239,13 @@ pub fn emit(facts: &Facts, calls: &Calls) -> Outcome<(String, Vec<Parameters>)> 
         );
     }
     out.push_str("];\n");
-    Ok((out, generic))
+    Ok(Prototypes {
+        text: out,
+        generic,
+        lists: lists.params,
+        by_call: by_call.into_iter().flatten().collect(),
+        entries,
+    })
 }
 
 fn index(list: Option<usize>) -> String {
@@ -207,13 +258,15 @@ struct Lists<'a> {
     /// (call, parameter) → (bits and sign, whether a prototype had that parameter).
     narrowed: BTreeMap<(String, String), ((u8, bool), bool)>,
     texts: Vec<String>,
+    /// The same as data.
+    params: Vec<Vec<Param>>,
 }
 
 impl Lists<'_> {
     /// The index of a list, which is added if it is new.
     fn add(&mut self, line: &Line, call: &str, list: Parameters) -> Outcome<Option<usize>> {
         let Some(list) = list else { return Ok(None) };
-        let mut texts = Vec::new();
+        let (mut texts, mut params) = (Vec::new(), Vec::new());
         for (ty, name) in list {
             let Some(mut shape) = self.types.shape(&ty) else {
                 return Err(line.wrong(&format!("type `{ty}` is not in xtask/facts/types.tsv: classify it there")));
@@ -224,10 +277,12 @@ impl Lists<'_> {
             }
             let Shape { bits, signed, pointer } = shape;
             texts.push(format!("p(\"{ty}\", \"{name}\", {bits}, {signed}, {pointer})"));
+            params.push(Param { split: self.types.split.contains(&ty), name, shape });
         }
         let text = texts.join(", ");
         let index = self.texts.iter().position(|seen| *seen == text).unwrap_or_else(|| {
             self.texts.push(text);
+            self.params.push(params);
             self.texts.len() - 1
         });
         Ok(Some(index))
