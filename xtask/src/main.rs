@@ -11,7 +11,7 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
-  tables [--facts DIR] [--check]   make compiler/src/tables/*.rs from the facts, or check that they are as made
+  tables [--check]                 make compiler/src/tables/*.rs from the facts, or check that they are as made
   harvest [--headers DIR [--clang CLANG]] [--manual DIR]… [--linux DIR]…
                                    gather facts for them from the kernel headers of an unpacked linux-libc-dev,
                                    from folders of manual pages (man2), and from kernel sources, the newest first

@@ -35,7 +35,7 @@ const OTHERS: [&str; 11] = [
 /// `aliases.rs`.
 pub fn emit(facts: &Facts, calls: &Calls, prototypes: &[Parameters]) -> Outcome<String> {
     let mut found: BTreeMap<(usize, String), String> = BTreeMap::new();
-    for line in facts.own("manual.tsv")? {
+    for line in facts.lines("manual.tsv")? {
         let name = line.column(0, "call")?;
         let (Some(call), false) = (calls.index(name), OTHERS.contains(&name)) else { continue };
         let Some(kernel) = &prototypes[call] else { continue };
@@ -53,7 +53,7 @@ pub fn emit(facts: &Facts, calls: &Calls, prototypes: &[Parameters]) -> Outcome<
             }
         }
     }
-    for line in facts.own("aliases.tsv")? {
+    for line in facts.lines("aliases.tsv")? {
         let (name, alias, parameter) = (line.column(0, "call")?, line.column(1, "alias")?, line.column(2, "name")?);
         let Some(call) = calls.index(name) else {
             return Err(line.wrong(&format!("no architecture has a number for `{name}`")));

@@ -25,7 +25,7 @@ struct Constant {
 
 /// `constants.rs`.
 pub fn emit(facts: &Facts) -> Outcome<String> {
-    let mut all = facts.own("constants.tsv")?.iter().map(parse).collect::<Outcome<Vec<_>>>()?;
+    let mut all = facts.lines("constants.tsv")?.iter().map(parse).collect::<Outcome<Vec<_>>>()?;
     all.sort_by(|a, b| a.name.cmp(&b.name));
     if let Some(pair) = all.windows(2).find(|pair| pair[0].name == pair[1].name) {
         return Err(Failure::Broken(format!("constants.tsv: `{}` comes twice", pair[0].name)));

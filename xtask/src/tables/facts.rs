@@ -5,8 +5,8 @@
 //! accept4    2.6.28
 //! ```
 //!
-//! Two folders hold them: the one that is handed to the command (numbers, prototypes and releases, as others
-//! gathered them) and `xtask/facts` (what those lack, each with its source).
+//! They lie in `xtask/facts`: what others gathered (numbers, the prototypes of a running kernel, releases), what was
+//! harvested, and what both lack. The first line of each says where it comes from.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,37 +36,20 @@ impl Line {
     }
 }
 
-/// The two folders.
+/// The folder of facts.
 pub struct Facts {
-    given: PathBuf,
-    own: PathBuf,
+    folder: PathBuf,
 }
 
 impl Facts {
-    /// Facts of a given folder and of our own, `xtask/facts`.
-    pub fn new(given: PathBuf) -> Outcome<Self> {
-        if !given.join("syscalls.tsv").is_file() {
-            return Err(Failure::Broken(format!(
-                "{}: no facts here. It must hold
-  syscalls.tsv     name, then its number on each architecture ('-' where it has none); first line names the columns
-  prototypes.tsv   name, then 'type parameter' for each argument, as SYSCALL_DEFINE has them
-  introduced.tsv   name, the kernel that first had it
-  libseccomp.tsv   name, the libseccomp release that first knows it ('-': none)
-Name the folder with --facts DIR, or its parent with KPOL_SHARED.",
-                given.display()
-            )));
-        }
-        Ok(Self { given, own: crate::workspace().join("xtask/facts") })
+    /// Those of the workspace.
+    pub fn new() -> Self {
+        Self { folder: crate::workspace().join("xtask/facts") }
     }
 
-    /// Lines of a file of the given folder.
-    pub fn given(&self, name: &str) -> Outcome<Vec<Line>> {
-        lines(&self.given.join(name))
-    }
-
-    /// Lines of a file of our own.
-    pub fn own(&self, name: &str) -> Outcome<Vec<Line>> {
-        lines(&self.own.join(name))
+    /// Lines of a file.
+    pub fn lines(&self, name: &str) -> Outcome<Vec<Line>> {
+        lines(&self.folder.join(name))
     }
 }
 

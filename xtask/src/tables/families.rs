@@ -18,12 +18,12 @@ use crate::Outcome;
 /// `families.rs`.
 pub fn emit(facts: &Facts, calls: &Calls, prototypes: &[Parameters]) -> Outcome<String> {
     let mut names = BTreeSet::new();
-    for line in facts.own("constants.tsv")? {
+    for line in facts.lines("constants.tsv")? {
         names.insert(line.column(0, "name")?.to_owned());
     }
     let has = |call: usize, parameter: &str| prototypes[call].iter().flatten().any(|(_, name)| name == parameter);
     let mut found: BTreeMap<(usize, String), Vec<String>> = BTreeMap::new();
-    for line in facts.own("families.tsv")? {
+    for line in facts.lines("families.tsv")? {
         let (call, parameter) = (line.column(0, "call")?, line.column(1, "parameter")?);
         let prefixes: Vec<String> = line.column(2, "prefixes")?.split(',').map(str::to_owned).collect();
         for prefix in &prefixes {

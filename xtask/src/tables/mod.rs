@@ -1,7 +1,7 @@
 //! `cargo xtask tables`: from files of facts to the Rust files of `compiler/src/tables`.
 //!
 //! ```text
-//! syscalls.tsv ─→ numbers.rs          types.tsv, prototypes.tsv, entries.tsv, narrowed.tsv ─→ prototypes.rs
+//! syscalls.tsv ─→ numbers.rs          types.tsv, tracefs.tsv, prototypes.tsv, entries.tsv, narrowed.tsv ─→ prototypes.rs
 //!                                     held against kernel-sources.tsv, exceptions.tsv
 //! ```
 //!
@@ -19,7 +19,6 @@ mod releases;
 mod sources;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use crate::{Failure, Outcome, read, workspace};
 use facts::Facts;
@@ -29,30 +28,13 @@ const COMMAND: &str = "cargo xtask tables";
 
 /// Runs the command with its arguments.
 pub fn command(args: &[String]) -> Outcome {
-    let mut check = false;
-    let mut folder = None;
-    let mut rest = args.iter();
-    while let Some(arg) = rest.next() {
-        match arg.as_str() {
-            "--check" => check = true,
-            "--facts" => match rest.next() {
-                Some(dir) => folder = Some(PathBuf::from(dir)),
-                None => return Err(Failure::Usage("--facts needs a folder".to_owned())),
-            },
-            other => return Err(Failure::Usage(format!("tables: no option `{other}`"))),
-        }
-    }
-    let folder = folder.unwrap_or_else(default_facts);
-    let files = generate(&Facts::new(folder)?)?;
+    let check = match args {
+        [] => false,
+        [one] if one == "--check" => true,
+        [other, ..] => return Err(Failure::Usage(format!("tables: no option `{other}`"))),
+    };
+    let files = generate(&Facts::new())?;
     if check { compare(&files) } else { write(&files) }
-}
-
-/// `$KPOL_SHARED/data`, or `../shared/data` beside the workspace.
-pub fn default_facts() -> PathBuf {
-    match std::env::var_os("KPOL_SHARED") {
-        Some(shared) => PathBuf::from(shared).join("data"),
-        None => workspace().join("../shared/data"),
-    }
 }
 
 /// A generated file: its name in `compiler/src/tables`, its text.
@@ -120,23 +102,7 @@ mod tests {
 
     #[test]
     fn committed_tables_are_what_the_facts_give() {
-        let folder = default_facts();
-        if !folder.is_dir() {
-            eprintln!("SKIPPED: no facts in {} (KPOL_SHARED names their parent)", folder.display());
-            return;
-        }
         let outcome = command(&["--check".to_owned()]);
         assert!(outcome.is_ok(), "{outcome:?}");
-    }
-
-    #[test]
-    fn a_folder_without_facts_is_explained() {
-        let Err(Failure::Broken(text)) = command(&["--facts".to_owned(), "/nonexistent".to_owned()]) else {
-            unreachable!("a folder that is not there has no facts");
-        };
-        assert!(
-            text.contains("no facts here") && text.contains("prototypes.tsv") && text.contains("--facts"),
-            "{text}"
-        );
     }
 }

@@ -16,7 +16,7 @@ pub struct Calls {
 impl Calls {
     /// Reads `syscalls.tsv`.
     pub fn read(facts: &Facts) -> Outcome<Self> {
-        let lines = facts.given("syscalls.tsv")?;
+        let lines = facts.lines("syscalls.tsv")?;
         let Some((head, body)) = lines.split_first() else {
             return Err(Failure::Broken("syscalls.tsv: no line with the columns' names".to_owned()));
         };
@@ -36,7 +36,7 @@ impl Calls {
             }
             rows.push((line.column(0, "name")?.to_owned(), numbers));
         }
-        for line in facts.own("numbers.tsv")? {
+        for line in facts.lines("numbers.tsv")? {
             let (name, column) = (line.column(0, "name")?, line.column(1, "column")?);
             let index = columns().iter().position(|abi| abi.column == column);
             let row = rows.iter_mut().find(|(row, _)| row == name);
@@ -72,7 +72,7 @@ impl Calls {
         let mut out = header(
             "Names and numbers of system calls.",
             &[
-                "`syscalls.tsv`: numbers by architecture, Linux v7.1-rc4, as libseccomp's `syscalls.csv` has them",
+                "`xtask/facts/syscalls.tsv`: numbers by architecture, Linux v7.1-rc4, as libseccomp's `syscalls.csv` has them",
                 "`xtask/facts/numbers.tsv`: what that lacks",
             ],
         );

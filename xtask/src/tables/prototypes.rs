@@ -1,7 +1,7 @@
 //! Prototypes: which parameters a call takes, how wide the kernel looks at each.
 //!
 //! ```text
-//! prototypes.tsv  socket    int family    int type …     ─┐
+//! tracefs.tsv     socket    int family    int type …     ─┐
 //! types.tsv       int       32            signed          ├─→  p("family", "int", 32, true, false)
 //! narrowed.tsv    readv     fd            32   unsigned  ─┘
 //! ```
@@ -38,7 +38,7 @@ impl Types {
     /// Reads `types.tsv`.
     pub fn read(facts: &Facts) -> Outcome<Self> {
         let (mut shapes, mut split) = (BTreeMap::new(), Vec::new());
-        for line in facts.own("types.tsv")? {
+        for line in facts.lines("types.tsv")? {
             let (bits, signed) = width(&line, 1)?;
             let name = line.column(0, "type")?.to_owned();
             let mark = line.columns.get(3).map(String::as_str);
@@ -147,7 +147,7 @@ impl Prototypes {
 pub fn emit(facts: &Facts, calls: &Calls) -> Outcome<Prototypes> {
     let types = Types::read(facts)?;
     let mut narrowed = BTreeMap::new();
-    for line in facts.own("narrowed.tsv")? {
+    for line in facts.lines("narrowed.tsv")? {
         let key = (line.column(0, "call")?.to_owned(), line.column(1, "parameter")?.to_owned());
         narrowed.insert(key, (width(&line, 2)?, false));
     }
@@ -155,9 +155,8 @@ pub fn emit(facts: &Facts, calls: &Calls) -> Outcome<Prototypes> {
     let mut lists = Lists { types: &types, narrowed, texts: Vec::new(), params: Vec::new() };
     let mut by_call = vec![None; calls.rows.len()];
     let mut generic: Vec<Parameters> = vec![None; calls.rows.len()];
-    for own in [false, true] {
-        let lines = if own { facts.own("prototypes.tsv")? } else { facts.given("prototypes.tsv")? };
-        for line in lines {
+    for file in ["tracefs.tsv", "prototypes.tsv"] {
+        for line in facts.lines(file)? {
             let name = line.column(0, "name")?;
             let name = RENAMED.iter().find(|(kernel, _)| *kernel == name).map_or(name, |(_, table)| table);
             let Some(call) = calls.index(name) else {
@@ -174,7 +173,7 @@ pub fn emit(facts: &Facts, calls: &Calls) -> Outcome<Prototypes> {
     }
 
     let mut entries = Vec::new();
-    for line in facts.own("entries.tsv")? {
+    for line in facts.lines("entries.tsv")? {
         let name = line.column(0, "name")?;
         let Some(call) = calls.index(name) else {
             return Err(line.wrong(&format!("no architecture has a number for `{name}`")));
@@ -200,7 +199,7 @@ pub fn emit(facts: &Facts, calls: &Calls) -> Outcome<Prototypes> {
     let mut out = header(
         "Parameters of system calls.",
         &[
-            "`prototypes.tsv`: SYSCALL_DEFINE of Linux 6.18, from tracefs",
+            "`xtask/facts/tracefs.tsv`: SYSCALL_DEFINE of Linux 6.18, from tracefs",
             "`xtask/facts/prototypes.tsv`: what that lacks",
             "`xtask/facts/entries.tsv`: ABIs that enter a call with other parameters",
             "`xtask/facts/types.tsv`, `xtask/facts/narrowed.tsv`: width and sign",

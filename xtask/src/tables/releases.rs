@@ -10,8 +10,8 @@ use crate::{Failure, Outcome};
 
 /// `releases.rs`.
 pub fn emit(facts: &Facts, calls: &Calls) -> Outcome<String> {
-    let introduced = pairs(facts.given("introduced.tsv")?)?;
-    let libseccomp = pairs(facts.given("libseccomp.tsv")?)?;
+    let introduced = pairs(facts.lines("introduced.tsv")?)?;
+    let libseccomp = pairs(facts.lines("libseccomp.tsv")?)?;
     let mut out = header(
         "Releases that first had a call.",
         &[

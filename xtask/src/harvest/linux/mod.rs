@@ -75,7 +75,7 @@ type Lines = BTreeMap<(String, String), BTreeSet<usize>>;
 
 /// Writes `kernel-sources.tsv` from the sources in `roots`.
 pub fn harvest(roots: &[PathBuf]) -> Outcome {
-    let facts = Facts::new(crate::tables::default_facts())?;
+    let facts = Facts::new();
     let calls = Calls::read(&facts)?;
     let types = Types::read(&facts)?;
     let mut lines = Lines::new();
