@@ -236,3 +236,17 @@ fn headers_teach_and_nothing_speaks_of_one_machine() {
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
+
+#[test]
+fn the_oracle_shares_no_code_with_the_compiler() {
+    for (name, text) in files("tests/src/oracle", ".rs") {
+        let code = code(&text);
+        for crate_name in ["kpol_compiler", "kpol_grammar"] {
+            assert!(!code.contains(crate_name), "{name} names `{crate_name}`: the oracle must share nothing with it");
+        }
+        // Rigs of the same crate that are made of the compiler's types.
+        for room in rooms(&code) {
+            assert!(matches!(room.as_str(), "oracle" | "skip"), "{name} names `{room}`, which knows the compiler");
+        }
+    }
+}

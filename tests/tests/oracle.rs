@@ -1,0 +1,175 @@
+//! Products against a second opinion that shares no code with the compiler: see [`kpol_tests::oracle`].
+//!
+//! `KPOL_ORACLE=1000000` asks for that many calls instead of a hundred thousand; `KPOL_ORACLE_SEED` begins elsewhere.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use kpol_compiler::spec::Arch;
+use kpol_tests::binaries::binary;
+use kpol_tests::libseccomp::json_to_bpf;
+use kpol_tests::oracle::evaluate::{Call, evaluate};
+use kpol_tests::oracle::facts::Facts;
+use kpol_tests::oracle::generate::{Generated, Random, generate};
+use kpol_tests::oracle::machine;
+use kpol_tests::oracle::policy::{Abi, Act};
+use kpol_tests::oracle::print::{file_name, print};
+use kpol_tests::skip::or_skip;
+
+/// Errors by which kpolc says that a product cannot hold the policy; the other product can.
+const CANNOT_SAY: &[&str] = &["E051", "E053", "E054", "E055", "E056"];
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// What kpolc makes of a policy; `Err` has the code where it says that this product cannot say it.
+fn build(kpolc: &Path, folder: &Path, made: &Generated, format: &str) -> Result<Vec<u8>, &'static str> {
+    let texts = print(&made.policy);
+    for (index, text) in texts.iter().enumerate() {
+        fs::write(folder.join(file_name(index)), text).unwrap();
+    }
+    let out = folder.join(format!("out.{format}"));
+    let _ = fs::remove_file(&out);
+    let caps = if made.policy.caps.is_empty() { "none".to_owned() } else { made.policy.caps.join(",") };
+    let (major, minor) = made.policy.kernel;
+    let output = Command::new(kpolc)
+        .args(["build", "-q", "--format", "concise", "--cap", &caps, "--kernel", &format!("{major}.{minor}")])
+        .args(["--emit", format, "-o"])
+        .arg(&out)
+        .arg(folder.join(file_name(0)))
+        .output()
+        .unwrap();
+    if output.status.success() {
+        return Ok(fs::read(&out).unwrap());
+    }
+    let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+    let errors: Vec<&str> = said.lines().filter(|line| line.contains("error[")).collect();
+    let known = |line: &&str| CANNOT_SAY.iter().copied().find(|code| line.contains(&format!("error[{code}]")));
+    let codes: Vec<Option<&'static str>> = errors.iter().map(known).collect();
+    match codes.first() {
+        Some(Some(code)) if codes.iter().all(Option::is_some) => Err(code),
+        _ => panic!("{said}\n{}", texts.join("\n----\n")),
+    }
+}
+
+/// Registers around what the policy compares, with bits above that the kernel drops.
+fn registers(made: &Generated, random: &mut Random, abi: Abi) -> [u64; 6] {
+    std::array::from_fn(|_| {
+        let value = match random.below(8) {
+            0 => random.bits(),
+            1 => random.below(40) as u64,
+            _ if made.edges.is_empty() => random.below(3) as u64,
+            _ => (*random.of(&made.edges) as u64).wrapping_add(random.below(3) as u64).wrapping_sub(1),
+        };
+        let value = match random.below(6) {
+            0 => value & 0xffff_ffff | random.bits() << 32,
+            1 => value as i32 as i64 as u64,
+            2 => value & 0xffff_ffff,
+            3 => value & 0xffff | random.bits() << 16,
+            _ => value,
+        };
+        if abi.bits() == 32 { value & 0xffff_ffff } else { value }
+    })
+}
+
+/// Names of the calls to try, with their numbers: those of the policy often, any other sometimes.
+fn calls<'a>(
+    made: &'a Generated,
+    facts: &'a Facts,
+    abi: Abi,
+    random: &mut Random,
+    count: usize,
+) -> Vec<(&'a str, u32)> {
+    let numbers = &facts.numbers[&abi];
+    let all: Vec<(&str, u32)> = numbers.iter().map(|(name, nr)| (name.as_str(), *nr)).collect();
+    let mut own: Vec<(&str, u32)> =
+        made.calls.iter().filter_map(|name| Some((name.as_str(), *numbers.get(name)?))).collect();
+    own.extend(["socketcall", "ipc"].iter().filter_map(|name| Some((*name, *numbers.get(*name)?))));
+    let highest = all.iter().map(|(_, nr)| *nr).max().unwrap();
+    (0..count)
+        .map(|_| match random.below(10) {
+            0 => *random.of(&all),
+            // A number far beyond those with names, and the one that a tracer cancels a call by.
+            1 => ("", *random.of(&[highest + 1000, highest + 0x10_0000, u32::MAX])),
+            _ if own.is_empty() => *random.of(&all),
+            _ => *random.of(&own),
+        })
+        .collect()
+}
+
+#[test]
+fn products_do_what_an_evaluator_of_another_make_says() {
+    let Some(facts) = or_skip(Facts::read()) else { return };
+    let wanted = number("KPOL_ORACLE", 100_000);
+    let seed = number("KPOL_ORACLE_SEED", 1);
+    let kpolc = binary("kpolc");
+    let folder = tempfile::tempdir().unwrap();
+    let (mut tried, mut by_json, mut policies) = (0u64, 0u64, 0u64);
+    let mut without: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    while tried < wanted {
+        policies += 1;
+        let seed = seed.wrapping_add(policies);
+        let mut random = Random::new(seed);
+        let made = generate(&mut random, &facts, policies % 2 == 0);
+        let listed = made.policy.listed();
+        let mut product = |format| {
+            let built = build(&kpolc, folder.path(), &made, format);
+            built.map_err(|code| *without.entry((format, code)).or_default() += 1).ok()
+        };
+        let bpf = product("bpf");
+        let json = product("json").map(|bytes| String::from_utf8(bytes).unwrap());
+        for abi in Abi::ALL {
+            let native = if abi == Abi::Aarch64 { Arch::Aarch64 } else { Arch::X86_64 };
+            let node_has_it = listed.iter().any(|other| (*other == Abi::Aarch64) == (abi == Abi::Aarch64));
+            let loaded = match &json {
+                Some(json) if node_has_it => match or_skip(json_to_bpf(json, native)) {
+                    Some(filter) => Some(filter.unwrap().to_bytes()),
+                    None => return,
+                },
+                _ => None,
+            };
+            let is_listed = listed.contains(&abi);
+            let count = if is_listed { 300 } else { 10 };
+            for (name, nr) in calls(&made, &facts, abi, &mut random, count) {
+                // -1 is no number of x32, though it has the bit: it is everybody's.
+                if abi == Abi::X32 && nr == u32::MAX {
+                    continue;
+                }
+                let call = Call { abi, name, args: registers(&made, &mut random, abi) };
+                let says = if is_listed { Some(evaluate(&made.policy, &facts, call).unwrap()) } else { None };
+                let show = |what: &str, given: Option<u32>| {
+                    format!(
+                        "seed {seed}, {what}: {nr:#x} {call:x?} gives {given:x?}, not {says:?}\n{}",
+                        print(&made.policy).join("\n----\n")
+                    )
+                };
+                if let Some(bpf) = &bpf {
+                    // What is not listed ends the process; on a number that x86_64 and x32 share, its default.
+                    let given = machine::run(bpf, abi.token(), nr, &call.args);
+                    let shared = nr == u32::MAX && abi == Abi::X86_64 && listed.contains(&Abi::X32);
+                    let expected = says.unwrap_or(if shared { made.policy.default } else { Act::Kill });
+                    assert_eq!(given, Some(expected.word()), "{}", show("BPF", given));
+                    tried += 1;
+                }
+                if let Some(loaded) = &loaded {
+                    let given = machine::run(loaded, abi.token(), nr, &call.args);
+                    let expected = says.unwrap_or(Act::KillThread);
+                    // libseccomp takes x32 for an ABI of 32 bits: nothing that kpolc writes may depend on what it does not see.
+                    assert_eq!(given, Some(expected.word()), "{}", show("JSON", given));
+                    tried += 1;
+                    by_json += 1;
+                }
+            }
+        }
+    }
+    eprintln!("{policies} policies, {tried} calls, {by_json} of them by JSON; not sayable: {without:?}");
+    let missing =
+        |format: &str| without.iter().filter(|((of, _), _)| *of == format).map(|(_, count)| count).sum::<u64>();
+    assert!(missing("bpf") * 20 < policies, "of {policies} policies too few had BPF: {without:?}");
+    assert!(missing("json") * 2 < policies, "of {policies} policies too few had JSON: {without:?}");
+}
