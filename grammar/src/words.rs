@@ -108,6 +108,7 @@ pub fn word(rule: Rule) -> Option<&'static str> {
         | Rule::primary
         | Rule::infix
         | Rule::outcome
+        | Rule::outcome_name
         | Rule::close
         | Rule::close_set
         | Rule::close_paren
