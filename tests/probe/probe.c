@@ -1,6 +1,7 @@
 // probe: installs filters and makes calls under them, and says what became of each.
 //
-//     in   filter 0 none 2        flags in hex, who watches (none, listener, tracer), number of instructions
+//     in   filter 0 none 2        flags in hex, who watches (none, listener, tracer, or one that lets
+//                                calls run: lets-listener, lets-tracer), number of instructions
 //          20 0 0 0               code jt jf k, in hex
 //          6 0 0 7fff0000
 //          call native 6e 0 0 0 0 0 0     entry, number, six arguments, in hex
@@ -8,6 +9,9 @@
 //
 // One program for every way to run it: on this machine, in a container (it is linked statically), and as
 // process 1 of a virtual machine, where it reads /jobs, writes to the console and powers off.
+//
+// Each process has a page at 0x20000, below 4 GiB for `int 0x80`, with what socketcall(SYS_SOCKET, …) reads: three words for
+// AF_ALG at its start, three for AF_UNIX at 0x20100.
 //
 // How a call is watched that may be answered by death, and whose filter may forbid everything else:
 //   - each call has a process of its own, so that none spoils the next;
@@ -47,6 +51,7 @@
 #define PATIENCE_SECONDS 30
 
 enum watch { WATCH_NONE, WATCH_LISTENER, WATCH_TRACER };
+static int lets; // whether the watcher lets the call run
 enum entry { ENTRY_NATIVE, ENTRY_INT80 };
 enum state { BEFORE, NOT_INSTALLED, CALLED, BACK, TRAPPED, NOTIFIED, THREAD_GONE };
 
@@ -195,6 +200,13 @@ static void under_test(void)
 	struct sigaction action = { .sa_sigaction = on_sigsys, .sa_flags = SA_SIGINFO };
 	setrlimit(RLIMIT_CORE, &no_core);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	unsigned *words = mmap((void *)0x20000, 4096, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	if (words == (void *)0x20000) {
+		words[0] = 38; // AF_ALG
+		words[0x40] = 1; // AF_UNIX
+		words[1] = words[0x41] = 5; // SOCK_SEQPACKET
+	}
 	sigaction(SIGSYS, &action, NULL);
 	alarm(PATIENCE_SECONDS);
 	if (watch == WATCH_TRACER) {
@@ -221,7 +233,15 @@ static void under_test(void)
 		// POLLHUP: no task has the filter any more.
 		while (poll(&poll_fd, 1, -1) < 0 && errno == EINTR)
 			;
-		if (poll_fd.revents & POLLIN) {
+		if (poll_fd.revents & POLLIN && lets) {
+			struct seccomp_notif asked = { 0 };
+			struct seccomp_notif_resp answer = { .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+			int fd = poll_fd.fd;
+			if (native(SYS_ioctl, fd, SECCOMP_IOCTL_NOTIF_RECV, (long)&asked, 0, 0, 0) == 0) {
+				answer.id = asked.id;
+				native(SYS_ioctl, fd, SECCOMP_IOCTL_NOTIF_SEND, (long)&answer, 0, 0, 0);
+			}
+		} else if (poll_fd.revents & POLLIN) {
 			record->state = NOTIFIED;
 			__builtin_trap();
 		}
@@ -286,7 +306,10 @@ static int trace(pid_t child, unsigned long *data, int *status)
 		if (event == PTRACE_EVENT_SECCOMP) {
 			asked = 1;
 			ptrace(PTRACE_GETEVENTMSG, who, 0, data);
-			kill(child, SIGKILL);
+			if (lets)
+				ptrace(PTRACE_CONT, who, 0, 0);
+			else
+				kill(child, SIGKILL);
 			continue;
 		}
 		ptrace(PTRACE_CONT, who, 0, event ? 0 : WSTOPSIG(now));
@@ -312,7 +335,7 @@ static void test(void)
 	int status = 0;
 	unsigned long data = 0;
 	if (watch == WATCH_TRACER) {
-		if (trace(child, &data, &status)) {
+		if (trace(child, &data, &status) && !lets) {
 			printf("traced %lu\n", data);
 			return;
 		}
@@ -333,6 +356,9 @@ static int run(FILE *in)
 			unsigned count;
 			if (fscanf(in, "%lx %15s %u", &flags, word, &count) != 3 || count > BPF_MAXINSNS)
 				goto nonsense;
+			lets = strncmp(word, "lets-", 5) == 0;
+			if (lets)
+				memmove(word, word + 5, strlen(word + 5) + 1);
 			watch = strcmp(word, "listener") == 0 ? WATCH_LISTENER :
 				strcmp(word, "tracer") == 0   ? WATCH_TRACER :
 								WATCH_NONE;

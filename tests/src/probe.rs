@@ -26,6 +26,10 @@ pub enum Watch {
     Listener,
     /// A ptrace tracer.
     Tracer,
+    /// A listener that answers that the call may run.
+    LetsListener,
+    /// A ptrace tracer that lets the call run.
+    LetsTracer,
 }
 
 /// A filter and the calls to make under it, each in a fresh process.
@@ -102,6 +106,7 @@ impl Outcome {
         const ENOSYS: u16 = 38;
         self == match (action, watch) {
             (Action::Allow | Action::Log, _) => unfiltered,
+            (Action::Trace(_), Watch::LetsTracer) | (Action::Notify, Watch::LetsListener) => unfiltered,
             (Action::Errno(0), _) => Self::Returned(0),
             (Action::Errno(errno), _) => Self::Errno(errno.min(Action::MAX_ERRNO)),
             (Action::KillProcess, _) => Self::ProcessKilled,
@@ -122,6 +127,8 @@ pub(crate) fn write_jobs(jobs: &[Job]) -> String {
             Watch::Nobody => "none",
             Watch::Listener => "listener",
             Watch::Tracer => "tracer",
+            Watch::LetsListener => "lets-listener",
+            Watch::LetsTracer => "lets-tracer",
         };
         // Writing to a String can't fail.
         let _ = writeln!(text, "filter {:x} {watch} {}", job.flags, job.filter.0.len());

@@ -74,6 +74,33 @@ fn a_tracer_and_a_listener_are_asked() {
     assert_eq!(outcomes[1], [Outcome::Notified, Outcome::Errno(EBADF)]);
 }
 
+/// What `refused` in an assert means: no other action keeps a call from the kernel's code, whoever watches.
+#[test]
+fn a_call_runs_under_trace_and_notify_if_somebody_lets_it_and_under_a_refusal_never() {
+    let Some((arch, nr)) = numbers() else { return };
+    // Only the kernel's own code knows that there is no such descriptor.
+    let calls = [call(arch, nr.close, &[u64::MAX])];
+    let watched = [Watch::Nobody, Watch::LetsTracer, Watch::LetsListener];
+    let actions = [
+        Action::Allow,
+        Action::Log,
+        Action::Trace(0),
+        Action::Notify,
+        Action::Errno(0),
+        Action::Errno(RARE),
+        Action::Trap(0),
+        Action::KillThread,
+        Action::KillProcess,
+    ];
+    for action in actions {
+        // A filter makes one descriptor for a listener; the kernel takes no listener where nothing notifies.
+        let jobs = watched.map(|watch| Job { watch, ..Job::new(&except(arch, &[(nr.close, action)]), &calls) });
+        let Some(outcomes) = or_skip(run(&jobs)) else { return };
+        let ran = outcomes.iter().flatten().any(|outcome| *outcome == Outcome::Errno(EBADF));
+        assert_eq!(ran, !action.refuses(), "{action}: {outcomes:?}");
+    }
+}
+
 #[test]
 fn the_ends_of_a_process_are_told_apart() {
     let Some((arch, nr)) = numbers() else { return };
