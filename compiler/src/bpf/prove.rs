@@ -21,6 +21,8 @@ pub enum Disproof {
     Unreadable(ReadError),
     /// The store has passed its limit.
     Overflow,
+    /// An ABI of the policy has no table, here or there: nothing was compared.
+    Missing(Arch),
     /// A call that gets another answer.
     Call {
         /// The call.
@@ -48,6 +50,7 @@ impl fmt::Display for Disproof {
         match self {
             Self::Unreadable(error) => write!(f, "the program cannot be read back: {error}"),
             Self::Overflow => f.write_str("the program is too large to be read back"),
+            Self::Missing(arch) => write!(f, "nothing has been compared for {arch}"),
             Self::Call { text, expected, found, .. } => write!(f, "{text} should get {expected}, and gets {found}"),
             Self::Foreign { tokens, nr, args } => {
                 let token = tokens.start();
@@ -62,10 +65,13 @@ impl std::error::Error for Disproof {}
 
 /// Reads the program back and compares it with the policy.
 pub fn prove(store: &mut Store, policy: &Policy, program: &Program) -> Result<(), Disproof> {
+    if let Some(&arch) = policy.archs.iter().find(|arch| !policy.function.tables.contains_key(arch)) {
+        return Err(Disproof::Missing(arch));
+    }
     let archs: Vec<Arch> = policy.function.tables.keys().copied().collect();
     let reading = symbolic::read(store, program, &archs).map_err(Disproof::Unreadable)?;
     for (&arch, table) in &policy.function.tables {
-        let Some(read) = reading.function.tables.get(&arch) else { continue };
+        let Some(read) = reading.function.tables.get(&arch) else { return Err(Disproof::Missing(arch)) };
         let mut differences = Vec::new();
         table.zip(read, |range, expected, found| {
             if expected != found {
@@ -89,7 +95,9 @@ pub fn prove(store: &mut Store, policy: &Policy, program: &Program) -> Result<()
             };
             let Some(nr) = asked.filter(|_| node != Node::action(Function::FOREIGN)) else { continue };
             let lives = store.where_action(node, &|action| action != Function::FOREIGN);
-            let Some((cube, _)) = store.witness(lives, &|leaf| leaf == Leaf::True) else { continue };
+            let Some((cube, _)) = store.witness(lives, &|leaf| leaf == Leaf::True) else {
+                return Err(Disproof::Overflow);
+            };
             let args = cube.args.map(|bits| bits.value);
             return Err(Disproof::Foreign { tokens: foreign.tokens.clone(), nr, args });
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::error::WriteError;
+use super::prove::prove;
 use super::read::{self, ReadError, read};
 use super::runtime::{self, Dialect, Loaded};
 use super::write::{Target, Warning, Written, write};
@@ -184,6 +185,19 @@ fn hosts_that_differ_are_kept_apart_by_name() {
     let profile = read(written(&mut store, &policy).json.as_bytes()).unwrap();
     let arches: Vec<_> = profile.syscalls.iter().map(|entry| entry.includes.arches.clone()).collect();
     assert_eq!(arches, [vec![], vec!["amd64".to_owned()], vec!["arm64".to_owned()]]);
+}
+
+#[test]
+fn a_policy_without_a_table_is_not_proven() {
+    let mut store = Store::default();
+    let mut policy = policy(&[Arch::X86_64, Arch::Aarch64], &[("read", allow())]);
+    let json = written(&mut store, &policy).json;
+    assert!(prove(&mut store, &policy, &Target::default(), &json).is_ok());
+    policy.function.tables.remove(&Arch::Aarch64);
+    let WriteError::Internal { what, .. } = prove(&mut store, &policy, &Target::default(), &json).unwrap_err() else {
+        panic!("another error")
+    };
+    assert_eq!(what, "it is not for aarch64");
 }
 
 #[test]

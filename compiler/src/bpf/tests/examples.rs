@@ -98,6 +98,17 @@ fn x32_ends_unless_it_is_listed() {
 }
 
 #[test]
+fn a_policy_without_a_table_is_not_proven() {
+    let mut store = Store::default();
+    let allow = Node::action(Action::Allow);
+    let mut both = policy([(Arch::X86_64, table(DENY, [(0, allow)])), (Arch::Aarch64, table(DENY, [(63, allow)]))]);
+    let program = write(&mut store, &both).unwrap();
+    assert_eq!(prove(&mut store, &both, &program), Ok(()));
+    both.function.tables.remove(&Arch::Aarch64);
+    assert_eq!(prove(&mut store, &both, &program), Err(Disproof::Missing(Arch::Aarch64)));
+}
+
+#[test]
 fn what_a_filter_cannot_see_is_an_error_that_names_it() {
     let mut store = Store::default();
     let admin = store.capability(21);

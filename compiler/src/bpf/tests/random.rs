@@ -246,7 +246,7 @@ proptest! {
                 prop_assert_ne!(says, found);
             }
             Err(Disproof::Unreadable(_) | Disproof::Foreign { .. }) => {}
-            Err(Disproof::Overflow) => return Err(TestCaseError::fail("overflow")),
+            Err(error @ (Disproof::Overflow | Disproof::Missing(_))) => return Err(TestCaseError::fail(error.to_string())),
             Ok(()) => {
                 for &(nr, ..) in &rules.calls {
                     for nr in [nr, nr.wrapping_add(1), nr.wrapping_sub(1), 0x4000_0000] {
