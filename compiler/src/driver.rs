@@ -19,7 +19,7 @@ use crate::diagnostic::{Code, Diagnostic, FileId, Label, Severity, Span, silence
 use crate::diagram::{Function, Store};
 use crate::lint;
 use crate::oci;
-use crate::policy::{self, Policy, proof};
+use crate::policy::{self, Policy, multiplexed, proof};
 use crate::resolve::{self, Resolved, Sink};
 use crate::source::graph::{Graph, Profile, Reader};
 use crate::source::{LoadError, Loader, Sources};
@@ -304,6 +304,7 @@ fn analyse(
     if let Some(policy) = &policy
         && sound
     {
+        multiplexed::conditions(&resolved, &graph, policy, store, &mut sink);
         proof::assertions(&resolved, &graph, policy, store, &mut sink);
         withins(loader, options, &mut sources, &resolved, &graph, policy, store, &mut sink);
     }

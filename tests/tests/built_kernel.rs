@@ -294,6 +294,47 @@ fn a_parameter_called_arg2_is_where_the_kernel_reads_it() {
     assert_eq!(under("arg3 == 5"), Some(vec![lives, lives, dies, lives]));
 }
 
+/// CVE-2026-31431: who kills AF_ALG by `socket` has to refuse `socketcall` as well, or to kill every `socket`.
+#[test]
+fn a_family_that_socket_refuses_is_not_to_be_had_by_socketcall() {
+    const ENOSYS: u16 = 38;
+    let Some(Arch::X86_64) = or_skip(kernel::native()) else { return };
+    // Sockets of the type SOCK_SEQPACKET. The probe has the words for `socketcall` at these addresses.
+    let mut tried = 0;
+    for (family, number, words) in [("AF_ALG", 38, 0x20000), ("AF_UNIX", 1, 0x20100)] {
+        let calls: [(_, &[u64]); 2] = [("socket", &[number, 5, 0]), ("socketcall", &[1, words])];
+        let calls = calls.map(|(name, args)| call(Arch::X86, name, args).unwrap());
+        let under = |filter: &Filter| or_skip(kernel::run(&[Job::new(filter, &calls)])).map(|mut all| all.remove(0));
+        let Some(free) = under(&always(Action::Allow)) else { return };
+        if !free.iter().all(|outcome| matches!(outcome, Outcome::Returned(_))) {
+            // No such family, or no calls by int 0x80, in this kernel.
+            continue;
+        }
+        tried += 1;
+        let rule = format!("arch x86_64, x86\ndefault allow\nkill {{ socket(family == {family}) }}\n");
+        for format in [Bpf, Json] {
+            let refused = text(&rule, &[format]).map(|_| ()).unwrap_err();
+            assert!(refused.iter().any(|(code, _)| code.as_str() == "E081"), "{refused:?}");
+        }
+        // Open on purpose: this is what the error is about.
+        let open = text(&format!("{rule}allow {{ socketcall }}"), &[Bpf]).unwrap();
+        let outcomes = under(open.bpf()).unwrap();
+        assert!(matches!(outcomes[..], [Outcome::ProcessKilled, Outcome::Returned(_)]), "{family}: {outcomes:?}");
+        let shut = text(&format!("{rule}deny(ENOSYS) {{ socketcall }}"), &[Json, Bpf]).unwrap();
+        let whole = text("arch x86_64, x86\ndefault allow\nkill { socket }", &[Json, Bpf]).unwrap();
+        for (built, by_socketcall) in [(shut, Outcome::Errno(ENOSYS)), (whole, Outcome::ProcessKilled)] {
+            let both = Some(vec![Outcome::ProcessKilled, by_socketcall]);
+            assert_eq!(under(built.bpf()), both, "{family}");
+            if let Some(theirs) = or_skip(json_to_bpf(built.json(), Arch::X86_64)) {
+                assert_eq!(under(&theirs.unwrap()), both, "{family}, as libseccomp loads it");
+            }
+        }
+    }
+    if tried == 0 {
+        or_skip::<()>(Err(Skip("no sockets by int 0x80 in this kernel".to_owned())));
+    }
+}
+
 fn narrow(arch: Arch, args: [u64; 6]) -> [u64; 6] {
     if arch.bits() == 32 { args.map(|arg| arg & 0xffff_ffff) } else { args }
 }

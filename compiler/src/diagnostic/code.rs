@@ -97,6 +97,7 @@ codes! {
     E070 "cannot write"
     // Asserts.
     E080 "not before refused or runs"
+    E081 "a multiplexer passes by a condition"
     E099 "internal error"
 
     W001 "syscall on none of the architectures"
@@ -120,6 +121,7 @@ codes! {
     W019 "exception without effect"
     W020 "old name of a register"
     W022 "assertion about no call"
+    W024 "condition that a multiplexer passes by"
 }
 
 impl Code {

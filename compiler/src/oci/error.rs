@@ -153,7 +153,8 @@ impl fmt::Display for WriteError {
             Self::OpensMultiplexer { name, multiplexer, arch } => write!(
                 f,
                 "from the JSON a runtime would open `{multiplexer}` on {arch} because of the rule on `{name}`, and its \
-                 arguments would not be looked at there; make the rule unconditional, leave {arch} out, or use BPF"
+                 arguments would not be looked at there; make the rule unconditional, leave {arch} out, or use BPF, where \
+                 `{multiplexer}` gets what the policy says"
             ),
             Self::TooManyEntries { name, entries } => write!(
                 f,

@@ -13,7 +13,9 @@ use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::diagram::{Cube, Function, Leaf, Node, Store};
 use crate::resolve::{Assertion, Guard, Resolved, Sink};
 use crate::source::graph::Graph;
+use crate::spec::multiplex::Multiplexer;
 use crate::spec::{Action, Arch, Nr, Wanted};
+use crate::tables::Syscall;
 
 /// Proves every `assert`, or reports it with a call that refutes it.
 pub fn assertions(resolved: &Resolved, graph: &Graph, policy: &Policy, store: &mut Store, sink: &mut Sink) {
@@ -36,8 +38,9 @@ fn refute(
         let (Some(promise), Some(table)) = (assertion.promises.get(&arch), policy.function.tables.get(&arch)) else {
             return Some(unproven(assertion.span, format!("the assertion \"{}\"", assertion.title), arch));
         };
-        let wanted = promise.wanted;
-        for (&nr, member) in &promise.calls {
+        let hidden = promise.hidden.iter().filter_map(|call| Some((call, promise.wanted_hidden?, true)));
+        let plain = promise.calls.iter().map(|call| (call, promise.wanted, false));
+        for ((&nr, member), wanted, hidden) in plain.chain(hidden) {
             let wrong = store.where_action(table.at(nr), &|action| !wanted.is_kept_by(action));
             let wrong = store.and(wrong, member.set);
             let Some((cube, _)) = store.witness(wrong, &|leaf| leaf == Leaf::True) else { continue };
@@ -47,14 +50,36 @@ fn refute(
                 Diagnostic::new(Code::E042, assertion.span, format!("the assertion \"{}\" fails", assertion.title))
                     .label(format!("`{call}` gets `{gets}`{}", under_which(wanted, gets)))
                     .note(format!("counterexample: {text} gets `{gets}`"));
-            diagnostic = with_decision(diagnostic, resolved, graph, store, arch, nr, &cube);
-            for span in graph.chain(assertion.span.file) {
-                diagnostic = diagnostic.related(span, "this include brings the assertion");
+            if let Some((multiplexer, reached)) = hidden.then(|| behind(arch, nr, &cube)).flatten() {
+                let (call, reached, way) = (multiplexer.call().name(), reached.name(), multiplexer.pattern(reached));
+                diagnostic = diagnostic
+                    .note(format!("it does what `{reached}` does with arguments in memory, where no filter looks"))
+                    .help(format!("refuse `{call}` as well: `deny(ENOSYS) {{ {way} }}`"));
+                return Some(with_includes(
+                    with_decision(diagnostic, resolved, graph, store, arch, nr, &cube),
+                    assertion,
+                    graph,
+                ));
             }
+            diagnostic = with_decision(diagnostic, resolved, graph, store, arch, nr, &cube);
+            diagnostic = with_includes(diagnostic, assertion, graph);
             return Some(diagnostic.help("mend the rule that decides this call, or the assertion if it asks too much"));
         }
     }
     None
+}
+
+fn with_includes(mut diagnostic: Diagnostic, assertion: &Assertion, graph: &Graph) -> Diagnostic {
+    for span in graph.chain(assertion.span.file) {
+        diagnostic = diagnostic.related(span, "this include brings the assertion");
+    }
+    diagnostic
+}
+
+/// The multiplexer that a call is, and what the cube has it do.
+fn behind(arch: Arch, nr: Nr, cube: &Cube) -> Option<(Multiplexer, Syscall)> {
+    let multiplexer = Multiplexer::ALL.into_iter().find(|multiplexer| multiplexer.nr(arch) == Some(nr))?;
+    Some((multiplexer, multiplexer.reached(arch, cube.args[0].value)?))
 }
 
 /// What becomes of a call that gets `gets`, where that is not plain.

@@ -114,6 +114,10 @@ pub struct Promise {
     pub wanted: Wanted,
     /// The calls.
     pub calls: CallSet,
+    /// What is wanted of [`hidden`](Self::hidden).
+    pub wanted_hidden: Option<Wanted>,
+    /// Calls of `socketcall` and `ipc` that may be calls which the patterns name under conditions.
+    pub hidden: CallSet,
 }
 
 /// A `within` statement.
@@ -272,6 +276,13 @@ struct Resolver<'a> {
     constancy: FxHashMap<Span, condition::Constancy>,
     /// For each exception: whether it took something away on some ABI.
     exceptions: BTreeMap<Span, bool>,
+    /// Members of groups where hidden arguments count as fulfilling conditions, of those groups for which that makes a
+    /// difference; see [`assert`].
+    reached_sets: FxHashMap<(GroupId, Arch), Rc<CallSet>>,
+    /// Whether a group names, under a condition, what a multiplexer reaches.
+    hiding: FxHashMap<GroupId, bool>,
+    /// Whether hidden arguments count so at the moment.
+    reaching: bool,
     /// Patterns of asserts that match nothing: what is wrong with their conditions is said there.
     empty_claims: Vec<Span>,
     /// Notes for the next run.
@@ -298,6 +309,9 @@ impl<'a> Resolver<'a> {
             stated: Vec::new(),
             constancy: FxHashMap::default(),
             exceptions: BTreeMap::new(),
+            reached_sets: FxHashMap::default(),
+            hiding: FxHashMap::default(),
+            reaching: false,
             empty_claims: Vec::new(),
             watch: memo::Watch::default(),
             result: Resolved::default(),

@@ -128,7 +128,10 @@ impl<'a> Resolver<'a> {
         let mut set = CallSet::new();
         self.collect_named(pattern, file, arch, depth, &mut set);
         for except in &pattern.except {
+            // Nobody knows of hidden arguments that they are excepted.
+            let reaching = std::mem::take(&mut self.reaching);
             let gone = self.pattern_set(except, file, arch, depth);
+            self.reaching = reaching;
             let mut took = false;
             let looked = !gone.is_empty();
             for (nr, gone) in gone {
@@ -183,7 +186,7 @@ impl<'a> Resolver<'a> {
             // Whatever it is, it means nothing any more.
             return;
         }
-        if conditions.is_empty() {
+        if conditions.is_empty() || self.reaching {
             // Even where there is no other way in: x86 has no `semop`, and `ipc` reaches it all the same.
             self.add_multiplexed(all, name, at.arch, via);
         }
@@ -227,6 +230,9 @@ impl<'a> Resolver<'a> {
 
     /// Members of a group on an ABI; `used` is where it is named.
     pub(super) fn group_set(&mut self, id: GroupId, arch: Arch, used: Span, depth: usize) -> Rc<CallSet> {
+        if self.reaching && self.hides(id, 0) {
+            return self.reached_set(id, arch, used, depth);
+        }
         if let Some(known) = self.result.group_sets.get(&(id, arch)) {
             let height = self.watch.group_heights.get(&id).copied().unwrap_or(0);
             let taken = self.watch.has_taken(self.groups[id.0 as usize].file);

@@ -51,6 +51,20 @@ impl Multiplexer {
         }
     }
 
+    /// A pattern for the way to `call`: `socketcall(call == SYS_SOCKET)`. The kernel's constants have the calls' names.
+    pub fn pattern(self, call: Syscall) -> String {
+        let name = call.name().to_ascii_uppercase();
+        match self {
+            Self::Socketcall => format!("socketcall(call == SYS_{name})"),
+            Self::Ipc => format!("ipc(call & 0xffff == {name})"),
+        }
+    }
+
+    /// The call that it reaches with this first argument.
+    pub fn reached(self, arch: Arch, first: u64) -> Option<Syscall> {
+        self.routes().find(|&(_, number)| first & u64::from(self.mask(arch)) == u64::from(number)).map(|(call, _)| call)
+    }
+
     /// The calls that it reaches, each with the first argument that leads there; sorted by name.
     pub fn routes(self) -> impl Iterator<Item = (Syscall, u32)> {
         ROUTES.iter().filter(move |route| route.1 == self).map(|route| (route.0, route.2))
@@ -108,5 +122,17 @@ mod tests {
         assert_eq!(through("shmget"), Some(("ipc", 23)));
         assert_eq!(through("read"), None);
         assert_eq!(routes("ipc").count(), 12);
+    }
+
+    #[test]
+    fn patterns_name_constants_that_there_are() {
+        for (multiplexer, arch) in [(Socketcall, Arch::X86), (Ipc, Arch::X86), (Ipc, Arch::S390x)] {
+            for (call, first) in multiplexer.routes() {
+                let pattern = multiplexer.pattern(call);
+                let name = pattern.rsplit(' ').next().and_then(|word| word.strip_suffix(')')).unwrap_or_default();
+                assert_eq!(crate::tables::constant(name, arch), Some(i128::from(first)), "{pattern} on {arch}");
+                assert_eq!(multiplexer.reached(arch, u64::from(first)), Some(call));
+            }
+        }
     }
 }

@@ -205,9 +205,15 @@ impl<'a> Policy<'a> {
         for said in &scene.said {
             let StatementKind::Assert { title, claims } = &said.statement.kind else { continue };
             for claim in claims {
-                if scene.any_matches(&claim.patterns)? {
-                    promises.push(Promise { title: title.text.clone(), wanted: scene.wanted(claim)? });
-                }
+                let wanted = scene.wanted(claim)?;
+                let wanted = if scene.any_matches(&claim.patterns)? {
+                    Some(wanted)
+                } else if scene.any_reached(&claim.patterns)? {
+                    wanted.behind_a_multiplexer()
+                } else {
+                    None
+                };
+                promises.extend(wanted.map(|wanted| Promise { title: title.text.clone(), wanted }));
             }
         }
         Ok(promises)

@@ -27,6 +27,17 @@ pub enum Wanted {
 }
 
 impl Wanted {
+    /// What is wanted of `socketcall` and `ipc`, where they reach the call with arguments that no filter sees: what restricts
+    /// the call restricts them as well, or it would not restrict it. Nothing, if the statement restricts nothing.
+    pub fn behind_a_multiplexer(self) -> Option<Self> {
+        match self {
+            Self::Refused => Some(Self::Refused),
+            Self::Action(action) => action.refuses().then_some(Self::Refused),
+            Self::Not(action) => (!action.refuses()).then_some(self),
+            Self::Runs => None,
+        }
+    }
+
     /// Whether a call that gets `action` is as it is wanted.
     pub fn is_kept_by(self, action: Action) -> bool {
         match self {

@@ -209,7 +209,7 @@ pub(super) static FAMILIES: [(u16, &str, &[&str]); 237] = [
     (424, "family", &["AF_", "PF_"]), // socket
     (424, "protocol", &["IPPROTO_", "NETLINK_", "ETH_P_"]), // socket
     (424, "type", &["SOCK_"]), // socket
-    (425, "call", &["SYS_"]), // socketcall
+    (425, "call", &["SYS_SOCKET", "SYS_BIND", "SYS_CONNECT", "SYS_LISTEN", "SYS_ACCEPT", "SYS_GETSOCKNAME", "SYS_GETPEERNAME", "SYS_SOCKETPAIR", "SYS_SEND", "SYS_RECV", "SYS_SENDTO", "SYS_RECVFROM", "SYS_SHUTDOWN", "SYS_SETSOCKOPT", "SYS_GETSOCKOPT", "SYS_SENDMSG", "SYS_RECVMSG", "SYS_ACCEPT4", "SYS_RECVMMSG", "SYS_SENDMMSG"]), // socketcall
     (426, "family", &["AF_", "PF_"]), // socketpair
     (426, "protocol", &["IPPROTO_"]), // socketpair
     (426, "type", &["SOCK_"]), // socketpair

@@ -1,9 +1,12 @@
 //! Laws of meaning: what `driver::check` says, and the function that it makes.
 
+use std::collections::BTreeSet;
+
 use kpol_compiler::diagnostic::Code;
 use kpol_compiler::driver::{self, Options};
+use kpol_compiler::spec::multiplex::Multiplexer;
 use kpol_compiler::spec::rule::{Verdict, is_within};
-use kpol_compiler::spec::{Call, Environment};
+use kpol_compiler::spec::{Action, Call, Environment, Nr};
 use proptest::prelude::*;
 
 use super::choices::Stream;
@@ -144,6 +147,45 @@ proptest! {
             for title in broken(&call, &environment) {
                 let text = show(&call, &environment);
                 prop_assert!(failed.contains(&title), "\"{title}\" is refuted by {text}, and not reported\n{world}");
+            }
+        }
+    }
+
+    /// A condition that a multiplexer passes by is reported: some arguments of the direct call get something stricter than the
+    /// multiplexer, which runs.
+    #[test]
+    fn no_multiplexer_passes_by_a_condition_in_silence(numbers in numbers(), seed: u64) {
+        let program = program(numbers, Shape { wild: false, ..EVERYTHING }, ROOT, None);
+        let world = World::from(&program);
+        let checked = world.check(&Options::default());
+        let reported = checked.diagnostics.iter().any(|found| matches!(found.code, Code::E081 | Code::W024));
+        let oracle = world.oracle();
+        let policy = oracle.policy(ROOT);
+        let mut stream = Stream(seed);
+        let environment = sample::environment(&program, &mut stream);
+        let gets = |call: &Call| match said(&policy, call, &environment) {
+            Verdict::Action(action) => action,
+            Verdict::Conflict { .. } => panic!("a conflict\n{world}"),
+        };
+        let calls = sample::calls(&program, &mut stream, 40);
+        for &arch in policy.archs() {
+            for multiplexer in Multiplexer::ALL {
+                let Some(through) = multiplexer.nr(arch) else { continue };
+                for (direct, first) in multiplexer.routes() {
+                    let of = |nr: Option<Nr>| calls.iter().filter(move |call| call.arch == arch && Some(call.nr) == nr);
+                    let answers: BTreeSet<Action> = of(direct.nr(arch)).map(gets).collect();
+                    let Some(strictest) = answers.iter().min_by_key(|action| action.precedence()) else { continue };
+                    let around = of(Some(through)).map(|call| {
+                        let mut args = call.args;
+                        args[0] = u64::from(first);
+                        gets(&Call { args, ..*call })
+                    });
+                    let mut open = around.filter(|action| !action.refuses() && strictest.precedence() < action.precedence());
+                    if answers.len() > 1 && let Some(action) = open.next() {
+                        let name = direct.name();
+                        prop_assert!(reported, "{name} gets {answers:?} on {arch}, {multiplexer:?} {action}\n{world}");
+                    }
+                }
             }
         }
     }

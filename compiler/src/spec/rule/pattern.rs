@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! socket                              the call by that number, with any arguments; socketcall(1, …) where there is one
-//! socket(family == AF_UNIX)           the call by that number, if the condition holds
+//! socket(family == AF_UNIX)           the call by that number, if the condition holds; of socketcall(1, …) nobody knows
 //! @net except { socket, bind(fd == 3) }   what the group matches, and none of these does
 //! ```
 
@@ -13,22 +13,34 @@ use crate::spec::arch::X32_BIT;
 use crate::spec::{Arch, Nr, multiplex};
 use crate::tables;
 
+/// Whether arguments that `socketcall` and `ipc` hide fulfil a condition.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hidden {
+    Never,
+    Always,
+}
+
 impl Scene<'_> {
     /// Whether one of the patterns matches the call.
     pub(super) fn any_matches(&self, patterns: &[Pattern]) -> Result<bool, Undefined> {
-        self.any_matches_within(patterns, 0)
+        self.any_matches_within(patterns, Hidden::Never, 0)
     }
 
-    fn any_matches_within(&self, patterns: &[Pattern], steps: usize) -> Result<bool, Undefined> {
+    /// The same, where what no filter sees counts as if it fulfilled every condition.
+    pub(super) fn any_reached(&self, patterns: &[Pattern]) -> Result<bool, Undefined> {
+        self.any_matches_within(patterns, Hidden::Always, 0)
+    }
+
+    fn any_matches_within(&self, patterns: &[Pattern], hidden: Hidden, steps: usize) -> Result<bool, Undefined> {
         let mut any = false;
         for pattern in patterns {
-            any |= self.matches(pattern, steps)?;
+            any |= self.matches(pattern, hidden, steps)?;
         }
         Ok(any)
     }
 
     /// Recursion is bounded by the parser's nesting, and through groups by `steps`.
-    fn matches(&self, pattern: &Pattern, steps: usize) -> Result<bool, Undefined> {
+    fn matches(&self, pattern: &Pattern, hidden: Hidden, steps: usize) -> Result<bool, Undefined> {
         let matched = match &pattern.kind {
             PatternKind::Call { name, conditions } => {
                 let mut matched = self.number(&name.text)? == Some(self.call.nr);
@@ -37,11 +49,13 @@ impl Scene<'_> {
                         matched &= self.holds(condition, &name.text)?;
                     }
                 }
-                matched || conditions.is_empty() && self.is_reached_through_another(&name.text)?
+                let known = conditions.is_empty() || hidden == Hidden::Always;
+                matched || known && self.is_reached_through_another(&name.text)?
             }
-            PatternKind::Group(name) => self.group_matches(&name.text, steps)?,
+            PatternKind::Group(name) => self.group_matches(&name.text, hidden, steps)?,
         };
-        Ok(matched && !self.any_matches_within(&pattern.except, steps)?)
+        // Nobody knows of hidden arguments that they are excepted.
+        Ok(matched && !self.any_matches_within(&pattern.except, Hidden::Never, steps)?)
     }
 
     /// Whether the call is `socketcall` or `ipc` on its way to the code of `name`.
@@ -52,7 +66,7 @@ impl Scene<'_> {
     }
 
     /// A group may be said in several parts; each holds what its guards let it.
-    fn group_matches(&self, name: &str, steps: usize) -> Result<bool, Undefined> {
+    fn group_matches(&self, name: &str, hidden: Hidden, steps: usize) -> Result<bool, Undefined> {
         if steps > MAX_STEPS {
             return undefined(format!("{name} in a circle"));
         }
@@ -61,7 +75,7 @@ impl Scene<'_> {
             if let StatementKind::Group { name: known, patterns } = &said.statement.kind
                 && known.text == name
             {
-                any |= self.any_matches_within(patterns, steps + 1)?;
+                any |= self.any_matches_within(patterns, hidden, steps + 1)?;
             }
         }
         Ok(any)
