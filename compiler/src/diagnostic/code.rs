@@ -121,6 +121,7 @@ codes! {
     W019 "exception without effect"
     W020 "old name of a register"
     W022 "assertion about no call"
+    W023 "not allow where refused may be meant"
     W024 "condition that a multiplexer passes by"
 }
 

@@ -9,6 +9,7 @@
 
 mod claims;
 mod clone3;
+mod outcome;
 mod release;
 mod sibling;
 mod start;
@@ -46,6 +47,7 @@ pub fn lint(
 ) {
     let mut context = Context { graph, resolved, options, store, sink };
     claims::lint(&mut context);
+    outcome::lint(&mut context, policy);
     if let Some(policy) = policy {
         start::lint(&mut context, policy);
         clone3::lint(&mut context, policy);
