@@ -15,20 +15,25 @@
 //! |---|---|
 //! | this one | statements, guards, levels, the default, asserts |
 //! | `pattern` | which calls a pattern matches; groups, `except`, calls within calls |
-//! | `condition` | whether a condition holds for six registers |
+//! | `condition` | what a condition asks of six registers, as data, and whether it holds |
 //! | `value` | what constants and actions come to on an ABI |
 
 mod condition;
 mod pattern;
 mod value;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use kpol_grammar::ast::{self, Guard, GuardKind, Include, Outcome, Statement, StatementKind};
+use kpol_grammar::ast::{
+    self, Expr, Guard, GuardKind, Include, Name, Outcome, ParamDecl, Pattern, Statement, StatementKind,
+};
 
-use super::{Action, Arch, Call, Environment, KernelVersion, Wanted};
+use super::{Action, Arch, Call, Environment, KernelVersion, Nr, Wanted};
 use crate::tables;
+
+pub use condition::{Condition, Word};
 
 /// Definitions may lead through so many others: a circle has no meaning.
 const MAX_STEPS: usize = 64;
@@ -107,6 +112,19 @@ pub fn is_within(ours: Action, theirs: Action) -> bool {
 struct Scene<'a> {
     call: Call,
     said: Vec<Said<'a>>,
+    consts: HashMap<&'a str, &'a Expr>,
+    declared: HashMap<&'a str, Declared<'a>>,
+    /// A group may be said in several parts.
+    groups: HashMap<&'a str, Vec<&'a [Pattern]>>,
+    /// What constants came to.
+    known: RefCell<HashMap<&'a str, value::Value>>,
+}
+
+/// A `syscall` statement.
+struct Declared<'a> {
+    params: &'a [ParamDecl],
+    number: &'a Expr,
+    archs: &'a [Name],
 }
 
 /// A statement, and the level of its file.
@@ -237,7 +255,72 @@ impl<'a> Policy<'a> {
         for file in &self.files {
             hear(&file.tree.statements, file.level, call.arch, environment, &mut said)?;
         }
-        Ok(Scene { call: *call, said })
+        Ok(Scene::new(*call, said))
+    }
+}
+
+/// What names come to on an ABI, for those who ask about conditions and not about calls.
+pub struct Names<'a>(Scene<'a>);
+
+impl<'a> Names<'a> {
+    /// The names of these files, which have no mistake.
+    ///
+    /// # Errors
+    /// Where there is one.
+    pub fn new(files: impl IntoIterator<Item = &'a ast::File>, arch: Arch) -> Result<Self, Undefined> {
+        let mut said = Vec::new();
+        for file in files {
+            // No definition but a group's hangs on the environment, and of groups nothing is asked here.
+            hear(&file.statements, 0, arch, &Environment::default(), &mut said)?;
+        }
+        Ok(Self(Scene::new(Call { arch, nr: Nr(0), args: [0; 6] }, said)))
+    }
+
+    /// The number of a call, if the ABI has it.
+    ///
+    /// # Errors
+    /// Where a declaration is a mistake.
+    pub fn number(&self, call: &str) -> Result<Option<Nr>, Undefined> {
+        self.0.number(call)
+    }
+
+    /// What a condition asks of the registers of `call`.
+    ///
+    /// # Errors
+    /// Where it is a mistake.
+    pub fn condition(&self, condition: &Expr, call: &str) -> Result<Condition, Undefined> {
+        self.0.condition(condition, call)
+    }
+
+    /// The action that is written.
+    ///
+    /// # Errors
+    /// Where it is a mistake.
+    pub fn action(&self, action: &ast::ActionExpr) -> Result<Action, Undefined> {
+        self.0.action(action)
+    }
+}
+
+impl<'a> Scene<'a> {
+    fn new(call: Call, said: Vec<Said<'a>>) -> Self {
+        let (mut consts, mut declared) = (HashMap::new(), HashMap::new());
+        let mut groups: HashMap<&str, Vec<&[Pattern]>> = HashMap::new();
+        for said in &said {
+            match &said.statement.kind {
+                StatementKind::Const { name, value } => {
+                    consts.entry(name.text.as_str()).or_insert(value);
+                }
+                StatementKind::Syscall { name, params, number, archs } => {
+                    let params = params.as_deref().unwrap_or_default();
+                    declared.entry(name.text.as_str()).or_insert(Declared { params, number, archs });
+                }
+                StatementKind::Group { name, patterns } => {
+                    groups.entry(name.text.as_str()).or_default().push(patterns);
+                }
+                _ => {}
+            }
+        }
+        Self { call, said, consts, declared, groups, known: RefCell::default() }
     }
 }
 
@@ -329,7 +412,7 @@ fn holds(guard: &Guard, here: Arch, environment: &Environment) -> Result<bool, U
     Ok(plain != guard.negated.is_some())
 }
 
-fn arch(name: &ast::Name) -> Result<Arch, Undefined> {
+fn arch(name: &Name) -> Result<Arch, Undefined> {
     Arch::from_name(&name.text).ok_or_else(|| Undefined(format!("no architecture {}", name.text)))
 }
 

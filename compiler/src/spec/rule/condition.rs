@@ -1,4 +1,4 @@
-//! Whether a condition holds for six registers.
+//! What a condition asks of six registers, and whether it holds.
 //!
 //! ```text
 //! int fd, register 0xdead_beef_ffff_ffff          the kernel takes the low 32 bits, two's complement: fd is -1
@@ -6,75 +6,116 @@
 //! fd & 0xff == 255                                holds: masked in 32 bits, compared as a signed number
 //! ```
 
-use kpol_grammar::ast::{BinaryOp, CompareOp, Expr, ExprKind, StatementKind, UnaryOp};
+use kpol_grammar::ast::{BinaryOp, CompareOp, Expr, ExprKind, UnaryOp};
 
 use super::value::Value;
 use super::{Scene, Undefined, undefined};
 use crate::spec::Arch;
 use crate::tables;
 
+/// A condition with names gone: what it asks of six registers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// The opposite.
+    Not(Box<Condition>),
+    /// Every one of these.
+    All(Vec<Condition>),
+    /// One of these at least.
+    Any(Vec<Condition>),
+    /// A comparison with a number.
+    Compare(Word, CompareOp, i128),
+    /// One of these ranges, both ends inside, has it.
+    Within(Word, Vec<(i128, i128)>),
+    /// Some bit is set.
+    Set(Word),
+}
+
 /// What the kernel makes of a register, with a mask laid over it.
-#[derive(Debug, Clone, Copy)]
-struct Word {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word {
+    /// Which register, from 0.
+    pub register: usize,
     /// How many low bits the kernel looks at.
-    width: u32,
-    signed: bool,
-    /// Those bits; nothing above them.
-    bits: u64,
+    pub width: u32,
+    /// Two's complement.
+    pub signed: bool,
+    /// What is left of these bits; nothing above them.
+    pub mask: u64,
+}
+
+impl Condition {
+    /// Whether it holds for these registers. Recursion is bounded by the parser's nesting.
+    pub fn holds(&self, registers: &[u64; 6]) -> bool {
+        match self {
+            Self::Not(inner) => !inner.holds(registers),
+            Self::All(all) => all.iter().all(|one| one.holds(registers)),
+            Self::Any(any) => any.iter().any(|one| one.holds(registers)),
+            Self::Compare(word, op, value) => {
+                let number = word.number(registers);
+                match op {
+                    CompareOp::Eq => word.equals(registers, *value),
+                    CompareOp::Ne => !word.equals(registers, *value),
+                    CompareOp::Lt => number < *value,
+                    CompareOp::Le => number <= *value,
+                    CompareOp::Gt => number > *value,
+                    CompareOp::Ge => number >= *value,
+                }
+            }
+            Self::Within(word, ranges) => ranges.iter().any(|&(low, high)| {
+                if low == high { word.equals(registers, low) } else { (low..=high).contains(&word.number(registers)) }
+            }),
+            Self::Set(word) => word.bits(registers) != 0,
+        }
+    }
 }
 
 impl Word {
-    /// The bits as a number.
-    fn number(self) -> i128 {
-        let unsigned = i128::from(self.bits);
-        let negative = self.signed && self.bits >> (self.width - 1) == 1;
-        if negative { unsigned - (1 << self.width) } else { unsigned }
+    fn bits(self, registers: &[u64; 6]) -> u64 {
+        registers[self.register] & self.mask
     }
 
-    /// Whether the bits are those of `value`, which may be written with a sign or without. A value that has more bits
-    /// equals nothing.
-    fn equals(self, value: i128) -> bool {
+    /// The bits as a number.
+    fn number(self, registers: &[u64; 6]) -> i128 {
+        let bits = self.bits(registers);
+        let negative = self.signed && bits >> (self.width - 1) == 1;
+        if negative { i128::from(bits) - (1 << self.width) } else { i128::from(bits) }
+    }
+
+    /// Whether the bits are those of `value`.
+    fn equals(self, registers: &[u64; 6], value: i128) -> bool {
+        self.pattern(value) == Some(self.bits(registers))
+    }
+
+    /// The bits of a value, which may be written with a sign or without. One that has more bits equals nothing.
+    pub fn pattern(self, value: i128) -> Option<u64> {
         let modulus = 1i128 << self.width;
         let fits = -modulus / 2 <= value && value < modulus;
-        fits && value.rem_euclid(modulus) == i128::from(self.bits)
+        u64::try_from(value.rem_euclid(modulus)).ok().filter(|_| fits)
     }
 }
 
 impl Scene<'_> {
-    /// Whether a condition on the call `name`, which this call is, holds. Recursion is bounded by the parser's nesting.
-    pub(super) fn holds(&self, condition: &Expr, name: &str) -> Result<bool, Undefined> {
-        match &condition.kind {
-            ExprKind::Paren(inner) => self.holds(inner, name),
-            ExprKind::Unary(UnaryOp::Not, inner) => Ok(!self.holds(inner, name)?),
-            ExprKind::And(all) => {
-                let mut every = true;
-                for one in all {
-                    every &= self.holds(one, name)?;
-                }
-                Ok(every)
-            }
-            ExprKind::Or(all) => {
-                let mut any = false;
-                for one in all {
-                    any |= self.holds(one, name)?;
-                }
-                Ok(any)
-            }
+    /// A condition on the call `name`. Recursion is bounded by the parser's nesting.
+    pub(super) fn condition(&self, expr: &Expr, name: &str) -> Result<Condition, Undefined> {
+        let every = |list: &[Expr]| list.iter().map(|one| self.condition(one, name)).collect::<Result<Vec<_>, _>>();
+        match &expr.kind {
+            ExprKind::Paren(inner) => self.condition(inner, name),
+            ExprKind::Unary(UnaryOp::Not, inner) => Ok(Condition::Not(Box::new(self.condition(inner, name)?))),
+            ExprKind::And(list) => Ok(Condition::All(every(list)?)),
+            ExprKind::Or(list) => Ok(Condition::Any(every(list)?)),
             ExprKind::Compare { op, left, right, .. } => match (self.word(left, name)?, self.word(right, name)?) {
-                (Some(word), None) => Ok(compare(*op, word, self.number_of(right)?)),
-                (None, Some(word)) => Ok(compare(turned(*op), word, self.number_of(left)?)),
+                (Some(word), None) => Ok(Condition::Compare(word, *op, self.number_of(right)?)),
+                (None, Some(word)) => Ok(Condition::Compare(word, turned(*op), self.number_of(left)?)),
                 _ => undefined("a comparison needs one parameter"),
             },
             ExprKind::In { negated, left, set } => {
                 let Some(word) = self.word(left, name)? else { return undefined("`in` needs a parameter") };
                 let Value::Set(ranges) = self.value(set)? else { return undefined("`in` needs a set") };
-                let inside = |&(low, high): &(i128, i128)| {
-                    if low == high { word.equals(low) } else { low <= word.number() && word.number() <= high }
-                };
-                Ok(ranges.iter().any(inside) != *negated)
+                let within = Condition::Within(word, ranges);
+                Ok(if *negated { Condition::Not(Box::new(within)) } else { within })
             }
-            _ => match self.word(condition, name)? {
-                Some(word) => Ok(word.bits != 0),
+            _ => match self.word(expr, name)? {
+                Some(word) => Ok(Condition::Set(word)),
                 None => undefined("a condition needs a parameter"),
             },
         }
@@ -100,7 +141,7 @@ impl Scene<'_> {
                     return undefined("a parameter can be masked only");
                 }
                 for mask in masks {
-                    word.bits &= self.number_of(mask)? as u64;
+                    word.mask &= self.number_of(mask)? as u64;
                 }
                 Ok(Some(word))
             }
@@ -110,11 +151,7 @@ impl Scene<'_> {
 
     /// What the kernel makes of a parameter; `None` if the call has none of that name.
     fn parameter(&self, parameter: &str, name: &str) -> Result<Option<Word>, Undefined> {
-        let declared = self.said.iter().find_map(|said| match &said.statement.kind {
-            StatementKind::Syscall { name: known, params, .. } if known.text == name => Some(params),
-            _ => None,
-        });
-        let declared = declared.map(|params| params.as_deref().unwrap_or_default());
+        let declared = self.declared.get(name).map(|declared| declared.params);
         if let Some(index) = declared.and_then(|params| params.iter().position(|known| known.name.text == parameter)) {
             let params = declared.unwrap_or_default();
             if self.call.arch.bits() == 32 && params[..=index].iter().any(|param| is_split(&param.ty.text)) {
@@ -138,7 +175,7 @@ impl Scene<'_> {
             [digit @ b'0'..=b'5'] => Some(usize::from(digit - b'0')),
             _ => None,
         };
-        let whole = |index: usize| Word { width: 64, signed: false, bits: self.call.args[index] };
+        let whole = |register: usize| Word { register, width: 64, signed: false, mask: u64::MAX };
         if let Some(index) = digit(parameter, "reg") {
             return Ok(Some(whole(index)));
         }
@@ -155,20 +192,9 @@ impl Scene<'_> {
     }
 
     /// What the kernel takes from a register. No ABI has parameters that are wider than its registers.
-    fn word_at(&self, index: usize, width: u32, signed: bool) -> Word {
+    fn word_at(&self, register: usize, width: u32, signed: bool) -> Word {
         let width = width.min(u32::from(self.call.arch.bits()));
-        Word { width, signed, bits: self.call.args[index] & u64::MAX >> (64 - width) }
-    }
-}
-
-fn compare(op: CompareOp, word: Word, value: i128) -> bool {
-    match op {
-        CompareOp::Eq => word.equals(value),
-        CompareOp::Ne => !word.equals(value),
-        CompareOp::Lt => word.number() < value,
-        CompareOp::Le => word.number() <= value,
-        CompareOp::Gt => word.number() > value,
-        CompareOp::Ge => word.number() >= value,
+        Word { register, width, signed, mask: u64::MAX >> (64 - width) }
     }
 }
 
@@ -194,13 +220,16 @@ fn of_type(ty: &str) -> Result<(u32, bool), Undefined> {
     if ty.contains('*') {
         return Ok((64, false));
     }
-    Ok(match ty {
-        "int" | "s32" | "pid_t" => (32, true),
-        "unsigned int" | "unsigned" | "u32" | "uid_t" | "gid_t" => (32, false),
-        "long" | "s64" | "loff_t" => (64, true),
-        "unsigned long" | "size_t" | "u64" => (64, false),
-        "umode_t" | "u16" => (16, false),
-        "u8" => (8, false),
+    let words: Vec<&str> = ty.split_whitespace().filter(|word| !matches!(*word, "const" | "__user")).collect();
+    Ok(match words.join(" ").as_str() {
+        "int" | "signed int" | "s32" | "__s32" | "pid_t" | "clockid_t" | "timer_t" | "key_serial_t" | "mqd_t"
+        | "key_t" | "rwf_t" => (32, true),
+        "unsigned int" | "unsigned" | "u32" | "__u32" | "uint32_t" | "uid_t" | "gid_t" | "qid_t" => (32, false),
+        "long" | "s64" | "__s64" | "off_t" | "loff_t" | "ssize_t" => (64, true),
+        "unsigned long" | "size_t" | "u64" | "__u64" | "uint64_t" => (64, false),
+        "short" | "s16" => (16, true),
+        "umode_t" | "u16" | "__u16" | "unsigned short" => (16, false),
+        "u8" | "__u8" | "bool" | "unsigned char" => (8, false),
         _ => return undefined(format!("the type {ty}")),
     })
 }

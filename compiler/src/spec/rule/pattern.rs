@@ -6,7 +6,7 @@
 //! @net except { socket, bind(fd == 3) }   what the group matches, and none of these does
 //! ```
 
-use kpol_grammar::ast::{Pattern, PatternKind, StatementKind};
+use kpol_grammar::ast::{Pattern, PatternKind};
 
 use super::{MAX_STEPS, Scene, Undefined, arch, undefined};
 use crate::spec::arch::X32_BIT;
@@ -46,7 +46,7 @@ impl Scene<'_> {
                 let mut matched = self.number(&name.text)? == Some(self.call.nr);
                 if matched {
                     for condition in conditions {
-                        matched &= self.holds(condition, &name.text)?;
+                        matched &= self.condition(condition, &name.text)?.holds(&self.call.args);
                     }
                 }
                 let known = conditions.is_empty() || hidden == Hidden::Always;
@@ -71,29 +71,22 @@ impl Scene<'_> {
             return undefined(format!("{name} in a circle"));
         }
         let mut any = false;
-        for said in &self.said {
-            if let StatementKind::Group { name: known, patterns } = &said.statement.kind
-                && known.text == name
-            {
-                any |= self.any_matches_within(patterns, hidden, steps + 1)?;
-            }
+        for patterns in self.groups.get(name).into_iter().flatten() {
+            any |= self.any_matches_within(patterns, hidden, steps + 1)?;
         }
         Ok(any)
     }
 
     /// The number of a call where this one happens: as declared, or as the tables have it.
-    fn number(&self, name: &str) -> Result<Option<Nr>, Undefined> {
+    pub(super) fn number(&self, name: &str) -> Result<Option<Nr>, Undefined> {
         let here = self.call.arch;
-        for said in &self.said {
-            let StatementKind::Syscall { name: known, number, archs, .. } = &said.statement.kind else { continue };
-            if known.text != name {
-                continue;
-            }
-            for on in archs {
+        if let Some(declared) = self.declared.get(name) {
+            for on in declared.archs {
                 if arch(on)? != here {
                     continue;
                 }
-                let Ok(plain) = u32::try_from(self.number_of(number)?) else { return undefined("a number of a call") };
+                let number = u32::try_from(self.number_of(declared.number)?);
+                let Ok(plain) = number else { return undefined("a number of a call") };
                 return Ok(Some(Nr(if here == Arch::X32 { plain | X32_BIT } else { plain })));
             }
         }

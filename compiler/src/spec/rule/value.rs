@@ -5,13 +5,14 @@
 //! deny(ENOSYS)              errno 38 on x86_64, 89 on mips
 //! ```
 
-use kpol_grammar::ast::{ActionExpr, BinaryOp, Expr, ExprKind, StatementKind, UnaryOp};
+use kpol_grammar::ast::{ActionExpr, BinaryOp, Expr, ExprKind, UnaryOp};
 
 use super::{MAX_STEPS, Scene, Undefined, undefined};
 use crate::spec::Action;
 use crate::tables;
 
 /// A number, or ranges of numbers with both ends inside.
+#[derive(Debug, Clone)]
 pub(super) enum Value {
     Number(i128),
     Set(Vec<(i128, i128)>),
@@ -71,12 +72,14 @@ impl Scene<'_> {
         if steps > MAX_STEPS {
             return undefined(format!("{name} in a circle"));
         }
-        for said in &self.said {
-            if let StatementKind::Const { name: known, value } = &said.statement.kind
-                && known.text == name
-            {
-                return self.value_within(value, steps + 1);
-            }
+        if let Some(value) = self.known.borrow().get(name) {
+            return Ok(value.clone());
+        }
+        if let Some((&name, value)) = self.consts.get_key_value(name) {
+            let value = self.value_within(value, steps + 1)?;
+            // Constants of constants would be worked out twice as often with each step.
+            self.known.borrow_mut().insert(name, value.clone());
+            return Ok(value);
         }
         match tables::constant(name, self.call.arch) {
             Some(number) => Ok(Value::Number(number)),
