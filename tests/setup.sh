@@ -77,10 +77,15 @@ vscode() {
 }
 
 # Programs of others that come as Python packages, in a folder of their own: pre-commit and prek run our hooks, check-jsonschema holds
-# what we write against the schemas of those who read it, mdbook builds the manual.
+# what we write against the schemas of those who read it, mdbook builds the manual, z3, cvc5 and bitwuzla prove filters.
 python=$cache/python
 python_tools() {
     local name
+    if ! "$python/bin/python" -c 'import z3, cvc5, bitwuzla' 2>/dev/null; then
+        python3 -m venv "$python" </dev/null >/dev/null 2>&1 &&
+            "$python/bin/python" -m pip install -q --disable-pip-version-check 'z3-solver>=4.12' 'cvc5==1.*' 'bitwuzla==0.*' \
+                </dev/null >/dev/null 2>&1 || say "no solvers: what --emit smt2 writes is not proven by them"
+    fi
     for name in pre-commit prek check-jsonschema mdbook; do
         if [ ! -x "$python/bin/$name" ]; then
             python3 -m venv "$python" </dev/null >/dev/null 2>&1 &&

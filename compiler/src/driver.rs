@@ -100,6 +100,8 @@ pub enum Format {
     C,
     /// The diagram as a graph.
     Dot,
+    /// Policy and program as a question for SMT solvers.
+    Smt2,
 }
 
 /// One file to write.
@@ -109,7 +111,8 @@ pub struct Product {
     pub format: Format,
     /// The whole file.
     pub bytes: Vec<u8>,
-    /// ABIs for which it was read back and found to mean the policy; none for a graph, which nothing reads back.
+    /// ABIs for which it was read back and found to mean the policy; none for a graph and for
+    /// a question, which nothing here reads back.
     pub proven: Vec<Arch>,
 }
 

@@ -99,6 +99,7 @@ impl Case {
                 "asm" => self.product(Format::Asm),
                 "c" => self.product(Format::C),
                 "dot" => self.product(Format::Dot),
+                "smt2" => self.product(Format::Smt2),
                 other => panic!("there is no answer `{other}`"),
             };
             out.push_str(&drawn);
@@ -184,7 +185,9 @@ impl Case {
         let [product] = products.as_slice() else { return draw(&checked.sources, &checked.diagnostics) };
         proven(&checked, product);
         match format {
-            Format::Json | Format::Asm | Format::C | Format::Dot => String::from_utf8(product.bytes.clone()).unwrap(),
+            Format::Json | Format::Asm | Format::C | Format::Dot | Format::Smt2 => {
+                String::from_utf8(product.bytes.clone()).unwrap()
+            }
             Format::Bpf => list(&Program::from_bytes(&product.bytes, ByteOrder::Little).unwrap()),
         }
     }
@@ -245,8 +248,8 @@ pub fn laws(sources: &Sources, diagnostic: &Diagnostic) {
 /// Where it is not.
 pub fn proven(checked: &Checked, product: &Product) {
     let policy = &checked.compiled.as_ref().expect("a product has a policy").policy;
-    if product.format == Format::Dot {
-        assert_eq!(product.proven, [], "nothing reads a graph back");
+    if matches!(product.format, Format::Dot | Format::Smt2) {
+        assert_eq!(product.proven, [], "nothing reads it back");
         return;
     }
     let proven: BTreeSet<Arch> = product.proven.iter().copied().collect();

@@ -107,7 +107,7 @@ fn build(
             Format::Json => built.json = Some(String::from_utf8(product.bytes).expect("JSON is text")),
             Format::Bpf => built.bpf = Some(Filter::from_bytes(&product.bytes).expect("an array of instructions")),
             // Texts of the same program.
-            Format::Asm | Format::C | Format::Dot => {}
+            Format::Asm | Format::C | Format::Dot | Format::Smt2 => {}
         }
     }
     Ok(built)

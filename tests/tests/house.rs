@@ -136,9 +136,11 @@ fn rooms_know_only_those_to_their_left() {
             wrong.push_str(&format!("{name} names the language server, which is built on it\n"));
         }
     }
-    // The oracle is said naively, to check the compiler against: if the compiler used it, it would check itself.
+    // The oracle is said naively, to check the compiler against: if the compiler used it, it would check itself. Questions for
+    // solvers are such a check, and are made by it for that reason.
     for (name, text) in files("compiler/src", ".rs") {
         let own = name.starts_with("compiler/src/spec/") || name.contains("tests");
+        let own = own || name.starts_with("compiler/src/emit/smt2/");
         if !own && code(&text).contains("spec::rule") {
             wrong.push_str(&format!("{name} uses spec::rule, the oracle of the tests\n"));
         }

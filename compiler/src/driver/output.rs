@@ -61,6 +61,7 @@ pub(super) fn make(
             Format::Bpf | Format::Asm | Format::C => {
                 program.as_ref().map(|program| text(compiled, format, program, path, sources))
             }
+            Format::Smt2 => program.as_ref().map(|program| smt2(compiled, program, options, path, sources)),
         };
         let Some(output) = output else { continue };
         outputs.products.extend(output.product);
@@ -77,7 +78,8 @@ fn json_and_program(
     options: &Options,
 ) -> (Option<JsonMade>, Option<ProgramMade>) {
     let wants_json = formats.contains(&Format::Json);
-    let wants_program = formats.iter().any(|format| matches!(format, Format::Bpf | Format::Asm | Format::C));
+    let wants_program =
+        formats.iter().any(|format| matches!(format, Format::Bpf | Format::Asm | Format::C | Format::Smt2));
     let impossible = defaults_differ(compiled).map(|diagnostic| Err(JsonTrouble::Default(Box::new(diagnostic))));
     let Compiled { store, policy, .. } = compiled;
     let policy = &*policy;
@@ -140,6 +142,37 @@ fn dot(compiled: &mut Compiled, options: &Options, path: &Path) -> Output {
                 Some(near) => diagnostic.help(format!("did you mean `--call {near}`?")),
                 None => diagnostic,
             };
+            Output { product: None, diagnostics: vec![diagnostic] }
+        }
+    }
+}
+
+/// Whether the program means the policy, as a question.
+fn smt2(compiled: &Compiled, program: &Program, options: &Options, path: &Path, sources: &Sources) -> Output {
+    let question = emit::smt2::Question {
+        file: &path.display().to_string(),
+        graph: &compiled.graph,
+        sources,
+        archs: &compiled.policy.archs,
+        caps: options.caps.as_ref(),
+        kernel: options.kernel,
+        bytes: &program.to_bytes(byte_order(compiled)),
+    };
+    match emit::smt2::write(&question) {
+        Ok(text) => {
+            let product = Product { format: Format::Smt2, bytes: text.into_bytes(), proven: Vec::new() };
+            Output { product: Some(product), diagnostics: Vec::new() }
+        }
+        Err(emit::smt2::Trouble::TooLong) => {
+            let message = "the policy is too large to be written within bounds";
+            let diagnostic = Diagnostic::new(Code::E050, file_start(compiled), message);
+            Output { product: None, diagnostics: vec![diagnostic] }
+        }
+        Err(emit::smt2::Trouble::Undefined(why)) => {
+            let message = "internal error: the question cannot be stated; nothing is written";
+            let diagnostic = Diagnostic::new(Code::E099, file_start(compiled), message)
+                .note(why)
+                .help("a mistake in kpolc, not in the policy: please report it, with these lines");
             Output { product: None, diagnostics: vec![diagnostic] }
         }
     }

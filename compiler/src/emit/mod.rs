@@ -5,6 +5,7 @@
 //!            jeq  #0x1, l9, l13    ; family == AF_UNIX  <- web.kpol:3
 //! c     static const struct sock_filter web_filter[WEB_FILTER_LENGTH] = { { 0x20, 0, 0, 0x00000004 }, …
 //! dot   family --"== AF_UNIX"--> allow
+//! smt2  (assert (or (distinct policy.allow program.allow) ...)) (check-sat)
 //! ```
 //!
 //! Listing and header hold the very program that `bpf` would be: each is read back, and compared instruction by
@@ -18,12 +19,14 @@
 //! | `asm` | a listing, in the notation of the kernel's own assembler |
 //! | `c` | a header |
 //! | `dot` | a graph |
+//! | `smt2` | policy and program as a question for solvers |
 
 pub mod asm;
 pub mod c;
 pub mod dot;
 mod notes;
 mod reach;
+pub mod smt2;
 mod word;
 
 use std::collections::BTreeMap;

@@ -74,6 +74,9 @@ fn no_name_of_a_file_breaks_out_of_a_comment() {
         assert!(!header.contains("??") && !header.contains('\u{202e}'), "{header}");
         let listing = text(&[(name, policy)], Format::Asm);
         assert!(listing.lines().take(4).all(|line| line.starts_with(';')), "{listing}");
+        let question = text(&[(name, policy)], Format::Smt2);
+        let before = question.split("(set-option").next().unwrap();
+        assert!(before.lines().all(|line| line.starts_with(';')), "{question}");
         let graph = text(&[(name, policy)], Format::Dot);
         assert_eq!(graph.matches('{').count(), graph.matches('}').count(), "{graph}");
     }
@@ -81,6 +84,46 @@ fn no_name_of_a_file_breaks_out_of_a_comment() {
     assert_eq!(c::identifier("9-lives.kpol"), "policy_9_lives");
     assert_eq!(c::identifier(".kpol"), "policy__kpol");
     assert_eq!(c::identifier("ö/ß"), "policy__");
+}
+
+#[test]
+fn a_question_has_the_rules_as_they_are_written_and_the_bytes_of_the_filter() {
+    let products = made(&[("web.kpol", WEB), ("base.kpol", BASE)], &Options::default(), &[Format::Bpf, Format::Smt2]);
+    let question = std::str::from_utf8(&products[1]).unwrap();
+    for part in [
+        "; base.kpol:1  @start\n(define-fun group.start () Bool (or call.execve call.exit_group))\n",
+        "; base.kpol:3  allow\n(define-fun rule.2 () Bool group.start)\n",
+        "; web.kpol:4  allow\n",
+        "(= ((_ extract 31 0) arg0) #x00000001) (= (bvand ((_ extract 31 0) arg1) #x0000000f) #x00000001))) ; socket(family == AF_UNIX,",
+        "(define-fun call.openat () Bool (and abi.x86_64 (= nr #x00000101)))\n",
+        "(define-fun policy.kill () Bool (not listed))\n",
+        "\n(assert different)\n(check-sat)\n",
+    ] {
+        assert!(question.contains(part), "no {part} in\n{question}");
+    }
+    let code = |line: &str| line.split(';').next().unwrap_or_default().to_owned();
+    let code: String = question.lines().map(code).collect();
+    assert_eq!(code.matches('(').count(), code.matches(')').count(), "{question}");
+    let rows = question.lines().filter_map(|line| line.strip_prefix("; insn ")?.split_once(": "));
+    let bytes = rows.flat_map(|(_, row)| row.split("  ").next().unwrap().split(' '));
+    let bytes: Vec<u8> = bytes.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+    assert_eq!(bytes, products[0]);
+}
+
+#[test]
+fn a_question_leaves_open_what_no_option_says() {
+    let policy = "arch x86_64\ndefault deny\nallow { execve }\n\
+        when cap CAP_CHOWN { deny { chown } }\nwhen not kernel >= 5.11 { deny { clone3 } }\n";
+    let open = text(&[("p.kpol", policy)], Format::Smt2);
+    assert!(open.contains("(declare-const cap.CAP_CHOWN Bool)\n"), "{open}");
+    assert!(open.contains("(declare-const kernel (_ BitVec 16))\n"), "{open}");
+    assert!(open.contains("(define-fun rule.3 () Bool (and (not (bvuge kernel #x050b)) call.clone3))"), "{open}");
+    assert!(open.ends_with(" arg5 cap.CAP_CHOWN kernel))\n"), "{open}");
+    let options = Options { caps: Some(BTreeSet::new()), kernel: Some("6.1".parse().unwrap()), ..Options::default() };
+    let settled = String::from_utf8(made(&[("p.kpol", policy)], &options, &[Format::Smt2]).remove(0)).unwrap();
+    assert!(settled.contains("(define-fun cap.CAP_CHOWN () Bool false)\n"), "{settled}");
+    assert!(settled.contains("(define-fun kernel () (_ BitVec 16) #x0601)\n"), "{settled}");
+    assert!(settled.ends_with(" arg5))\n"), "{settled}");
 }
 
 #[test]
@@ -115,7 +158,7 @@ fn a_graph_asks_whole_arguments_and_shows_what_was_asked_for() {
 fn one_mistake_is_one_finding_for_all_texts_of_a_program() {
     let mut memory = Memory::default();
     memory.insert("p.kpol", "arch x86_64, s390x\ndefault deny\nallow { execve }\n");
-    let formats = [Format::Bpf, Format::Asm, Format::C];
+    let formats = [Format::Bpf, Format::Asm, Format::C, Format::Smt2];
     let (checked, _) = build(&memory, Path::new("p.kpol"), &Options::default(), &formats);
     let codes: Vec<Code> = checked.diagnostics.iter().map(|found| found.code).collect();
     assert_eq!(codes, [Code::E055]);

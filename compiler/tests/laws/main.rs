@@ -18,6 +18,7 @@
 //! | `meaning`, `outputs`, `round_trip` | laws |
 //! | `reading` | what is printed as a condition, read again |
 //! | `mutants` | products broken on purpose, which no proof may accept |
+//! | `solvers` | what z3, cvc5 and bitwuzla say of filters and of broken ones |
 //! | `surprises` | cases that a user may not expect, by hand |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -30,6 +31,7 @@ mod program;
 mod reading;
 mod round_trip;
 mod sample;
+mod solvers;
 mod surprises;
 mod text;
 mod value;

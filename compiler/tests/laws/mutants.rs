@@ -232,7 +232,7 @@ fn foreign(policy: &Policy, token: u32, numbers: &[u32]) -> impl Iterator<Item =
     all.into_iter().map(move |nr| SeccompData::from_parts(nr, token, false, [0; 6]))
 }
 
-fn broken_filter(filter: &Filter, stream: &mut Stream) -> (&'static str, Filter) {
+pub(super) fn broken_filter(filter: &Filter, stream: &mut Stream) -> (&'static str, Filter) {
     let mut mutant = filter.clone();
     let insns = &mut mutant.0;
     let at = stream.below(insns.len());

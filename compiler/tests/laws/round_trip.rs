@@ -92,7 +92,7 @@ fn round_trip(seed: u64, tally: &mut Tally) {
                 functions.push(function);
                 tally.json += 1;
             }
-            Format::Asm | Format::C | Format::Dot => unreachable!("not asked for"),
+            Format::Asm | Format::C | Format::Dot | Format::Smt2 => unreachable!("not asked for"),
         }
     }
     for read in &functions {

@@ -35,6 +35,7 @@ use crate::ui::{Status, Trouble, Ui};
   kpolc build web.kpol --emit bpf --optimize size -o web.bpf
   kpolc build web.kpol --emit c,asm            web.h to compile in, web.asm to read
   kpolc build web.kpol --emit dot --call socket -o - | dot -Tsvg > socket.svg
+  kpolc build web.kpol --emit bpf,smt2         web.smt2: `z3 web.smt2` proves web.bpf
   kpolc build profiles/ --check                exit 1 and a diff where a file is not up to date
   kpolc build profiles/ --install              to /etc/seccomp, mode 0644")]
 pub struct Args {
@@ -75,6 +76,8 @@ pub enum Emit {
     C,
     /// The calls that are looked at more closely as a graph, for Graphviz
     Dot,
+    /// Whether the filter means the policy, as a question for SMT solvers
+    Smt2,
 }
 
 impl From<Emit> for Format {
@@ -85,6 +88,7 @@ impl From<Emit> for Format {
             Emit::Asm => Self::Asm,
             Emit::C => Self::C,
             Emit::Dot => Self::Dot,
+            Emit::Smt2 => Self::Smt2,
         }
     }
 }
@@ -270,14 +274,23 @@ fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made]) {
         _ if check => ui.note(&format!("{} files up to date", made.len())),
         _ if briefs.len() > 1 => {
             briefs.iter().for_each(|brief| ui.note(brief));
-            ui.note(&format!("{} files written, each proven equal to its policy", made.len()));
+            match made.iter().filter(|one| !one.proven.is_empty()).count() {
+                proven if proven == made.len() => {
+                    ui.note(&format!("{proven} files written, each proven equal to its policy"));
+                }
+                proven => {
+                    ui.note(&format!("{} files written, {proven} of them proven equal to their policies", made.len()))
+                }
+            }
         }
         _ => {
             briefs.iter().for_each(|brief| ui.note(brief));
             let files = |of: &[&Made]| -> String {
                 of.iter().map(|one| one.output.path.display().to_string()).collect::<Vec<_>>().join(", ")
             };
-            let (proven, drawn): (Vec<&Made>, Vec<&Made>) = made.iter().partition(|one| !one.proven.is_empty());
+            let of = |wanted| made.iter().filter(|one| one.format == wanted).collect::<Vec<_>>();
+            let (drawn, asked) = (of(Format::Dot), of(Format::Smt2));
+            let proven: Vec<&Made> = made.iter().filter(|one| !one.proven.is_empty()).collect();
             if let [first, ..] = proven[..] {
                 let sizes: Vec<String> = proven.iter().map(|one| size(one)).collect();
                 let archs: Vec<&str> = first.proven.iter().map(|arch| arch.name()).collect();
@@ -294,6 +307,12 @@ fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made]) {
             if !drawn.is_empty() {
                 ui.note(&format!("{}: drawn from the policy's diagram", files(&drawn)));
             }
+            if !asked.is_empty() {
+                ui.note(&format!(
+                    "{}: a question for z3, bitwuzla or cvc5, whose answer has to be unsat",
+                    files(&asked)
+                ));
+            }
         }
     }
 }
@@ -301,7 +320,7 @@ fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made]) {
 fn size(made: &Made) -> String {
     let bytes = made.output.bytes.len();
     match made.format {
-        Format::Json | Format::Asm | Format::C | Format::Dot => format!("{bytes} bytes"),
+        Format::Json | Format::Asm | Format::C | Format::Dot | Format::Smt2 => format!("{bytes} bytes"),
         // Each instruction has eight bytes, and the kernel counts instructions.
         Format::Bpf => format!("{} instructions", bytes / 8),
     }
@@ -315,6 +334,7 @@ fn file_name(policy: &Path, format: Format) -> OsString {
         Format::Asm => "asm",
         Format::C => "h",
         Format::Dot => "dot",
+        Format::Smt2 => "smt2",
     };
     let mut name = policy.file_stem().unwrap_or_default().to_owned();
     name.push(".");

@@ -42,7 +42,7 @@ fn difference(path: &Path, old: Option<&[u8]>, new: &[u8], format: Format) -> Op
         Some(old) if old == new => None,
         None => Some(format!("{name}: missing\n")),
         Some(old) => Some(match format {
-            Format::Json | Format::Asm | Format::C | Format::Dot => {
+            Format::Json | Format::Asm | Format::C | Format::Dot | Format::Smt2 => {
                 unified(&name, &String::from_utf8_lossy(old), &String::from_utf8_lossy(new))
             }
             Format::Bpf => instructions(&name, old, new),
