@@ -6,8 +6,9 @@
 //! drop(signals);                   // … and is heard now
 //! ```
 //!
-//! Manual pages: sigprocmask(2), rename(2), prctl(2), seccomp(2), uname(2).
+//! Manual pages: sigprocmask(2), prctl(2), seccomp(2), uname(2).
 
+pub mod at;
 mod inherited;
 
 use std::ffi::{CStr, CString};
@@ -84,21 +85,6 @@ impl Drop for Signals {
 
 fn c_path(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
-}
-
-fn renameat2(from: &Path, to: &Path, flags: libc::c_uint) -> io::Result<()> {
-    let (from, to) = (c_path(from)?, c_path(to)?);
-    // SAFETY: both are C strings that live across the call.
-    let done = unsafe { libc::renameat2(libc::AT_FDCWD, from.as_ptr(), libc::AT_FDCWD, to.as_ptr(), flags) };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Two existing files change their names, in one step.
-///
-/// # Errors
-/// `EINVAL` or `ENOSYS` where the file system or the kernel cannot; others as rename(2) has them.
-pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
-    renameat2(one, other, libc::RENAME_EXCHANGE)
 }
 
 /// The release of the running kernel, such as `6.1.0-18-amd64`.
@@ -212,19 +198,6 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
     use super::*;
-
-    #[test]
-    fn an_exchange_changes_the_names() {
-        let dir = tempfile::tempdir().unwrap();
-        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
-        std::fs::write(&a, "1").unwrap();
-        std::fs::write(&b, "2").unwrap();
-        match exchange(&a, &b) {
-            Ok(()) => assert_eq!(std::fs::read(&a).unwrap(), b"2"),
-            Err(error) => eprintln!("SKIPPED: this file system cannot exchange names: {error}"),
-        }
-        assert!(exchange(&a, &dir.path().join("missing")).is_err());
-    }
 
     #[test]
     fn a_held_signal_waits() {

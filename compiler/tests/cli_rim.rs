@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "cli_rim/strangers.rs"]
+mod strangers;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

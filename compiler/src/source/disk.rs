@@ -12,7 +12,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{LoadError, Loader};
@@ -21,26 +21,26 @@ use super::{LoadError, Loader};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
-/// What a thing on disk is, in words that fit behind "is"; `None` for a regular file.
-pub fn not_a_file(kind: fs::FileType) -> Option<&'static str> {
-    Some(match kind {
-        _ if kind.is_file() => return None,
-        _ if kind.is_dir() => "a directory",
-        _ if kind.is_fifo() => "a FIFO",
-        _ if kind.is_socket() => "a socket",
-        _ if kind.is_char_device() => "a character device",
-        _ if kind.is_block_device() => "a block device",
+/// What a thing on disk is by its `st_mode`, in words that fit behind "is"; `None` for a regular file.
+pub fn not_a_file(mode: u32) -> Option<&'static str> {
+    Some(match mode & libc::S_IFMT {
+        libc::S_IFREG => return None,
+        libc::S_IFDIR => "a directory",
+        libc::S_IFIFO => "a FIFO",
+        libc::S_IFSOCK => "a socket",
+        libc::S_IFCHR => "a character device",
+        libc::S_IFBLK => "a block device",
         _ => "not a regular file",
     })
 }
 
-fn refuse_special(kind: fs::FileType) -> Result<(), LoadError> {
-    not_a_file(kind).map_or(Ok(()), |word| Err(LoadError::NotAFile(word)))
+fn refuse_special(metadata: &fs::Metadata) -> Result<(), LoadError> {
+    not_a_file(metadata.mode()).map_or(Ok(()), |word| Err(LoadError::NotAFile(word)))
 }
 
 /// Opens a regular file; whatever else the name leads to is refused without waiting for it.
 fn open(path: &Path) -> Result<File, LoadError> {
-    refuse_special(fs::metadata(path).map_err(LoadError::Io)?.file_type())?;
+    refuse_special(&fs::metadata(path).map_err(LoadError::Io)?)?;
     OpenOptions::new()
         .read(true)
         // std adds O_CLOEXEC itself.
@@ -60,7 +60,7 @@ impl Loader for Disk {
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
         let file = open(path)?;
         let metadata = file.metadata().map_err(LoadError::Io)?;
-        refuse_special(metadata.file_type())?;
+        refuse_special(&metadata)?;
         if metadata.len() > limit {
             return Err(LoadError::TooLarge(Some(metadata.len())));
         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+use std::os::fd::AsFd;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
@@ -49,6 +50,9 @@ fn permissions_are_kept_or_exact() {
     fs::set_permissions(&a, Permissions::from_mode(0o640)).unwrap();
     commit(&[output(&a, "new")], Mode::Plain).unwrap();
     assert_eq!(mode(&a), 0o640);
+    commit(&[output(&a, "new")], Mode::Exact(0o644)).unwrap();
+    assert_eq!(mode(&a), 0o640, "never more than before");
+    fs::set_permissions(&a, Permissions::from_mode(0o6775)).unwrap();
     commit(&[output(&a, "new")], Mode::Exact(0o644)).unwrap();
     assert_eq!(mode(&a), 0o644);
 }
@@ -98,16 +102,18 @@ fn a_failure_between_two_names_is_undone() {
     let names = ["a", "b", "c"].map(|name| dir.path().join(name));
     fs::write(&names[0], "old a").unwrap();
     fs::write(&names[2], "old c").unwrap();
-    if sys::exchange(&names[0], &names[2]).and_then(|()| sys::exchange(&names[0], &names[2])).is_err() {
+    let folder = at::folder(None, dir.path().as_os_str()).unwrap();
+    let exchange = || at::exchange(folder.as_fd(), "a".as_ref(), "c".as_ref());
+    if exchange().and_then(|()| exchange()).is_err() {
         eprintln!("SKIPPED: this file system cannot exchange names");
         return;
     }
     let before = listing(dir.path());
     let outputs = names.each_ref().map(|name| output(name, "new"));
     let mut placed = 0;
-    let error = commit_by(&outputs, Mode::Plain, &mut |from, to, keep| {
+    let error = commit_by(&outputs, Mode::Plain, &mut |folder, from, to, keep| {
         placed += 1;
-        if placed == 3 { Err(io::Error::from_raw_os_error(libc::EIO)) } else { place(from, to, keep) }
+        if placed == 3 { Err(io::Error::from_raw_os_error(libc::EIO)) } else { place(folder, from, to, keep) }
     })
     .unwrap_err();
     assert_eq!((error.path, error.changed), (names[2].clone(), vec![]));
@@ -121,9 +127,9 @@ fn without_exchange_the_error_says_what_has_changed() {
     fs::write(&names[0], "old a").unwrap();
     let outputs = names.each_ref().map(|name| output(name, "new"));
     let mut placed = 0;
-    let error = commit_by(&outputs, Mode::Plain, &mut |from, to, _| {
+    let error = commit_by(&outputs, Mode::Plain, &mut |folder, from, to, _| {
         placed += 1;
-        if placed == 3 { Err(io::Error::from_raw_os_error(libc::EIO)) } else { place(from, to, false) }
+        if placed == 3 { Err(io::Error::from_raw_os_error(libc::EIO)) } else { place(folder, from, to, false) }
     })
     .unwrap_err();
     assert_eq!(error.changed, [names[0].clone()]);

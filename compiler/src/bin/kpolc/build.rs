@@ -243,7 +243,7 @@ fn finish(args: &Args, plan: &Plan, goal: &Goal, made: &[Made], report: &mut Rep
             return Ok(Status::Fine);
         }
         Goal::Folder(folder) if plan.mode == Mode::Plain => {
-            std::fs::create_dir_all(folder)
+            write::make_folder(folder)
                 .map_err(|error| Trouble::new(format!("cannot create folder `{}`: {error}", folder.display())))?;
         }
         _ => {}

@@ -1,11 +1,10 @@
 //! `kpolc new`: a start that explains itself.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::PathBuf;
 
 use kpol_compiler::library;
 use kpol_compiler::source::project;
+use kpol_compiler::write::{self, Output};
 
 use crate::ui::{Status, Trouble, Ui};
 
@@ -77,13 +76,9 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         path.as_mut_os_string().push(".kpol");
     }
     let wrong = |error: std::io::Error| Trouble::new(format!("cannot create `{}`: {error}", path.display()));
-    // `create_new` is the whole promise: it fails where anything has that name, a dangling link too.
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(wrong)?;
-    if let Err(error) = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()) {
-        // Ours, made a moment ago.
-        let _ = std::fs::remove_file(&path);
-        return Err(wrong(error));
-    }
+    let output = Output { path: path.clone(), bytes: text.into_bytes() };
+    // The whole promise: it fails where anything has that name, a dangling link too.
+    write::create(&output).map_err(wrong)?;
     ui.note(&format!("wrote {}", path.display()));
     Ok(Status::Fine)
 }
