@@ -298,6 +298,9 @@ fn analyse(
         let diagnostics = sink.diagnostics;
         return Analysis { sources, diagnostics, meaning: None, comments: Vec::new(), library: false };
     };
+    // A past is the same text's.
+    let own = if memo.is_some() { store.len() } else { 0 };
+    store.bound_by(bytes(&sources), own);
     let resolved = match memo {
         Some(memo) => resolve::resolve_again(&graph, options, store, memo, &mut sink),
         None => resolve::resolve(&graph, options, store, &mut sink),
@@ -315,7 +318,7 @@ fn analyse(
         lint::lint(&graph, &resolved, policy.as_ref(), options, store, &mut sink);
     }
     if store.overflowed() {
-        sink.push(too_large(&graph, &resolved));
+        sink.push(too_large(&graph, &resolved, store));
     }
     let own = graph.files.iter().filter(|file| !file.builtin);
     let comments = own.map(|file| (file.id, file.tree.comments.clone())).collect();
@@ -370,13 +373,13 @@ fn a_library(sources: &Sources) -> Diagnostic {
 }
 
 /// At a pattern of the call that most rules claim.
-fn too_large(graph: &Graph, resolved: &Resolved) -> Diagnostic {
+fn too_large(graph: &Graph, resolved: &Resolved, store: &Store) -> Diagnostic {
     let calls =
         resolved.claims.iter().flat_map(|(&arch, calls)| calls.iter().map(move |(&nr, claims)| (arch, nr, claims)));
     let heaviest = calls.max_by_key(|(.., claims)| claims.len());
     let start = Span { file: graph.files.first().map_or(FileId(0), |file| file.id), bytes: Default::default() };
     let place = heaviest.and_then(|(.., claims)| claims.first()).map_or(start, |claim| claim.member.via.pattern);
-    let message = format!("this policy needs more than {} nodes to decide", Store::DEFAULT_LIMIT);
+    let message = format!("this policy needs more than {} nodes to decide", store.limit());
     let diagnostic = Diagnostic::new(Code::E050, place, message);
     let diagnostic = match heaviest {
         Some((arch, nr, claims)) if claims.len() > 1 => {
@@ -404,6 +407,11 @@ fn read<T>(
     result
 }
 
+/// How long all texts are together.
+fn bytes(sources: &Sources) -> usize {
+    sources.iter().map(|(_, file)| file.text.len()).fold(0, usize::saturating_add)
+}
+
 /// Proves every `within`, or reports it.
 #[allow(clippy::too_many_arguments, reason = "the driver joins everything once; a struct of it would have one use")]
 fn withins(
@@ -419,8 +427,12 @@ fn withins(
     for within in &resolved.withins {
         let profile = read(loader, options, sources, sink, |reader| reader.read_profile(&within.include, within.span));
         let other = match profile {
-            Some(Profile::Kpol(other)) => other,
+            Some(Profile::Kpol(other)) => {
+                store.make_room(other.files.iter().map(|file| file.bytes).sum());
+                other
+            }
             Some(Profile::Json { name, text, .. }) => {
+                store.make_room(text.len());
                 match json_function(&name, &text, policy, options, store) {
                     Ok(function) => {
                         let other = proof::Other { name: &within.include.path.text, function: &function };

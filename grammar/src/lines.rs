@@ -33,6 +33,16 @@ pub struct Position {
 pub struct Lines {
     /// The first byte of each line; never empty.
     starts: Vec<u32>,
+    /// Characters of more than one byte.
+    wide: Vec<Wide>,
+}
+
+/// A character of more than one byte, and how many bytes more than units there are in the text up to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wide {
+    at: u32,
+    over_utf16: u32,
+    over_utf32: u32,
 }
 
 impl Lines {
@@ -40,12 +50,31 @@ impl Lines {
     pub fn new(text: &str) -> Self {
         let bytes = text.as_bytes();
         let mut starts = vec![0];
+        let mut wide = Vec::new();
+        let (mut over_utf16, mut over_utf32) = (0, 0);
         for (at, &byte) in bytes.iter().enumerate() {
+            // The first byte of a character says how many it has (RFC 3629); four are two units of UTF-16.
+            let over = match byte {
+                0xf0.. => Some((2, 3)),
+                0xe0.. => Some((2, 2)),
+                0xc0.. => Some((1, 1)),
+                _ => None,
+            };
+            if let Some((utf16, utf32)) = over {
+                (over_utf16, over_utf32) = (over_utf16 + utf16, over_utf32 + utf32);
+                wide.push(Wide { at: u32::try_from(at).unwrap_or(u32::MAX), over_utf16, over_utf32 });
+            }
             if byte == b'\n' || (byte == b'\r' && bytes.get(at + 1) != Some(&b'\n')) {
                 starts.push(u32::try_from(at + 1).unwrap_or(u32::MAX));
             }
         }
-        Self { starts }
+        Self { starts, wide }
+    }
+
+    /// How many bytes more than units there are before an offset: in UTF-16, in UTF-32.
+    fn over(&self, offset: u32) -> (u32, u32) {
+        let before = self.wide.partition_point(|wide| wide.at < offset);
+        before.checked_sub(1).map_or((0, 0), |last| (self.wide[last].over_utf16, self.wide[last].over_utf32))
     }
 
     /// How many lines there are; an empty text has one.
@@ -70,13 +99,15 @@ impl Lines {
         while !content.is_char_boundary(inside) {
             inside -= 1;
         }
-        let before = &content[..inside];
+        let bytes = u32::try_from(inside).unwrap_or(u32::MAX);
+        // Not counted one by one: all words of a file may stand on one line.
+        let ((from_utf16, from_utf32), (to_utf16, to_utf32)) = (self.over(start), self.over(start + bytes));
         let column = match encoding {
-            Encoding::Utf8 => before.len(),
-            Encoding::Utf16 => before.chars().map(char::len_utf16).sum(),
-            Encoding::Utf32 => before.chars().count(),
+            Encoding::Utf8 => bytes,
+            Encoding::Utf16 => bytes - (to_utf16 - from_utf16),
+            Encoding::Utf32 => bytes - (to_utf32 - from_utf32),
         };
-        Position { line, column: u32::try_from(column).unwrap_or(u32::MAX) }
+        Position { line, column }
     }
 
     /// The offset of a place. A column behind the line's end is its end, a line behind the last is the

@@ -27,10 +27,15 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         if candidate == word || candidate.len() > LONGEST {
             continue;
         }
+        // `clone_thr` for `clone_thread`: an abbreviation is meant, however many letters are missing.
+        let begins = candidate.as_bytes().get(..lower.len());
+        let abbreviated = length >= 4 && begins.is_some_and(|begin| begin.eq_ignore_ascii_case(lower.as_bytes()));
+        // Each letter that one has more is a mistake: most candidates are out by their length.
+        if !abbreviated && candidate.chars().count().abs_diff(length) > allowed {
+            continue;
+        }
         let other = candidate.to_ascii_lowercase();
         let distance = strsim::damerau_levenshtein(&lower, &other);
-        // `clone_thr` for `clone_thread`: an abbreviation is meant, however many letters are missing.
-        let abbreviated = length >= 4 && other.starts_with(&lower);
         if distance > allowed && !abbreviated {
             continue;
         }

@@ -4,6 +4,7 @@
 //! corpus (cases, examples, the library) ─→ mutate: cut, join, swap, other words ─→ parser, front_end
 //! calls, profiles, filters              ─→ mutate, or bytes changed             ─→ call, json, bpf
 //! numbers                               ─→ edits of a small project             ─→ edits
+//! definitions that use each other       ─→ as often as a number says            ─→ cost
 //! ```
 //!
 //! | target | what holds |
@@ -11,6 +12,7 @@
 //! | [`parser`] | no panic, spans inside the text, formatting is idempotent and keeps the meaning |
 //! | [`front_end`] | no panic, places inside the text, every finding has words, an error leaves no product, every product is proven |
 //! | [`edits`] | a check that goes on from the one before says what a check from scratch says |
+//! | [`cost`] | a check allocates no more than the length of the text allows |
 //! | [`call`] | what `kpolc why` is asked: no panic, and a set of calls in words is the same set |
 //! | [`json`] | no panic; what the strict reader takes the lenient one takes; an import is in style and means the profile |
 //! | [`bpf`] | no panic; bytes come back; run on symbols is run on numbers; an import is in style and means the filter |
@@ -19,6 +21,7 @@
 //! nothing of the grammar but its words: what breaks parsers is nearly right. `fuzz/` gives the same targets to libFuzzer.
 
 mod corpus;
+pub mod cost;
 mod edits;
 mod targets;
 

@@ -12,8 +12,13 @@
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use kpol_compiler::diagnostic::Code;
 use kpol_compiler::driver::Format;
+use kpol_tests::fuzz::cost::{Counting, MANY, cost, costs_by_length, multiplying};
 use kpol_tests::fuzz::{self, Random, mutate, mutate_bpf, mutate_json};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
@@ -51,6 +56,44 @@ fn the_front_end_holds_for_every_text() {
 fn edits_are_checked_as_if_anew() {
     let choices = |random: &mut Random| (0..48).map(|_| random.below(256) as u8).collect::<Vec<u8>>();
     run(60, choices, |bytes| fuzz::edits(bytes));
+}
+
+#[test]
+fn a_text_costs_what_its_length_allows() {
+    run(20, multiplying, |text| costs_by_length(text));
+    let corpus = fuzz::policies();
+    run(20, |random| mutate(&corpus, random), |text| costs_by_length(text));
+}
+
+#[test]
+fn what_is_four_times_as_long_costs_four_times_as_much() {
+    let mut wrong = String::new();
+    for (name, text) in MANY {
+        let (short, long) = (text(120), text(480));
+        let ((once, _), (four_times, codes)) = (cost(&short), cost(&long));
+        // Twice as much is left for tables that double when they are full. The square would be sixteen times.
+        let most = |once: usize| 8 * once + (1 << 20);
+        if four_times.total > most(once.total) || four_times.peak > most(once.peak) {
+            wrong +=
+                &format!("{name}: {once:?} for {} bytes, {four_times:?} for {}; {codes:?}\n", short.len(), long.len());
+        }
+        costs_by_length(&text(1_000));
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn what_multiplies_ends_with_an_error_in_words() {
+    let found = |text: &str| cost(text).1.contains(&Code::E008);
+    let many = |name: &str, n: usize| MANY.iter().find(|(known, _)| *known == name).unwrap().1(n);
+    // The same value by many ways is one value.
+    assert!(!found(&many("sets in sets", 60)));
+    let values: Vec<String> = (0..1_500).map(|value| value.to_string()).collect();
+    let sets: String = (0..1_500).map(|index| format!("const C{index} = {{B, {index}}}\n")).collect();
+    assert!(found(&format!("default deny\nconst B = {{{}}}\n{sets}", values.join(", "))));
+    let archs = "arch x86_64, x86, x32, aarch64, arm, riscv64, s390x, ppc64le\n";
+    assert!(!found(&format!("{archs}{}", many("one group many times", 100))));
+    assert!(found(&format!("{archs}{}", many("one group many times", 1_500))));
 }
 
 #[test]

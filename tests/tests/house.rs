@@ -169,6 +169,7 @@ fn no_file_needs_a_second_idea_to_be_explained() {
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("E003", "compiler/tests/bad_input.rs", "nests deeper than a case should"),
     ("E004", "compiler/tests/bad_input.rs", "a case is text"),
+    ("E008", "tests/tests/fuzz.rs", "its policy is made by a loop"),
     ("E011", "compiler/tests/bad_input.rs", "too large for a case"),
     ("E014", "compiler/tests/bad_input.rs", "a thousand files"),
     ("E027", "compiler/tests/bad_input.rs", "ten thousand groups"),

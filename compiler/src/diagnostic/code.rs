@@ -43,6 +43,7 @@ codes! {
     E005 "unknown statement"
     E006 "bad number"
     E007 "bad name"
+    E008 "too large to work out"
     // Files.
     E010 "unreadable file"
     E011 "file too large"

@@ -245,6 +245,7 @@ mod tests {
         Code::E010,
         Code::E011,
         Code::E014,
+        Code::E008,
         Code::E027,
         Code::E050,
         Code::E056,

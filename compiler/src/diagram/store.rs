@@ -48,8 +48,8 @@ pub struct Store {
     /// How many members those lists have together.
     pub(super) covered: usize,
     limit: usize,
-    /// Results that may still be worked out.
-    work: usize,
+    /// Results that were worked out.
+    worked: usize,
     overflowed: bool,
 }
 
@@ -62,6 +62,12 @@ impl Default for Store {
 impl Store {
     /// Enough for every policy that a person writes a hundred times over.
     pub const DEFAULT_LIMIT: usize = 2_000_000;
+
+    /// Nodes that every text may have.
+    const NODES: usize = 300_000;
+
+    /// And more for each byte: a comparison takes 64 nodes for each word length and sign, and is no shorter than ten bytes.
+    const NODES_A_BYTE: usize = 16;
 
     /// How many results of operations are worked out for each node that may be made. Two large sets that have nothing in
     /// common take as many steps as the product of their sizes, and make no node at all.
@@ -81,9 +87,31 @@ impl Store {
             covers: FxHashMap::default(),
             covered: 0,
             limit,
-            work: limit.saturating_mul(Self::WORK),
+            worked: 0,
             overflowed: false,
         }
+    }
+
+    /// Bounds what is made from here on by the length of an input: a short text shall not cost as much as a long one. Of the nodes
+    /// that are there, all but `own` come from something else.
+    pub fn bound_by(&mut self, bytes: usize, own: usize) {
+        let others = self.nodes.len().saturating_sub(own);
+        self.limit =
+            bytes.saturating_mul(Self::NODES_A_BYTE).saturating_add(Self::NODES + others).min(Self::DEFAULT_LIMIT);
+        if others > 0 {
+            self.worked = 0;
+        }
+    }
+
+    /// Makes room for one more input beside what is there.
+    pub fn make_room(&mut self, bytes: usize) {
+        let room = bytes.saturating_mul(Self::NODES_A_BYTE).saturating_add(Self::NODES);
+        self.limit = self.limit.saturating_add(room).min(Self::DEFAULT_LIMIT);
+    }
+
+    /// How many nodes it makes at the most.
+    pub fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Whether the limit was passed: then results mean nothing.
@@ -191,10 +219,8 @@ impl Store {
 
     /// One more result to be worked out.
     fn work_on(&mut self) {
-        match self.work.checked_sub(1) {
-            Some(left) => self.work = left,
-            None => self.overflowed = true,
-        }
+        self.worked += 1;
+        self.overflowed |= self.worked > self.limit.saturating_mul(Self::WORK);
     }
 
     /// Intersection of two sets.
@@ -278,6 +304,10 @@ impl Store {
         };
         if let Some(&known) = done.get(&node) {
             return known;
+        }
+        self.work_on();
+        if self.overflowed {
+            return Node::FALSE;
         }
         let lo = self.map_below(lo, change, done);
         let hi = self.map_below(hi, change, done);
@@ -439,14 +469,14 @@ mod tests {
             sets[(turn & 1) as usize] = store.or(sets[(turn & 1) as usize], both);
         }
         assert!(!store.overflowed());
-        let (nodes, left) = (store.len(), store.work);
+        let (nodes, worked) = (store.len(), store.worked);
         let mut turns = 0;
         while !store.overflowed() && turns < 1_000_000 {
             assert_eq!(store.and(sets[0], sets[1]), Node::FALSE);
             store.ites.clear();
             turns += 1;
         }
-        assert!(store.overflowed() && store.work < left);
+        assert!(store.overflowed() && store.worked > worked);
         assert!(store.len() <= nodes + 1, "no node is needed for it");
     }
 }

@@ -93,8 +93,15 @@ pub fn load(loader: &dyn Loader, path: &Path, options: &Options, store: &mut Sto
     let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
     let name = path.display().to_string();
     let filter = match extension.as_deref() {
-        Some("json" | "jsonc") => json(&name, &read(loader, path)?, options, store)?,
-        Some("bpf") => raw(&name, &read(loader, path)?, options, store)?,
+        Some("json" | "jsonc" | "bpf") => {
+            let bytes = read(loader, path)?;
+            store.make_room(bytes.len());
+            if extension.as_deref() == Some("bpf") {
+                raw(&name, &bytes, options, store)?
+            } else {
+                json(&name, &bytes, options, store)?
+            }
+        }
         _ => return Ok(kpol(loader, path, name, options, store)),
     };
     if store.overflowed() {

@@ -22,6 +22,9 @@ use crate::spec::{Action, Arch, Nr};
 /// Claims that can stand for each other: on one number, from one file, of one level, with one action.
 type Kind = (Arch, Nr, FileId, u32, Action);
 
+/// So many claims are looked at to show where something is said already.
+const MOST_LOOKED_AT: usize = 256;
+
 /// A pattern's claim, and what patterns of its kind before it claim together.
 struct Place<'a> {
     kind: Kind,
@@ -195,6 +198,10 @@ fn dead(context: &mut Context<'_>, patterns: &Patterns<'_>, unions: &Unions) -> 
 fn duplicates(context: &mut Context<'_>, patterns: &Patterns<'_>, dead: &BTreeMap<Span, Span>) {
     let mut behind: FxHashMap<Kind, Node> = FxHashMap::default();
     let mut gone: FxHashSet<Span> = FxHashSet::default();
+    let mut same: FxHashMap<(Kind, Node), Vec<&Claim>> = FxHashMap::default();
+    for place in patterns.values().flatten() {
+        same.entry((place.kind, place.claim.member.set)).or_default().push(place.claim);
+    }
     for (&span, places) in patterns.iter().rev() {
         let said = !dead.contains_key(&span)
             && places.iter().all(|place| {
@@ -213,7 +220,10 @@ fn duplicates(context: &mut Context<'_>, patterns: &Patterns<'_>, dead: &BTreeMa
         let Some(first) = places.first() else { continue };
         let (arch, nr, ..) = first.kind;
         let claims = context.resolved.claims.get(&arch).and_then(|calls| calls.get(&nr));
-        let other = claims.into_iter().flatten().find(|other| {
+        // Where it is said: not all are looked at, which would take longer than to find out that it is.
+        let equal = same.get(&(first.kind, first.claim.member.set)).into_iter().flatten().copied();
+        let near = claims.into_iter().flatten().take(MOST_LOOKED_AT);
+        let other = near.chain(equal.take(MOST_LOOKED_AT)).find(|other| {
             let pattern = other.member.via.pattern;
             (arch, nr, pattern.file, other.priority, other.action) == first.kind
                 && !gone.contains(&pattern)
@@ -235,6 +245,14 @@ fn idle_overrides(context: &mut Context<'_>, unions: &Unions) {
     }
     let root = context.root();
     let resolved = context.resolved;
+    let mut elsewhere: HashMap<(Arch, Nr), Vec<Action>> = HashMap::new();
+    for &(arch, nr, action) in &resolved.elsewhere {
+        let actions = elsewhere.entry((arch, nr)).or_default();
+        // Two tell whether there is another one, whichever is asked about.
+        if actions.len() < 2 {
+            actions.push(action);
+        }
+    }
     let mut overrides: BTreeMap<RuleId, bool> = BTreeMap::new();
     for (&arch, calls) in &resolved.claims {
         for (&nr, claims) in calls {
@@ -245,9 +263,9 @@ fn idle_overrides(context: &mut Context<'_>, unions: &Unions) {
                         && action != claim.action
                         && context.store.and(union, claim.member.set) != Node::FALSE
                 });
-                let elsewhere =
-                    resolved.elsewhere.iter().any(|other| other.0 == arch && other.1 == nr && other.2 != claim.action);
-                *overrides.entry(claim.rule).or_default() |= beats || elsewhere;
+                let elsewhere = elsewhere.get(&(arch, nr)).into_iter().flatten();
+                let mut others = elsewhere.filter(|action| **action != claim.action);
+                *overrides.entry(claim.rule).or_default() |= beats || others.next().is_some();
             }
         }
     }

@@ -11,6 +11,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustc_hash::FxHashMap;
+
 use super::{Policy, witness};
 use crate::diagnostic::{Code, Diagnostic, Label, Span};
 use crate::diagram::{Function, Leaf, Node, Store, Table};
@@ -34,7 +36,7 @@ struct Conflict {
 /// hundred, and nobody waits for the rest.
 struct Conflicts {
     found: BTreeMap<(RuleId, RuleId), Conflict>,
-    /// How many pairs may still be looked at.
+    /// How many pairs, of claims and of a claim with all claims of an action, may still be looked at.
     budget: u32,
 }
 
@@ -130,26 +132,33 @@ fn layers(
         by_level.entry(claim.priority).or_default().push(claim);
     }
     let mut node = Node::FALSE;
-    for level in by_level.into_values().rev() {
+    for mut level in by_level.into_values().rev() {
         // In the order in which the actions are first said, which settles a conflict for the time being.
         let mut sets: Vec<(Action, Vec<Node>)> = Vec::new();
+        let mut place_of: FxHashMap<Action, usize> = FxHashMap::default();
         for claim in &level {
-            match sets.iter_mut().find(|(action, _)| *action == claim.action) {
-                Some((_, sets)) => sets.push(claim.member.set),
-                None => sets.push((claim.action, vec![claim.member.set])),
-            }
+            let place = *place_of.entry(claim.action).or_insert_with(|| {
+                sets.push((claim.action, Vec::new()));
+                sets.len() - 1
+            });
+            sets[place].1.push(claim.member.set);
         }
-        let unions: Vec<(Action, Node)> = sets.into_iter().map(|(action, sets)| (action, store.union(sets))).collect();
+        let mut unions: Vec<(Action, Node)> =
+            sets.into_iter().map(|(action, sets)| (action, store.union(sets))).collect();
         let mut layer = Node::FALSE;
         let mut claimed = Node::FALSE;
-        let mut agreed = true;
+        let mut disputed = Node::FALSE;
         for &(action, union) in &unions {
-            agreed &= store.and(claimed, union) == Node::FALSE;
+            let both = store.and(claimed, union);
+            disputed = store.or(disputed, both);
             claimed = store.or(claimed, union);
             let acts = store.ite(union, Node::action(action), Node::FALSE);
             layer = store.over(layer, acts);
         }
-        if !agreed {
+        if disputed != Node::FALSE {
+            // Whoever claims nothing that is disputed has no part in it.
+            level.retain(|claim| store.and(claim.member.set, disputed) != Node::FALSE);
+            unions.retain(|&(_, union)| store.and(union, disputed) != Node::FALSE);
             quarrels(resolved, arch, nr, &level, &unions, store, conflicts);
         }
         node = store.over(node, layer);
@@ -169,6 +178,10 @@ fn quarrels(
 ) {
     for (index, claim) in level.iter().enumerate() {
         for &(action, union) in unions {
+            if conflicts.budget == 0 || store.overflowed() {
+                return;
+            }
+            conflicts.budget -= 1;
             if action == claim.action || store.and(union, claim.member.set) == Node::FALSE {
                 continue;
             }

@@ -7,6 +7,8 @@
 //!
 //! INVARIANT: what cannot be looked at is not proven. A table that is missing is an error (E099), never "nothing wrong".
 
+use rustc_hash::FxHashMap;
+
 use super::build::{decided_at, name, places};
 use super::{Policy, witness};
 use crate::diagnostic::{Code, Diagnostic, Span};
@@ -17,10 +19,14 @@ use crate::spec::multiplex::Multiplexer;
 use crate::spec::{Action, Arch, Nr, Wanted};
 use crate::tables::Syscall;
 
+/// Of a function the calls that get what they must not: asserts ask for the same ones again and again.
+type Wrongs = FxHashMap<(Node, Wanted), Node>;
+
 /// Proves every `assert`, or reports it with a call that refutes it.
 pub fn assertions(resolved: &Resolved, graph: &Graph, policy: &Policy, store: &mut Store, sink: &mut Sink) {
+    let mut wrongs = Wrongs::default();
     for assertion in &resolved.assertions {
-        if let Some(diagnostic) = refute(assertion, resolved, graph, policy, store) {
+        if let Some(diagnostic) = refute(assertion, resolved, graph, policy, store, &mut wrongs) {
             // Several statements of one assert may fail, each in its own place.
             sink.push(diagnostic);
         }
@@ -33,6 +39,7 @@ fn refute(
     graph: &Graph,
     policy: &Policy,
     store: &mut Store,
+    wrongs: &mut Wrongs,
 ) -> Option<Diagnostic> {
     for &arch in policy.archs.iter().filter(|arch| assertion.archs.has(**arch)) {
         let (Some(promise), Some(table)) = (assertion.promises.get(&arch), policy.function.tables.get(&arch)) else {
@@ -41,7 +48,10 @@ fn refute(
         let hidden = promise.hidden.iter().filter_map(|call| Some((call, promise.wanted_hidden?, true)));
         let plain = promise.calls.iter().map(|call| (call, promise.wanted, false));
         for ((&nr, member), wanted, hidden) in plain.chain(hidden) {
-            let wrong = store.where_action(table.at(nr), &|action| !wanted.is_kept_by(action));
+            let node = table.at(nr);
+            let wrong = *wrongs
+                .entry((node, wanted))
+                .or_insert_with(|| store.where_action(node, &|action| !wanted.is_kept_by(action)));
             let wrong = store.and(wrong, member.set);
             let Some((cube, _)) = store.witness(wrong, &|leaf| leaf == Leaf::True) else { continue };
             let (gets, text) = describe(resolved, policy, store, arch, nr, &cube);

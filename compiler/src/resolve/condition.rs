@@ -223,6 +223,9 @@ impl<'a> Resolver<'a> {
                 return None;
             }
         };
+        if !self.spend(ranges.len(), Span { file: at.file, bytes: set.span }) {
+            return None;
+        }
         let mut node = Node::FALSE;
         for &(low, high, span) in ranges.iter() {
             self.warn_pointer(&tested, if low == high { low } else { 1 }, CompareOp::Eq);

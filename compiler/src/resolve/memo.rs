@@ -40,6 +40,8 @@ struct Last {
     archs: Vec<Arch>,
     stated: Vec<Arch>,
     files: FxHashMap<FileId, Rc<Kept>>,
+    /// Steps that a run from scratch takes at the most.
+    steps: usize,
 }
 
 /// A file, and what it came to.
@@ -127,7 +129,8 @@ pub fn resolve_again(
             resolver.take_over(last, &plan);
             resolver.statements(&|file| last.statements(&plan, file));
             resolver.report();
-            if !resolver.watch.too_deep {
+            let (steps, most) = resolver.budget.spent();
+            if !resolver.watch.too_deep && last.steps.saturating_add(steps) <= most {
                 let kept = resolver.keep(Some((last, &plan)));
                 let resolved = resolver.finish();
                 *sink = trial;
@@ -349,7 +352,8 @@ impl Resolver<'_> {
         });
         let files = files.collect();
         let (options, archs, stated) = (self.options.clone(), self.result.archs.clone(), self.stated.clone());
-        Some(Last { options, archs, stated, files })
+        let steps = self.budget.spent().0 + before.map_or(0, |(last, _)| last.steps);
+        Some(Last { options, archs, stated, files, steps })
     }
 
     fn found(

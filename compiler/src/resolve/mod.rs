@@ -11,6 +11,7 @@
 //! INVARIANT: a mistake is reported once, however many ABIs, groups or files lead to it.
 
 mod assert;
+mod budget;
 mod condition;
 mod declare;
 mod guard;
@@ -244,6 +245,11 @@ impl Sink {
             self.diagnostics.push(diagnostic);
         }
     }
+
+    /// Whether a finding of that code is at that place.
+    pub(crate) fn knows(&self, code: Code, at: Span) -> bool {
+        self.seen.contains(&(code, Some(at)))
+    }
 }
 
 /// Turns the trees of `graph` into rules.
@@ -285,6 +291,8 @@ struct Resolver<'a> {
     reaching: bool,
     /// Patterns of asserts that match nothing: what is wrong with their conditions is said there.
     empty_claims: Vec<Span>,
+    /// Steps that are left.
+    budget: budget::Budget,
     /// Notes for the next run.
     watch: memo::Watch,
     result: Resolved,
@@ -313,6 +321,7 @@ impl<'a> Resolver<'a> {
             hiding: FxHashMap::default(),
             reaching: false,
             empty_claims: Vec::new(),
+            budget: budget::Budget::of(graph),
             watch: memo::Watch::default(),
             result: Resolved::default(),
         }

@@ -84,9 +84,13 @@ impl<'a> Resolver<'a> {
             self.error(diagnostic.help(help).fix(format!("replace it by `{as_group}`"), span, as_group));
             return;
         }
-        let names = tables::Syscall::all().map(|call| -> &str { call.name() }).chain(self.calls.keys().copied());
-        let bare = bare_name(name).filter(|bare| self.knows_call(bare));
-        let near = bare.or_else(|| did_you_mean(name, names)).map(str::to_owned);
+        let bare = bare_name(name).filter(|bare| self.knows_call(bare)).map(str::to_owned);
+        let near = bare.or_else(|| {
+            self.near(Code::E030, span, |known| {
+                let names = tables::Syscall::all().map(|call| -> &str { call.name() });
+                did_you_mean(name, names.chain(known.calls.keys().copied())).map(str::to_owned)
+            })
+        });
         let otherwise = "if the kernel has it, declare it: `syscall NAME = NUMBER on ARCH`";
         self.error(with_near(diagnostic, span, near.as_deref(), str::to_owned, otherwise));
     }
@@ -95,10 +99,12 @@ impl<'a> Resolver<'a> {
         if self.is_lost(name) {
             return;
         }
-        // Without the `@`, which all have: of two letters one is no likeness.
-        let names = self.group_names.keys().copied().chain(library::group_names().map(|name| -> &str { name }));
-        let bare = names.filter_map(|name| name.strip_prefix('@'));
-        let near = did_you_mean(name.trim_start_matches('@'), bare).map(|near| format!("@{near}"));
+        let near = self.near(Code::E026, span, |known| {
+            // Without the `@`, which all have: of two letters one is no likeness.
+            let names = known.group_names.keys().copied().chain(library::group_names().map(|name| -> &str { name }));
+            let bare = names.filter_map(|name| name.strip_prefix('@'));
+            did_you_mean(name.trim_start_matches('@'), bare).map(|near| format!("@{near}"))
+        });
         let diagnostic = Diagnostic::new(Code::E026, span, format!("no group `{name}`"));
         let otherwise = "`kpolc groups` lists the built-in ones; `group @name { … }` defines one";
         self.error(with_near(diagnostic, span, near.as_deref(), str::to_owned, otherwise));
@@ -108,6 +114,9 @@ impl<'a> Resolver<'a> {
     pub(super) fn patterns_set(&mut self, patterns: &'a [Pattern], file: FileId, arch: Arch, depth: usize) -> CallSet {
         let mut all = CallSet::new();
         for pattern in patterns {
+            if self.is_spent() {
+                break;
+            }
             self.collect(pattern, file, arch, depth, &mut all);
         }
         all
@@ -132,6 +141,9 @@ impl<'a> Resolver<'a> {
             let reaching = std::mem::take(&mut self.reaching);
             let gone = self.pattern_set(except, file, arch, depth);
             self.reaching = reaching;
+            if !self.spend(gone.len(), Span { file, bytes: except.span }) {
+                return;
+            }
             let mut took = false;
             let looked = !gone.is_empty();
             for (nr, gone) in gone {
@@ -172,6 +184,9 @@ impl<'a> Resolver<'a> {
                 let ids = self.group_names.get(name.text.as_str()).cloned().unwrap_or_default();
                 for id in ids {
                     let members = self.group_set(id, arch, span, depth);
+                    if !self.spend(members.len() + 1, span) {
+                        return;
+                    }
                     for (&nr, member) in members.iter() {
                         let via = Via { pattern: span, group: Some(id) };
                         self.add(all, nr, Member { set: member.set, via });
@@ -199,7 +214,7 @@ impl<'a> Resolver<'a> {
         if !conditions.is_empty() {
             self.note_constancy_at(via.pattern, node);
         }
-        if node != Node::FALSE {
+        if node != Node::FALSE && self.spend(1, via.pattern) {
             self.add(all, nr, Member { set: node, via });
         }
     }

@@ -143,6 +143,9 @@ impl<'a> Resolver<'a> {
             }
             let action = self.action(action, span.file, arch);
             for pattern in patterns {
+                if self.is_spent() {
+                    return;
+                }
                 for (nr, member) in self.pattern_set(pattern, span.file, arch, 0) {
                     let set = self.store.and(member.set, guard.environment);
                     if set == Node::FALSE {
@@ -221,7 +224,8 @@ impl<'a> Resolver<'a> {
                 return Some(errno);
             }
             if !self.const_names.contains_key(name.as_str()) {
-                let near = did_you_mean(name, tables::errno_names()).map(str::to_owned);
+                let search = |_: &Self| did_you_mean(name, tables::errno_names()).map(str::to_owned);
+                let near = self.near(Code::E038, span, search);
                 let diagnostic = Diagnostic::new(Code::E038, span, format!("no errno `{name}`"));
                 self.error(with_near(
                     diagnostic,

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use kpol_grammar::ast::{BinaryOp, Expr, ExprKind, SetItem, UnaryOp};
 use kpol_grammar::did_you_mean;
+use rustc_hash::FxHashSet;
 
 use super::{MAX_NESTING, Resolver};
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
@@ -53,6 +54,9 @@ impl<'a> Resolver<'a> {
     /// What `expr` comes to on `arch`. Recursion is bounded by the parser's nesting and by `depth` through constants.
     pub(super) fn value(&mut self, expr: &'a Expr, file: FileId, arch: Arch, depth: usize) -> Option<Value> {
         let span = Span { file, bytes: expr.span };
+        if !self.spend(1, span) {
+            return None;
+        }
         match &expr.kind {
             ExprKind::Number(number) => Some(Value::Number(i128::from(*number))),
             ExprKind::Name(name) => self.named(name, span, arch, depth),
@@ -116,6 +120,7 @@ impl<'a> Resolver<'a> {
     fn set(&mut self, items: &'a [SetItem], file: FileId, arch: Arch, depth: usize) -> Option<Value> {
         let mut ranges = Vec::with_capacity(items.len());
         let mut sound = true;
+        let mut nested = 0;
         for item in items {
             let span = Span { file, bytes: item.span };
             let Some(low) = self.value(&item.low, file, arch, depth) else {
@@ -124,7 +129,17 @@ impl<'a> Resolver<'a> {
             };
             match (low, &item.high) {
                 (Value::Number(low), None) => ranges.push((low, low, span)),
-                (Value::Set(inner), None) => ranges.extend(inner.iter().copied()),
+                (Value::Set(inner), None) => {
+                    if !self.spend(inner.len(), span) {
+                        return None;
+                    }
+                    if items.len() == 1 {
+                        // Under another name the same one.
+                        return Some(Value::Set(inner));
+                    }
+                    nested += 1;
+                    ranges.extend(inner.iter().copied());
+                }
                 (Value::Number(low), Some(high)) => match self.operand(high, file, arch, depth) {
                     Some(high) if high < low => {
                         self.error(
@@ -145,11 +160,19 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
+        if nested > 1 {
+            // What is written once is there once, by however many ways it comes in: `{A, A}` is no longer than `A`.
+            let mut seen = FxHashSet::default();
+            ranges.retain(|range| seen.insert(*range));
+        }
         sound.then(|| Value::Set(ranges.into()))
     }
 
     fn named(&mut self, name: &str, span: Span, arch: Arch, depth: usize) -> Option<Value> {
         if let Some(ids) = self.const_names.get(name).cloned() {
+            if !self.spend(ids.len(), span) {
+                return None;
+            }
             for &id in &ids {
                 self.consts[id].used = true;
                 if self.graph.files.first().is_some_and(|root| root.id == self.consts[id].file) {
@@ -182,11 +205,10 @@ impl<'a> Resolver<'a> {
         if self.is_lost(name) {
             return None;
         }
-        let near = did_you_mean(
-            name,
-            self.const_names.keys().copied().chain(tables::constant_names().map(|name| -> &str { name })),
-        )
-        .map(str::to_owned);
+        let near = self.near(Code::E032, span, |known| {
+            let own = known.const_names.keys().copied();
+            did_you_mean(name, own.chain(tables::constant_names().map(|name| -> &str { name }))).map(str::to_owned)
+        });
         self.error(with_near(
             Diagnostic::new(Code::E032, span, format!("no constant `{name}`")),
             span,

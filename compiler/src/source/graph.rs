@@ -8,6 +8,7 @@
 //! INVARIANT: every file is there once, however often it is named; a circle is cut (and reported) where it closes;
 //! a file's level is 1 + the highest level among its includes.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub struct GraphFile {
     pub builtin: bool,
     /// Names that statements would define which could not be read; groups with their `@`.
     pub lost: HashSet<String>,
+    /// Length of its text.
+    pub bytes: usize,
 }
 
 /// All files of one policy. `files[0]` is the one that was asked for.
@@ -54,6 +57,8 @@ pub struct Graph {
     pub files: Vec<GraphFile>,
     /// Index into `files`.
     index: FxHashMap<FileId, usize>,
+    /// Who includes each file on a shortest way from the first, and where it says so; found when somebody asks.
+    came_from: OnceCell<HashMap<FileId, (FileId, Span)>>,
 }
 
 impl Graph {
@@ -64,21 +69,7 @@ impl Graph {
 
     /// The `include` statements that lead from the first file to `id`, outermost first; a shortest such chain.
     pub fn chain(&self, id: FileId) -> Vec<Span> {
-        let Some(root) = self.files.first() else { return Vec::new() };
-        let mut came_from: HashMap<FileId, (FileId, Span)> = HashMap::new();
-        let mut queue = std::collections::VecDeque::from([root.id]);
-        while let Some(here) = queue.pop_front() {
-            if here == id {
-                break;
-            }
-            let Some(file) = self.get(here) else { continue };
-            for &(next, span) in &file.includes {
-                if next != root.id && !came_from.contains_key(&next) {
-                    came_from.insert(next, (here, span));
-                    queue.push_back(next);
-                }
-            }
-        }
+        let came_from = self.came_from.get_or_init(|| self.shortest_ways());
         let mut spans = Vec::new();
         let mut here = id;
         while let Some(&(before, span)) = came_from.get(&here) {
@@ -87,6 +78,22 @@ impl Graph {
         }
         spans.reverse();
         spans
+    }
+
+    fn shortest_ways(&self) -> HashMap<FileId, (FileId, Span)> {
+        let mut came_from: HashMap<FileId, (FileId, Span)> = HashMap::new();
+        let Some(root) = self.files.first() else { return came_from };
+        let mut queue = std::collections::VecDeque::from([root.id]);
+        while let Some(here) = queue.pop_front() {
+            let Some(file) = self.get(here) else { continue };
+            for &(next, span) in &file.includes {
+                if next != root.id && !came_from.contains_key(&next) {
+                    came_from.insert(next, (here, span));
+                    queue.push_back(next);
+                }
+            }
+        }
+        came_from
     }
 }
 
@@ -124,7 +131,7 @@ impl<'a> Reader<'a> {
 
     /// Reads the profile that a `within` names.
     pub fn read_profile(&mut self, include: &ast::Include, span: Span) -> Option<Profile> {
-        let (name, path, text) = self.named_file(include, span, false)?;
+        let (name, path, text) = self.named_file(include, span, false, &HashMap::new())?;
         if path.extension().is_some_and(|end| end == "json") {
             let Text::Bytes(bytes) = text else { return None };
             let (text, not_text) = decode(bytes);
@@ -166,7 +173,16 @@ impl<'a> Reader<'a> {
         };
         let mut lost = HashSet::new();
         lost_names(&text, &tree.statements, &mut lost);
-        graph.files.push(GraphFile { id, tree: Arc::clone(&tree), includes: Vec::new(), level: 1, builtin, lost });
+        let bytes = text.len();
+        graph.files.push(GraphFile {
+            id,
+            tree: Arc::clone(&tree),
+            includes: Vec::new(),
+            level: 1,
+            builtin,
+            lost,
+            bytes,
+        });
 
         walk.stack.push(id);
         let mut includes = Vec::new();
@@ -194,7 +210,7 @@ impl<'a> Reader<'a> {
         span: Span,
         from_library: bool,
     ) -> Option<FileId> {
-        let (name, path, text) = self.named_file(include, span, from_library)?;
+        let (name, path, text) = self.named_file(include, span, from_library, &walk.by_path)?;
         if let Some(&known) = walk.by_path.get(&path) {
             if let Some(position) = walk.stack.iter().position(|&id| id == known) {
                 self.report_circle(walk, position, span);
@@ -214,16 +230,18 @@ impl<'a> Reader<'a> {
         Some(self.add(graph, walk, name, path, text))
     }
 
-    /// The file that an include names: the name to show, the path that identifies it, and the content.
+    /// The file that an include names: the name to show, the path that identifies it, and the content; no content of one that is
+    /// known, which is read once however often it is named.
     fn named_file(
         &mut self,
         include: &ast::Include,
         span: Span,
         from_library: bool,
+        known: &HashMap<PathBuf, FileId>,
     ) -> Option<(String, PathBuf, Text)> {
         let written = &include.path.text;
         if !include.library && !from_library {
-            return self.find(written, span);
+            return self.find(written, span, known);
         }
         let name = written.strip_suffix(".kpol").unwrap_or(written);
         if let Some(file) = library::get(name) {
@@ -239,15 +257,19 @@ impl<'a> Reader<'a> {
     }
 
     /// Looks for a file beside the including one, then in each include directory.
-    fn find(&mut self, written: &str, span: Span) -> Option<(String, PathBuf, Text)> {
+    fn find(&mut self, written: &str, span: Span, known: &HashMap<PathBuf, FileId>) -> Option<(String, PathBuf, Text)> {
         let including = PathBuf::from(&self.sources.get(span.file).name);
         let beside = including.parent().map(Path::to_path_buf).unwrap_or_default();
         let mut tried = Vec::new();
         for folder in std::iter::once(&beside).chain(self.include_dirs) {
             let candidate = folder.join(written);
+            let canonical = self.loader.canonical(&candidate).ok();
+            if let Some(path) = canonical.as_ref().filter(|path| known.contains_key(*path)) {
+                return Some((candidate.display().to_string(), path.clone(), Text::Bytes(Vec::new())));
+            }
             match self.loader.read(&candidate, MAX_INCLUDE) {
                 Ok(bytes) => {
-                    let path = self.loader.canonical(&candidate).unwrap_or_else(|_| candidate.clone());
+                    let path = canonical.unwrap_or_else(|| candidate.clone());
                     return Some((candidate.display().to_string(), path, Text::Bytes(bytes)));
                 }
                 Err(LoadError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => tried.push(candidate),

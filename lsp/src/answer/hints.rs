@@ -23,15 +23,17 @@ pub struct Hint {
     pub text: String,
 }
 
+/// Of so many definitions the values are looked up: an editor asks for what is on the screen.
+const MOST: usize = 1_000;
+
 /// The hints in a range.
 pub fn of(world: &mut World, snapshot: &Snapshot, unit: &Unit, range: Span) -> Vec<Hint> {
     let mut hints = Vec::new();
     let archs = names::archs(&world.project(snapshot, &unit.path));
     let inside = |span: Span| range.start <= span.end && span.start <= range.end;
-    for statement in names::all_statements(unit.file()) {
-        if !inside(statement.span) {
-            continue;
-        }
+    let statements = names::all_statements(unit.file()).into_iter().filter(|statement| inside(statement.span));
+    let defines = |kind: &StatementKind| matches!(kind, StatementKind::Const { .. } | StatementKind::Group { .. });
+    for statement in statements.filter(|statement| defines(&statement.kind)).take(MOST) {
         match &statement.kind {
             StatementKind::Const { name, value } if !matches!(value.kind, ExprKind::Number(_)) => {
                 if let Some(text) = hover::values(world, snapshot, &unit.path, &name.text) {
