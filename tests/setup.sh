@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the whole-system tests meet: container runtimes, libseccomp, strace, Go, an emulator, an arm64 kernel, Graphviz,
+# Installs what the whole-system tests meet: container runtimes, libseccomp, strace, Go, emulators, kernels for them, Graphviz,
 # a browser and what drives it, VS Code and other editors, what runs hooks of git, what builds the manual and the packages.
 #
 #     sudo tests/setup.sh
@@ -13,7 +13,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 
 cache=${CARGO_TARGET_DIR:-target}/kpol-tests
-kernel=$cache/arm64-vmlinuz
+kernels_there() { [ -s "$cache/arm64-vmlinuz" ] && [ -d "$cache/arm64-modules" ] && [ -s "$cache/x86-vmlinuz" ] && [ -d "$cache/x86-modules" ]; }
 
 missing=()
 want() { # command, package
@@ -24,6 +24,7 @@ want runc runc
 want podman podman
 want busybox busybox-static
 want qemu-system-aarch64 qemu-system-arm
+want qemu-system-x86_64 qemu-system-x86
 want unshare util-linux
 want cc gcc
 want c++ g++
@@ -53,6 +54,11 @@ if [ "$(uname -m)" != aarch64 ]; then
 fi
 want arm-linux-gnueabi-gcc gcc-arm-linux-gnueabi
 [ -e /usr/arm-linux-gnueabi/lib/libc.a ] || missing+=(libc6-dev-armel-cross)
+# The other two ABIs of an x86_64 kernel.
+want i686-linux-gnu-gcc gcc-i686-linux-gnu
+[ -e /usr/i686-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-i386-cross)
+want x86_64-linux-gnux32-gcc gcc-x86-64-linux-gnux32
+[ -e /usr/x86_64-linux-gnux32/lib/libc.a ] || missing+=(libc6-dev-x32-cross)
 [ -e /usr/include/seccomp.h ] || missing+=(libseccomp-dev)
 
 # playwright-core drives a browser that is installed; it brings none of its own.
@@ -132,20 +138,20 @@ from_registries() {
     vscode
 }
 
-if [ ${#missing[@]} -eq 0 ] && [ -s "$kernel" ]; then
+if [ ${#missing[@]} -eq 0 ] && kernels_there; then
     from_registries
     say "everything is there"
     exit 0
 fi
 if [ "$(id -u)" -ne 0 ] || ! has apt-get; then
-    say "not root, or no apt-get: left out are ${missing[*]:-} $([ -s "$kernel" ] || echo 'the arm64 kernel')"
+    say "not root, or no apt-get: left out are ${missing[*]:-} $(kernels_there || echo 'kernels for the emulators')"
     exit 0
 fi
 
 export DEBIAN_FRONTEND=noninteractive
-# arm64 is made known to these calls alone: the machine's own list of architectures stays as it is.
+# arm64 and amd64 are made known to these calls alone: the machine's own list of architectures stays as it is.
 own=$(dpkg --print-architecture)
-apt=(-o APT::Sandbox::User=root -o APT::Architectures::="$own" -o APT::Architectures::=arm64)
+apt=(-o APT::Sandbox::User=root -o APT::Architectures::="$own" -o APT::Architectures::=arm64 -o APT::Architectures::=amd64)
 
 apt-get "${apt[@]}" update -qq </dev/null || say "apt-get update had trouble"
 if [ ${#missing[@]} -gt 0 ]; then
@@ -158,20 +164,40 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
 fi
 
-# The kernel is unpacked, not installed. The package that linux-image-arm64 stands for has the image in it.
-if [ ! -s "$kernel" ]; then
+# A kernel is unpacked, not installed, and with it modules that the tests load in this order; `dummy` they load themselves.
+# The package that linux-image-ARCH stands for has the image in it.
+modules=(crc32c_generic libcrc32c udp_tunnel ip6_udp_tunnel sctp tipc tun dummy)
+unpack_kernel() { # Debian's name of the architecture, ours
+    local folder package i file image=$cache/$2-vmlinuz there=$cache/$2-modules
+    [ -s "$image" ] && [ -d "$there" ] && return
     mkdir -p "$cache"
     folder=$(mktemp -d "$cache/kernel.XXXXXX")
-    trap 'rm -rf "$folder"' EXIT
-    package=$(apt-cache "${apt[@]}" depends linux-image-arm64:arm64 2>/dev/null |
+    package=$(apt-cache "${apt[@]}" depends "linux-image-$1:$1" 2>/dev/null |
         awk '/Depends: linux-image-/ { print $2; exit }' || true)
-    if [ -n "$package" ] && (cd "$folder" && apt-get "${apt[@]}" download -qq "$package" </dev/null) &&
-        dpkg-deb --fsys-tarfile "$folder"/*.deb | tar -x -C "$folder" --wildcards './boot/vmlinuz-*'; then
-        mv "$folder"/boot/vmlinuz-* "$kernel"
-        say "$package is in $kernel"
+    if [ -n "$package" ] && (cd "$folder" && apt-get "${apt[@]}" download -qq "${package%:*}:$1" </dev/null) &&
+        dpkg-deb --fsys-tarfile "$folder"/*.deb | tar -x -C "$folder" --wildcards './boot/vmlinuz-*' './lib/modules/*.ko*'; then
+        mkdir "$folder/modules"
+        for i in "${!modules[@]}"; do
+            file=$(find "$folder/lib" -name "${modules[i]}.ko*" | head -1)
+            case $file in
+            *.xz) xz -d "$file" && file=${file%.xz} ;;
+            '') continue ;; # built in
+            esac
+            case ${modules[i]} in
+            dummy) mv "$file" "$folder/modules/dummy" ;;
+            *) mv "$file" "$folder/modules/$i-${modules[i]}.ko" ;;
+            esac
+        done
+        rm -rf "$there"
+        mv "$folder/modules" "$there"
+        mv "$folder"/boot/vmlinuz-* "$image"
+        say "$package is in $image"
     else
-        say "no arm64 kernel"
+        say "no $2 kernel"
     fi
-fi
+    rm -rf "$folder"
+}
+unpack_kernel arm64 arm64
+unpack_kernel amd64 x86
 
 from_registries

@@ -26,6 +26,7 @@ pub mod editors;
 pub mod fuzz;
 pub mod kernel;
 pub mod libseccomp;
+pub mod machine;
 pub mod oracle;
 pub mod policy;
 pub mod probe;
