@@ -5,6 +5,7 @@
 //! filter ─┬─ cbpf        interpreted here, without a kernel; two filters compared call by call
 //!         ├─ kernel      installed on the running kernel, calls made under it
 //!         ├─ arm64       the same on an arm64 kernel in a virtual machine
+//!         ├─ effects     ways to bring an effect about, tried under it on every kernel
 //!         ├─ audit       and what the kernel writes down of them
 //!         └─ containers  by crun's annotation
 //! JSON   ─┬─ libseccomp  what crun and runc would load, as a filter
@@ -23,6 +24,7 @@ pub mod cbpf;
 pub mod containers;
 pub mod draw;
 pub mod editors;
+pub mod effects;
 pub mod fuzz;
 pub mod kernel;
 pub mod libseccomp;
