@@ -19,6 +19,7 @@ use crate::diagnostic::{Code, Diagnostic, FileId, Label, Severity, Span, silence
 use crate::diagram::{Function, Store};
 use crate::lint;
 use crate::oci;
+use crate::oci::runtime::{Runtime, Stack};
 use crate::policy::{self, Policy, multiplexed, proof};
 use crate::resolve::{self, Resolved, Sink};
 use crate::source::graph::{Graph, Profile, Reader};
@@ -26,6 +27,7 @@ use crate::source::{LoadError, Loader, Sources};
 use crate::spec::{Arch, KernelVersion};
 use crate::tables;
 
+pub use output::stubs;
 pub use past::Past;
 pub use writer::{Own, Writer};
 
@@ -40,12 +42,27 @@ pub struct Options {
     pub caps: Option<BTreeSet<u8>>,
     /// `--kernel`: `None` keeps the conditions open.
     pub kernel: Option<KernelVersion>,
-    /// libseccomp release of the target (major, minor, patch); `None` is the newest of the tables.
+    /// libseccomp release of the target (major, minor, patch); `None` is what the runtimes came with, or the newest of the
+    /// tables.
     pub libseccomp: Option<(u8, u8, u8)>,
+    /// `--runtime`: who loads JSON; none is crun.
+    pub runtimes: Vec<Runtime>,
     /// What raw BPF is to be best at.
     pub aim: crate::bpf::Aim,
     /// `--call`: the calls that a graph shows; all if there are none.
     pub calls: BTreeSet<String>,
+}
+
+impl Options {
+    /// Who loads JSON; never none.
+    pub fn stacks(&self) -> Vec<Stack> {
+        Stack::all(&self.runtimes, self.libseccomp)
+    }
+
+    /// The oldest libseccomp of those that are named, by a release of its own or of a runtime.
+    pub fn oldest_libseccomp(&self) -> Option<(u8, u8, u8)> {
+        self.stacks().iter().filter_map(|stack| stack.libseccomp).min()
+    }
 }
 
 /// What a check found.
@@ -59,6 +76,8 @@ pub struct Checked {
     pub compiled: Option<Compiled>,
     /// Whether the file has no `default` of its own or from an include: then it is there to be included.
     pub library: bool,
+    /// The runtimes for which its JSON means the policy, and what they do beside; where JSON was asked for.
+    pub json: Option<oci::Proof>,
 }
 
 impl Checked {
@@ -195,6 +214,7 @@ fn make(
     let again = matches!(what, Make::FindingsAgain);
     let mut analysis = analyse(loader, path, options, &mut store, again.then_some(&mut memory.resolved));
     let mut products = Vec::new();
+    let mut json = None;
     let (mut compiled, past) = match analysis.meaning.take() {
         Some((policy, resolved, graph)) => (Some(Compiled { store, policy, resolved, graph, memory }), None),
         None => (None, Some(Past { store, memory })),
@@ -213,6 +233,7 @@ fn make(
                 compiled.memory.note_sound(&compiled.policy, options, formats);
             }
             products = output.products;
+            json = output.json;
             analysis.diagnostics.extend(output.diagnostics);
         }
     }
@@ -224,7 +245,7 @@ fn make(
     for (file, comments) in comments {
         silence(file, &sources.get(file).text, &comments, &mut diagnostics);
     }
-    let mut checked = Checked { sources, diagnostics, compiled, library };
+    let mut checked = Checked { sources, diagnostics, compiled, library, json };
     checked.sort();
     (checked, products, past)
 }
@@ -486,12 +507,18 @@ fn json_function(
     let mut function = Function::default();
     let hosts: BTreeSet<Arch> = policy.archs.iter().map(|arch| arch.native()).collect();
     for host in hosts {
-        let loaded = oci::runtime::load(store, &profile, host, options.libseccomp, oci::runtime::Dialect::Containers)
-            .map_err(|error| error.to_string())?;
+        let stack = options.stacks().first().copied().unwrap_or_default();
+        let loaded = oci::runtime::load_by(store, &profile, host, &stack).map_err(|error| error.to_string())?;
         if let Some(unclear) = loaded.undetermined.first() {
             return Err(format!(
                 "what `{}` gets under {name} on {} hangs on the order in which the runtime reads it",
                 unclear.name, unclear.arch
+            ));
+        }
+        if let Some(&(arch, call)) = loaded.doubtful().first() {
+            let what = call.map_or_else(|| "calls get".to_owned(), |call| format!("`{call}` gets"));
+            return Err(format!(
+                "what {what} under {name} on {arch} is undetermined: entries contradict each other, and it hangs on their order"
             ));
         }
         for (arch, table) in loaded.function.tables {

@@ -69,6 +69,8 @@ fn usage_errors_end_with_2_and_say_what_is_wrong() {
         (&["check", "--kernel", "six", "a.kpol"], "6.1"),
         (&["check", "--arch", "amd64", "a.kpol"], "did you mean `x86_64`"),
         (&["check", "--libseccomp", "2.5", "a.kpol"], "2.5.4"),
+        (&["check", "--runtime", "rnc", "a.kpol"], "did you mean `runc`?"),
+        (&["check", "--runtime", "runc 9", "a.kpol"], "no release such as 1.5.1"),
         (&["check", "--deny", "E031", "a.kpol"], "it is an error"),
         (&["build", "--install"], "no policy to install"),
         (&["build", "-o", "x", "--install", "a.kpol"], "cannot be used with"),
@@ -235,7 +237,13 @@ fn the_shipped_examples_are_built_as_a_folder() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let answer = kpolc(dir.path(), &["build", examples.to_str().unwrap(), "-o", "out/"]);
     assert_eq!(answer.status, 0, "{}", answer.err);
-    assert!(answer.err.ends_with("7 files written, each proven equal to its policy\n"), "{}", answer.err);
+    assert!(
+        answer
+            .err
+            .ends_with("7 files written, each proven equal to its policy, as crun with libseccomp 2.6.1 loads it\n"),
+        "{}",
+        answer.err
+    );
 }
 
 #[test]
@@ -544,11 +552,18 @@ fn a_build_says_what_the_policy_does_and_what_is_proven() {
     assert_eq!(lines.len(), 2, "{}", answer.err);
     assert!(lines[0].starts_with("a.kpol: "), "{}", lines[0]);
     assert!(lines[0].ends_with(" allow, 1 kill, 1 by condition; all other calls deny(EPERM)"), "{}", lines[0]);
-    let proven = "out/a.json, out/a.bpf: proven equal to a.kpol for 2 ABIs (x86_64 and aarch64); ";
+    let proven = "out/a.json, out/a.bpf: proven equal to a.kpol for 2 ABIs (x86_64 and aarch64), \
+        the JSON as crun with libseccomp 2.6.1 loads it; ";
     assert!(lines[1].starts_with(proven) && lines[1].ends_with(" instructions"), "{}", lines[1]);
     let answer = kpolc(dir.path(), &["build", "."]);
     assert!(answer.err.contains("b.kpol: all calls log\n"), "{}", answer.err);
-    assert!(answer.err.ends_with("2 files written, each proven equal to its policy\n"), "{}", answer.err);
+    assert!(
+        answer
+            .err
+            .ends_with("2 files written, each proven equal to its policy, as crun with libseccomp 2.6.1 loads it\n"),
+        "{}",
+        answer.err
+    );
     assert_eq!(kpolc(dir.path(), &["build", "-q", "a.kpol"]).err, "");
 }
 

@@ -21,6 +21,8 @@ use kpol_compiler::tables;
 
 use profiles::{alike, one_of_each, profile};
 
+#[path = "libseccomp/contradictions.rs"]
+mod contradictions;
 #[path = "libseccomp/profiles.rs"]
 mod profiles;
 #[path = "libseccomp/program.rs"]

@@ -33,6 +33,7 @@ fn outcome(example: &Example) -> Vec<Diagnostic> {
         match arg {
             "--emit" if value == "json" => formats.push(Format::Json),
             "--emit" if value == "bpf" => formats.push(Format::Bpf),
+            "--runtime" => options.runtimes.push(value.parse().unwrap()),
             "--libseccomp" => options.libseccomp = libseccomp_version(value),
             "--arch" => options.archs = Some(value.split(',').map(|name| Arch::from_name(name).unwrap()).collect()),
             "--cap" => options.caps = Some(value.split(',').filter_map(capability).collect()),

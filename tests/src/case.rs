@@ -122,6 +122,9 @@ impl Case {
             let value = args.next().unwrap_or_else(|| panic!("`{arg}` needs a value"));
             match arg {
                 "-I" => options.include_dirs.push(PathBuf::from(value)),
+                "--runtime" => {
+                    options.runtimes = value.split(',').map(|name| name.replace('_', " ").parse().unwrap()).collect();
+                }
                 "--libseccomp" => options.libseccomp = Some(libseccomp_version(value).unwrap()),
                 "--arch" => options.archs = Some(value.split(',').map(|name| Arch::from_name(name).unwrap()).collect()),
                 "--cap" if value == "none" => options.caps = Some(BTreeSet::new()),

@@ -172,6 +172,19 @@ pub fn serve(seccomp: Seccomp<'_>, command: impl Fn(u16) -> String) -> Result<St
     Ok(answer)
 }
 
+/// Starts a container of crun's or runc's under strace, and gives what strace wrote of `prctl` and `seccomp`.
+pub fn traced(runtime: Runtime, rootfs: &Rootfs, seccomp: Seccomp<'_>) -> Result<(Output, String), Skip> {
+    works(runtime)?;
+    let strace = program("strace")?;
+    let process = Process::new(seccomp, &[], &["true"]);
+    let (line, state) = line(runtime, rootfs, &process)?;
+    let trace = state.path().join("trace");
+    let mut command = surroundings(state.path())?;
+    command.arg(strace).args(["-f", "-v", "-qq", "-e", "trace=prctl,seccomp", "-e", "signal=none", "-o"]).arg(&trace);
+    let output = output(command.args(&line))?;
+    Ok((output, String::from_utf8_lossy(&std::fs::read(&trace).unwrap_or_default()).into_owned()))
+}
+
 /// What runs in a container, and how.
 struct Process<'a> {
     seccomp: Seccomp<'a>,
@@ -222,6 +235,10 @@ fn works(runtime: Runtime) -> Result<(), Skip> {
 
 fn start(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<Output, Skip> {
     let (mut command, _state) = prepare(runtime, rootfs, process)?;
+    output(&mut command)
+}
+
+fn output(command: &mut Command) -> Result<Output, Skip> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| Skip(format!("unshare: {error}")))?;
     Ok(Output {
         status: output.status.code(),
@@ -246,8 +263,16 @@ pub fn surroundings(state: &Path) -> Result<Command, Skip> {
     Ok(command)
 }
 
-/// The runtime's command line, and the folder that must outlive it.
+/// The command that starts the container, and the folder that must outlive it.
 fn prepare(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<(Command, TempDir), Skip> {
+    let (line, state) = line(runtime, rootfs, process)?;
+    let mut command = surroundings(state.path())?;
+    command.args(&line);
+    Ok((command, state))
+}
+
+/// The runtime's command line, and its folder.
+fn line(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<(Vec<OsString>, TempDir), Skip> {
     let state = tempfile::Builder::new().prefix("kpol-container-").tempdir().expect("a temporary folder");
     let mut line: Vec<OsString> = vec![program(runtime.name())?.into()];
     match runtime {
@@ -263,9 +288,7 @@ fn prepare(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<(
         }
         Runtime::Podman => line.extend(podman(&state, rootfs, process)?),
     }
-    let mut command = surroundings(state.path())?;
-    command.args(&line);
-    Ok((command, state))
+    Ok((line, state))
 }
 
 /// The arguments of podman; no bridge, no cgroup, no limit that a small machine would refuse.

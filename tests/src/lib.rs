@@ -9,6 +9,7 @@
 //!         ├─ audit       and what the kernel writes down of them
 //!         └─ containers  by crun's annotation
 //! JSON   ─┬─ libseccomp  what crun and runc would load, as a filter
+//!         ├─ installed   what they do load, as a filter
 //!         └─ containers  by crun, runc and podman themselves
 //! ```
 //!
@@ -26,6 +27,7 @@ pub mod draw;
 pub mod editors;
 pub mod effects;
 pub mod fuzz;
+pub mod installed;
 pub mod kernel;
 pub mod libseccomp;
 pub mod machine;

@@ -9,7 +9,7 @@
 //! `libcontainer/seccomp/seccomp_linux.go` of runc, which agree but for this:
 //!
 //! - runc puts a stub of its own before the filter, that answers ENOSYS to calls newer than all that the profile
-//!   names (`libcontainer/seccomp/patchbpf/enosys_linux.go`), when the default is an errno. It is not modelled here.
+//!   names (`libcontainer/seccomp/patchbpf/enosys_linux.go`), when the default refuses. It is left out here; `installed` sees it.
 //! - runc asks for the binary tree above 32 entries ([`Options::optimize`]), crun never.
 //! - crun refuses an `errnoRet` for actions but ERRNO and TRACE; runc ignores it. The strict one is followed.
 

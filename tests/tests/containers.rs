@@ -10,6 +10,9 @@ use kpol_tests::probe::Outcome;
 use kpol_tests::skip::{or_skip, shared_dir};
 use kpol_tests::{Skip, kernel};
 
+#[path = "containers/runtimes.rs"]
+mod runtimes;
+
 const ALLOW_ALL: &str = r#"{ "defaultAction": "SCMP_ACT_ALLOW" }"#;
 const NO_MKDIR: &str = r#"{ "defaultAction": "SCMP_ACT_ALLOW",
     "syscalls": [ { "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO" } ] }"#;

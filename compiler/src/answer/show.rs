@@ -127,6 +127,10 @@ pub fn show(store: &mut Store, filter: &Filter, sources: &Sources) -> Page {
         }
         for nr in numbers(arch, &filter.declared) {
             let Some(name) = call_name(&filter.declared, arch, nr) else { continue };
+            // The remarks have them.
+            if filter.doubt(arch, nr) != Node::FALSE {
+                continue;
+            }
             let parts = parts(store, filter, sources, arch, nr, name, rest);
             let row = calls.entry(name.to_owned()).or_insert_with(|| Row {
                 name: name.to_owned(),

@@ -91,6 +91,8 @@ codes! {
     E054 "a multiplexer would be opened"
     E055 "no place for this in the output"
     E056 "filter too long"
+    E057 "rule dropped by a runtime"
+    E058 "not the policy as a runtime loads it"
     // Project file and command line.
     E060 "unknown key"
     E061 "bad project file"
@@ -124,6 +126,8 @@ codes! {
     W022 "assertion about no call"
     W023 "not allow where refused may be meant"
     W024 "condition that a multiplexer passes by"
+    W027 "not taken by a runtime"
+    W028 "unknown calls live on"
 }
 
 impl Code {

@@ -17,7 +17,10 @@ use crate::answer;
 use crate::bpf;
 use crate::diagnostic::{Diagnostic, Severity, render::clean_word, silence::silence};
 use crate::diagram::{Function, Node, Place, Store, Table};
-use crate::oci::{self, runtime::Dialect};
+use crate::oci::{
+    self,
+    runtime::{Engine, Stack},
+};
 use crate::policy::Policy;
 use crate::resolve::Resolved;
 use crate::source::graph::Graph;
@@ -55,12 +58,40 @@ pub struct Filter {
     pub others: Vec<(String, Action)>,
     /// Names of calls that it declares itself.
     pub declared: BTreeMap<(Arch, Nr), String>,
+    /// Of JSON, the calls of which it is not known what they get, by ABI (sets); the function says nothing of them.
+    pub doubts: BTreeMap<Arch, Table>,
     /// Facts about the file that its reader must know to trust the answer.
     pub remarks: Vec<String>,
     /// The rules, of a policy.
     pub rules: Option<Rules>,
     /// The instructions, of BPF.
     pub program: Option<bpf::Program>,
+}
+
+impl Filter {
+    /// The calls of one number of which it is not known what they get (a set).
+    pub fn doubt(&self, arch: Arch, nr: Nr) -> Node {
+        self.doubts.get(&arch).map_or(Node::FALSE, |table| table.at(nr))
+    }
+
+    /// The calls that are in doubt, a line for each name: "some calls of `socket` on x86_64, x86".
+    pub fn doubtful(&self) -> Vec<String> {
+        let mut names: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (&arch, table) in &self.doubts {
+            for (range, _) in table.intervals().filter(|(_, set)| *set != Node::FALSE) {
+                let nr = Nr(*range.start());
+                let what = match crate::tables::syscall_at(arch, nr).filter(|_| range.start() == range.end()) {
+                    Some(call) => format!("some calls of `{}`", call.name()),
+                    None => "calls".to_owned(),
+                };
+                let archs = names.entry(what).or_default();
+                if archs.last() != Some(&arch.name()) {
+                    archs.push(arch.name());
+                }
+            }
+        }
+        names.into_iter().map(|(what, archs)| format!("{what} on {}", archs.join(", "))).collect()
+    }
 }
 
 /// The rules that a policy was made of.
@@ -141,6 +172,7 @@ fn kpol(loader: &dyn Loader, path: &Path, name: String, options: &Options, store
         spoken: policy.archs.clone(),
         others: vec![(EVERY_OTHER.to_owned(), Function::FOREIGN)],
         declared: policy.declared.clone(),
+        doubts: BTreeMap::new(),
         remarks: Vec::new(),
         rules: Some(Rules { policy, resolved, graph }),
         program: None,
@@ -184,7 +216,11 @@ fn json(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Resul
         let filters = [&entry.includes, &entry.excludes];
         filters.iter().any(|filter| filter.min_kernel.is_some())
     });
-    let dialect = if for_docker { Dialect::Moby } else { Dialect::Containers };
+    let mut stacks = options.stacks();
+    for stack in stacks.iter_mut().filter(|stack| for_docker && stack.runtime.engine.is_none()) {
+        stack.runtime.engine = Some(Engine::Docker);
+    }
+    let stack = stacks.first().copied().unwrap_or_default();
     let mut filter = Filter {
         name: name.to_owned(),
         form: Form::Json,
@@ -194,43 +230,113 @@ fn json(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Resul
         // libseccomp's own answer, unless a profile says otherwise, which none of these can.
         others: vec![(EVERY_OTHER.to_owned(), Action::KillThread)],
         declared: BTreeMap::new(),
+        doubts: BTreeMap::new(),
         remarks: Vec::new(),
         rules: None,
         program: None,
     };
     let mut unknown = BTreeSet::new();
     let mut unclear = BTreeMap::<String, Vec<Arch>>::new();
-    for host in hosts {
-        let loaded = oci::runtime::load(store, &profile, host, options.libseccomp, dialect)
-            .map_err(|error| format!("`{name}`: {error}"))?;
+    for &host in &hosts {
+        let loaded =
+            oci::runtime::load_by(store, &profile, host, &stack).map_err(|error| format!("`{name}`: {error}"))?;
         unknown.extend(loaded.unknown);
         for place in loaded.undetermined {
             unclear.entry(place.name).or_default().push(place.arch);
         }
+        filter.doubts.extend(loaded.doubts);
         filter.function.tables.extend(loaded.function.tables);
     }
     if let Some(archs) = &options.archs {
         filter.function.tables.retain(|arch, _| archs.contains(arch));
+        filter.doubts.retain(|arch, _| archs.contains(arch));
     }
     if for_docker {
         filter.remarks.push(format!("`{name}` has `minKernel`, so it is read as Docker reads it"));
+    }
+    if stack.named {
+        filter.remarks.push(format!("`{name}` is read as {}", oci::runtime::load_it(&[stack])));
+        filter.remarks.extend(otherwise(&filter, &profile, &hosts, &stacks[1..], store));
+    } else {
+        filter.remarks.extend(older(name, &profile));
     }
     if !unknown.is_empty() {
         let names: Vec<String> = unknown.iter().take(20).map(|name| format!("`{}`", clean_word(name))).collect();
         let more = if unknown.len() > 20 { format!(" and {} more", unknown.len() - 20) } else { String::new() };
         filter.remarks.push(format!("names that libseccomp does not know do nothing: {}{more}", names.join(", ")));
     }
-    for (call, archs) in unclear {
+    for (call, archs) in unclear.into_iter().filter(|_| filter.doubts.is_empty()) {
         let archs: Vec<&str> = archs.into_iter().map(Arch::name).collect();
         filter.remarks.push(format!(
-            "entries of `{call}` contradict each other on {}: the answer hangs on their order, and the first was taken",
+            "entries of `{}` contradict each other on {}: the answer hangs on their order, and is what libseccomp makes of this one",
+            clean_word(&call),
             archs.join(", ")
+        ));
+    }
+    filter.doubts = settle(Function { tables: filter.doubts }, options, store).tables;
+    for names in filter.doubtful() {
+        filter.remarks.push(format!(
+            "undetermined: what {names} get; entries contradict each other, and the answer hangs on their order"
         ));
     }
     filter.function = settle(filter.function, options, store);
     filter.archs = filter.function.tables.keys().copied().collect();
     filter.spoken.clone_from(&filter.archs);
     Ok(filter)
+}
+
+/// The named runtimes that make something else of the profile than the first of them, in a line each.
+fn otherwise(
+    filter: &Filter,
+    profile: &oci::Profile,
+    hosts: &BTreeSet<Arch>,
+    others: &[Stack],
+    store: &mut Store,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    for stack in others {
+        let mut differs = None;
+        for &host in hosts {
+            match oci::runtime::load_by(store, profile, host, stack) {
+                Ok(loaded) => {
+                    let mut tables = loaded.function.tables.iter();
+                    let known = |arch: &Arch, table: &Table| {
+                        filter.function.tables.get(arch).is_none_or(|first| oci::prove::same(*arch, first, table))
+                    };
+                    if tables.any(|(arch, table)| !known(arch, table)) {
+                        differs = differs
+                            .or(Some("answers some calls otherwise: ask with that `--runtime` alone".to_owned()));
+                    }
+                }
+                Err(error) => differs = Some(format!("does not load it: {error}")),
+            }
+        }
+        lines.extend(differs.map(|what| format!("{stack} {what}")));
+    }
+    lines
+}
+
+/// What the oldest libseccomp in support would drop of rules that are stricter than the default.
+fn older(name: &str, profile: &oci::Profile) -> Option<String> {
+    let default = profile.default_action.with(profile.default_errno_ret);
+    let stricter =
+        |entry: &&oci::profile::Entry| entry.action.with(entry.errno_ret).precedence() < default.precedence();
+    let names = profile.syscalls.iter().filter(stricter).flat_map(|entry| &entry.names);
+    let known =
+        |name: &String, release| crate::tables::syscall(name).is_some_and(|call| oci::runtime::is_known(call, release));
+    let oldest = Some(oci::runtime::OLDEST_LIBSECCOMP);
+    let dropped: BTreeSet<&String> = names.filter(|name| known(name, None) && !known(name, oldest)).collect();
+    let list: Vec<String> = dropped.iter().take(6).map(|name| format!("`{name}`")).collect();
+    let more = if dropped.len() > 6 { format!(" and {} more", dropped.len() - 6) } else { String::new() };
+    (!list.is_empty()).then(|| {
+        format!(
+            "`{name}` is read as {}; libseccomp {} ({}) would drop what is refused of {}{more}",
+            oci::runtime::load_it(&[Stack::default()]),
+            oci::runtime::release_text(oci::runtime::OLDEST_LIBSECCOMP),
+            oci::runtime::OLDEST_IN,
+            list.join(", ")
+        )
+    })
 }
 
 fn raw(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Result<Filter, String> {
@@ -261,6 +367,7 @@ fn raw(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Result
         spoken,
         others,
         declared: BTreeMap::new(),
+        doubts: BTreeMap::new(),
         remarks: Vec::new(),
         rules: None,
         program: Some(program),

@@ -4,6 +4,8 @@
 //! oci::WriteError::OpensMultiplexer { name: "socket", … }   →   E054 at the pattern that filters `socket`
 //! ```
 
+mod premises;
+
 use std::path::Path;
 
 use kpol_grammar::ast::{self, StatementKind};
@@ -20,6 +22,8 @@ use crate::source::Sources;
 use crate::spec::{Action, Arch, Nr};
 use crate::tables;
 
+pub use premises::stubs;
+
 /// Products with what was found while they were made.
 #[derive(Default)]
 pub(super) struct Outputs {
@@ -27,12 +31,15 @@ pub(super) struct Outputs {
     pub products: Vec<Product>,
     /// Errors and warnings.
     pub diagnostics: Vec<Diagnostic>,
+    /// Of the JSON.
+    pub json: Option<oci::Proof>,
 }
 
 /// One product, or none where there is an error, and warnings.
 struct Output {
     product: Option<Product>,
     diagnostics: Vec<Diagnostic>,
+    json: Option<oci::Proof>,
 }
 
 /// Makes and proves each output. The program that several of them hold is made once, and beside the JSON.
@@ -66,6 +73,7 @@ pub(super) fn make(
         let Some(output) = output else { continue };
         outputs.products.extend(output.product);
         outputs.diagnostics.extend(output.diagnostics);
+        outputs.json = outputs.json.or(output.json);
     }
     outputs
 }
@@ -121,10 +129,10 @@ fn text(compiled: &mut Compiled, format: Format, program: &Program, path: &Path,
     if read.as_ref() != Some(program) {
         let message = "internal error: the text does not say the filter that it was made of";
         let diagnostic = Diagnostic::new(Code::E099, file_start(compiled), message);
-        return Output { product: None, diagnostics: vec![diagnostic] };
+        return Output { product: None, diagnostics: vec![diagnostic], json: None };
     }
     let proven = compiled.policy.archs.clone();
-    Output { product: Some(Product { format, bytes, proven }), diagnostics: Vec::new() }
+    Output { product: Some(Product { format, bytes, proven }), diagnostics: Vec::new(), json: None }
 }
 
 fn dot(compiled: &mut Compiled, options: &Options, path: &Path) -> Output {
@@ -132,7 +140,7 @@ fn dot(compiled: &mut Compiled, options: &Options, path: &Path) -> Output {
     match emit::dot::write(&name, &compiled.policy, &options.calls, &mut compiled.store) {
         Ok(text) => {
             let product = Product { format: Format::Dot, bytes: text.into_bytes(), proven: Vec::new() };
-            Output { product: Some(product), diagnostics: Vec::new() }
+            Output { product: Some(product), diagnostics: Vec::new(), json: None }
         }
         Err(name) => {
             let near = did_you_mean(&name, tables::Syscall::all().map(tables::Syscall::name));
@@ -142,7 +150,7 @@ fn dot(compiled: &mut Compiled, options: &Options, path: &Path) -> Output {
                 Some(near) => diagnostic.help(format!("did you mean `--call {near}`?")),
                 None => diagnostic,
             };
-            Output { product: None, diagnostics: vec![diagnostic] }
+            Output { product: None, diagnostics: vec![diagnostic], json: None }
         }
     }
 }
@@ -161,19 +169,19 @@ fn smt2(compiled: &Compiled, program: &Program, options: &Options, path: &Path, 
     match emit::smt2::write(&question) {
         Ok(text) => {
             let product = Product { format: Format::Smt2, bytes: text.into_bytes(), proven: Vec::new() };
-            Output { product: Some(product), diagnostics: Vec::new() }
+            Output { product: Some(product), diagnostics: Vec::new(), json: None }
         }
         Err(emit::smt2::Trouble::TooLong) => {
             let message = "the policy is too large to be written within bounds";
             let diagnostic = Diagnostic::new(Code::E050, file_start(compiled), message);
-            Output { product: None, diagnostics: vec![diagnostic] }
+            Output { product: None, diagnostics: vec![diagnostic], json: None }
         }
         Err(emit::smt2::Trouble::Undefined(why)) => {
             let message = "internal error: the question cannot be stated; nothing is written";
             let diagnostic = Diagnostic::new(Code::E099, file_start(compiled), message)
                 .note(why)
                 .help("a mistake in kpolc, not in the policy: please report it, with these lines");
-            Output { product: None, diagnostics: vec![diagnostic] }
+            Output { product: None, diagnostics: vec![diagnostic], json: None }
         }
     }
 }
@@ -188,26 +196,36 @@ enum JsonTrouble {
 }
 
 fn json(writer: &dyn Writer, store: &mut Store, policy: &Policy, options: &Options) -> JsonMade {
-    let target = oci::Target { libseccomp: options.libseccomp, ..oci::Target::default() };
+    let target =
+        oci::Target { libseccomp: options.libseccomp, runtimes: options.runtimes.clone(), ..oci::Target::default() };
     let proven = writer.json(store, policy, &target).and_then(|draft| draft.prove(store, policy, &target));
     proven.map_err(JsonTrouble::Writer)
 }
 
 fn json_output(compiled: &Compiled, made: JsonMade) -> Output {
     match made {
-        Ok(written) => Output {
-            diagnostics: written.warnings.iter().filter_map(|warning| json_warning(compiled, warning)).collect(),
-            product: Some(Product { format: Format::Json, bytes: written.json.into_bytes(), proven: written.proven }),
-        },
-        Err(JsonTrouble::Default(diagnostic)) => Output { product: None, diagnostics: vec![*diagnostic] },
+        Ok(oci::Written { json, warnings, proof }) => {
+            let mut diagnostics: Vec<_> =
+                warnings.iter().filter_map(|warning| json_warning(compiled, warning)).collect();
+            diagnostics.extend(proof.under.iter().flat_map(|under| premises::warnings(compiled, under)));
+            let (bytes, proven) = (json.into_bytes(), proof.archs.clone());
+            let product = Product { format: Format::Json, bytes, proven };
+            Output { product: Some(product), diagnostics, json: Some(proof) }
+        }
+        Err(JsonTrouble::Default(diagnostic)) => Output { product: None, diagnostics: vec![*diagnostic], json: None },
         Err(JsonTrouble::Writer(errors)) => {
             // Of ABIs that cannot share a file nothing more is worth saying.
             let apart = |error: &oci::WriteError| {
                 matches!(error, oci::WriteError::MixedByteOrder { .. } | oci::WriteError::NativeMissing { .. })
             };
             let any = errors.iter().any(apart);
-            let told = errors.iter().filter(|error| !any || apart(error));
-            Output { product: None, diagnostics: told.map(|error| json_error(compiled, error)).collect() }
+            let (dropped, others): (Vec<_>, Vec<_>) = errors
+                .into_iter()
+                .filter(|error| !any || apart(error))
+                .partition(|error| matches!(error, oci::WriteError::Dropped { .. }));
+            let mut diagnostics = premises::dropped(compiled, &dropped);
+            diagnostics.extend(others.iter().map(|error| json_error(compiled, error)));
+            Output { product: None, diagnostics, json: None }
         }
     }
 }
@@ -266,6 +284,9 @@ fn json_error(compiled: &Compiled, error: &oci::WriteError) -> Diagnostic {
             oci::Fault::Shared { name, .. } | oci::Fault::Unloaded { name, .. } | oci::Fault::Wrong { name, .. },
         ) => (Code::E051, place_of_name(compiled, name)),
         E::NativeMissing { .. } | E::MixedByteOrder { .. } => (Code::E055, arch_place(compiled)),
+        E::Dropped { name, .. } => (Code::E057, place_of_name(compiled, name)),
+        E::Otherwise { call, .. } => (Code::E058, place_of_call(compiled, call.arch, call.nr)),
+        E::NotLoaded { .. } => (Code::E058, default_place(compiled)),
         E::TooLarge => (Code::E050, file_start(compiled)),
         E::Internal { .. } => (Code::E099, file_start(compiled)),
     };

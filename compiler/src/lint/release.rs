@@ -1,15 +1,16 @@
 //! W009: a name that the runtime's libseccomp does not know. crun and runc skip such a name without a word, and its
-//! calls get the default.
+//! calls get the default. Where the rule is stricter than that, it is an error instead (E057).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Context;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::policy::Policy;
+use crate::spec::Action;
 use crate::tables;
 
 pub(super) fn lint(context: &mut Context<'_>, policy: &Policy) {
-    let target = context.options.libseccomp;
+    let target = context.options.oldest_libseccomp();
     let release = target.unwrap_or_else(tables::latest_libseccomp);
     // By the pattern that brings it in: names, and whether a group stands between.
     let mut found: BTreeMap<Span, (bool, BTreeSet<&'static str>)> = BTreeMap::new();
@@ -19,7 +20,10 @@ pub(super) fn lint(context: &mut Context<'_>, policy: &Policy) {
             if call.libseccomp_release().is_some_and(|known| known <= release) {
                 continue;
             }
-            for claim in claims.iter().filter(|claim| claim.action != policy.default) {
+            // What is stricter than the default is an error of the JSON (E057).
+            let dropped =
+                |action: Action| action != policy.default && action.precedence() >= policy.default.precedence();
+            for claim in claims.iter().filter(|claim| dropped(claim.action)) {
                 let via = claim.member.via;
                 let grouped = via.group.is_some();
                 // What groups bring is worth a word only to somebody who named the target.

@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use super::runtime::{MAX_ERRNO, Refusal};
+use super::runtime::{MAX_ERRNO, Refusal, Stack, load_it};
 use super::sharing::Fault;
 use crate::spec::{Action, Arch, Call, Nr};
 
@@ -75,6 +75,33 @@ pub enum WriteError {
     },
     /// libseccomp would make a program of the entries that does something else.
     Miscompiled(Fault),
+    /// A name that runtimes drop, so that calls that the policy treats more strictly get the default.
+    Dropped {
+        /// The call.
+        name: &'static str,
+        /// The first libseccomp that knows it; `None` if none does yet.
+        needs: Option<&'static str>,
+        /// Who drops it; none where all do.
+        stacks: Vec<Stack>,
+        /// What such calls get.
+        default: Action,
+    },
+    /// A named runtime makes something else of the text.
+    Otherwise {
+        /// The runtime.
+        stack: Stack,
+        /// A call that it answers otherwise.
+        call: Call,
+        /// Both answers.
+        what: String,
+    },
+    /// A named runtime refuses the text.
+    NotLoaded {
+        /// The runtime.
+        stack: Stack,
+        /// Why.
+        why: String,
+    },
     /// A host's own ABI is always in the filter, and the policy does not list it.
     NativeMissing {
         /// An ABI of the policy.
@@ -188,6 +215,15 @@ impl fmt::Display for WriteError {
                     answer(said)
                 )
             }
+            Self::Dropped { name, needs, stacks, default } => f.write_str(&dropped(&[name], *needs, stacks, *default)),
+            Self::Otherwise { stack, what, .. } => write!(
+                f,
+                "as {} this file, it is not the policy: {what}; leave that runtime out, or use BPF",
+                load_it(&[*stack]).replace(" it", "")
+            ),
+            Self::NotLoaded { stack, why } => {
+                write!(f, "{} does not load what the policy needs: {why}; leave that runtime out, or use BPF", stack)
+            }
             Self::NativeMissing { arch, native } => write!(
                 f,
                 "on the hosts that run {arch} programs a filter made from JSON covers {native} too; \
@@ -209,3 +245,23 @@ impl fmt::Display for WriteError {
 }
 
 impl std::error::Error for WriteError {}
+
+/// Rules on these names are dropped by these runtimes, of all if none is named; and the ways out.
+pub fn dropped(names: &[&str], needs: Option<&str>, stacks: &[Stack], default: Action) -> String {
+    let list = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let (rules, them) = if names.len() == 1 { ("the rule", "it") } else { ("the rules", "them") };
+    let mut who: Vec<String> = stacks.iter().map(ToString::to_string).collect();
+    let last = who.pop();
+    let who = match (who.is_empty(), last) {
+        (_, None) => "no release of libseccomp knows".to_owned(),
+        (true, Some(one)) => format!("{one} does not know"),
+        (false, Some(last)) => format!("{} and {last} do not know", who.join(", ")),
+    };
+    let release = match needs {
+        Some(needs) => format!("name a runtime with libseccomp {needs} or later if it has one, "),
+        None => String::new(),
+    };
+    format!(
+        "{who} {list}, and drops {rules}: such calls get `{default}`; {release}refuse {them} by a stricter `default`, or use BPF (`--emit bpf`)"
+    )
+}

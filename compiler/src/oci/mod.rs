@@ -31,9 +31,10 @@ pub mod write;
 #[cfg(test)]
 mod tests;
 
-pub use error::WriteError;
+pub use error::{WriteError, dropped};
 pub use lenient::{Remark, read_lenient};
 pub use profile::Profile;
+pub use prove::{Proof, Under};
 pub use read::{ReadError, read};
 pub use runtime::{Loaded, Release};
 pub use sharing::Fault;

@@ -119,7 +119,7 @@ fn unconditional_calls_are_grouped_and_sorted() {
 }
 "#
     );
-    assert_eq!(written.proven, [Arch::X86_64, Arch::Aarch64]);
+    assert_eq!(written.proof.archs, [Arch::X86_64, Arch::Aarch64]);
     assert_eq!(written.warnings, []);
 }
 

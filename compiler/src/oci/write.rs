@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::WriteError;
 use super::paths::{self, Circumstance, MOST_ENTRIES};
 use super::profile::{ActionName, Arg, Entry, Filter, Profile};
-use super::prove;
-use super::runtime::{self, Dialect, Release, Rule};
+use super::prove::{self, Proof};
+use super::runtime::{self, Dialect, Release, Rule, Runtime, Stack};
 use super::sharing;
 use crate::diagram::{Node, Store};
 use crate::policy::Policy;
@@ -26,12 +26,21 @@ use crate::spec::{Action, Arch, Nr};
 use crate::tables::{self, Syscall};
 
 /// For whom the JSON is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Target {
-    /// Their libseccomp; `None` is the newest of the tables.
+    /// Their libseccomp; `None` is what [`Stack::all`] makes of that.
     pub libseccomp: Option<Release>,
     /// Their dialect.
     pub dialect: Dialect,
+    /// Which they are.
+    pub runtimes: Vec<Runtime>,
+}
+
+impl Target {
+    /// The oldest libseccomp that is named, by itself or by a runtime's release.
+    pub fn oldest(&self) -> Option<Release> {
+        Stack::all(&self.runtimes, self.libseccomp).iter().filter_map(|stack| stack.libseccomp).min()
+    }
 }
 
 /// A text of which nobody knows yet what it means.
@@ -46,8 +55,8 @@ pub struct Draft {
 impl Draft {
     /// Reads the text as a runtime does, and hands it out only if that is the policy.
     pub fn prove(self, store: &mut Store, policy: &Policy, target: &Target) -> Result<Written, Vec<WriteError>> {
-        let proven = prove::prove(store, policy, target, &self.json).map_err(|error| vec![error])?;
-        Ok(Written { json: self.json, warnings: self.warnings, proven })
+        let proof = prove::prove(store, policy, target, &self.json)?;
+        Ok(Written { json: self.json, warnings: self.warnings, proof })
     }
 }
 
@@ -58,8 +67,8 @@ pub struct Written {
     pub json: String,
     /// What the user should know.
     pub warnings: Vec<Warning>,
-    /// ABIs for which the text was read back and found to mean the policy.
-    pub proven: Vec<Arch>,
+    /// For whom the text was read back and found to mean the policy.
+    pub proof: Proof,
 }
 
 /// True of the JSON, not an error in it.
@@ -120,7 +129,7 @@ pub fn draft(store: &mut Store, policy: &Policy, target: &Target) -> Result<Draf
     writer.keep_apart(&mut plans);
     for (call, plan) in &plans {
         let name = call.name();
-        if !runtime::is_known(*call, target.libseccomp) {
+        if !runtime::is_known(*call, target.oldest()) {
             warnings.push(Warning::NewerThanRuntime { name: name.to_owned(), needs: call.libseccomp() });
         }
         let most = writer.hosts.keys().map(|&host| plan.iter().filter(|part| part.is_for(host)).count()).max();
@@ -164,6 +173,8 @@ type Plans = BTreeMap<Syscall, Plan>;
 struct Writer<'a> {
     policy: &'a Policy,
     target: &'a Target,
+    /// [`Target::oldest`].
+    oldest: Option<Release>,
     /// Hosts, and the ABIs of the policy that can meet there.
     hosts: BTreeMap<Arch, Vec<Arch>>,
 }
@@ -182,7 +193,7 @@ impl<'a> Writer<'a> {
         for &arch in &policy.archs {
             hosts.entry(arch.native()).or_default().push(arch);
         }
-        Self { policy, target, hosts }
+        Self { policy, target, oldest: target.oldest(), hosts }
     }
 
     /// What can be said without looking at names.
@@ -194,7 +205,7 @@ impl<'a> Writer<'a> {
         {
             errors.push(WriteError::TrapData { name: None, data });
         }
-        if let Some(refusal) = runtime::refuses(policy.default, self.target.libseccomp) {
+        if let Some(refusal) = runtime::refuses(policy.default, self.oldest) {
             errors.push(WriteError::ActionRefused { name: None, refusal });
         }
         if policy.default == Action::Notify {
@@ -256,8 +267,8 @@ impl<'a> Writer<'a> {
             return Some(Plan::new());
         }
         let circumstance = Circumstance { caps: BTreeMap::new(), kernels: (0, u16::MAX) };
-        let plain = !matches!(action, Action::Trap(_) | Action::Notify)
-            && runtime::refuses(action, self.target.libseccomp).is_none();
+        let plain =
+            !matches!(action, Action::Trap(_) | Action::Notify) && runtime::refuses(action, self.oldest).is_none();
         plain.then(|| vec![Part { hosts: None, circumstance, args: Vec::new(), action }])
     }
 
@@ -336,7 +347,7 @@ impl<'a> Writer<'a> {
             let entries = paths::entries(store, below, self.policy.default, bits, !multiplexed)
                 .map_err(|entries| WriteError::TooManyEntries { name: name.clone(), entries })?;
             for (args, action) in entries {
-                if let Some(refusal) = runtime::refuses(action, self.target.libseccomp) {
+                if let Some(refusal) = runtime::refuses(action, self.oldest) {
                     return Err(WriteError::ActionRefused { name: Some(name), refusal });
                 }
                 match action {
@@ -400,7 +411,7 @@ impl<'a> Writer<'a> {
     ) -> Vec<(&'static str, Rule)> {
         let mut rules = Vec::new();
         for (call, _) in Multiplexer::of(call).into_iter().flat_map(Multiplexer::routes) {
-            if let Some(plan) = others.get(&call).filter(|_| runtime::is_known(call, self.target.libseccomp)) {
+            if let Some(plan) = others.get(&call).filter(|_| runtime::is_known(call, self.oldest)) {
                 let brought = self.rules(store, call, plan, host, arch, nr);
                 rules.extend(brought.into_iter().map(|rule| (call.name(), rule)));
             }
@@ -421,14 +432,14 @@ impl<'a> Writer<'a> {
         functions.iter().all(|&(arch, nr, node)| {
             let mut rules = self.rules(store, call, plan, host, arch, nr);
             rules.extend(self.opened(store, call, (host, arch, nr), others).into_iter().map(|(_, rule)| rule));
-            let combined = runtime::combine(store, arch, self.policy.default, &rules, self.target.libseccomp);
+            let combined = runtime::combine(store, arch, self.policy.default, &rules, self.oldest);
             combined.node == node && combined.undetermined == Node::FALSE
         })
     }
 
     /// What a rule gives on its own.
     fn alone(&self, store: &mut Store, arch: Arch, rule: &Rule) -> Node {
-        runtime::combine(store, arch, self.policy.default, std::slice::from_ref(rule), self.target.libseccomp).node
+        runtime::combine(store, arch, self.policy.default, std::slice::from_ref(rule), self.oldest).node
     }
 
     /// Why no entries do.

@@ -4,6 +4,7 @@
 //! include = ["policies", "/usr/share/kpol"]   # for include "…", relative to this file
 //!
 //! [target]
+//! runtime = ["crun 1.8", "runc 1.1"]          # who loads the JSON; a text or a list
 //! libseccomp = "2.5.4"                        # what the container runtime links
 //! kernel = "6.1"
 //! capabilities = []                           # absent: kept open; []: none is held
@@ -28,6 +29,7 @@ use toml::de::{DeTable, DeValue};
 use super::{LoadError, Loader, SourceFile, Sources};
 use crate::diagnostic::{Code, Diagnostic, FileId, Severity, Span};
 use crate::driver::Options;
+use crate::oci::runtime::Runtime;
 use crate::spec::KernelVersion;
 use crate::tables;
 
@@ -38,7 +40,7 @@ pub const NAME: &str = "kpol.toml";
 const LIMIT: u64 = 1 << 20;
 
 const TOP: &[&str] = &["include", "target", "lints"];
-const TARGET: &[&str] = &["libseccomp", "kernel", "capabilities"];
+const TARGET: &[&str] = &["runtime", "libseccomp", "kernel", "capabilities"];
 
 /// What a lint can be set to.
 pub const LEVELS: &[&str] = &["allow", "warn", "deny"];
@@ -63,6 +65,7 @@ fn about(key: &str) -> &'static str {
         "include" => "folders for `include \"…\"`, relative to this file",
         "target" => "what the policies are for",
         "lints" => "levels of warnings",
+        "runtime" => "who loads the JSON, `crun 1.8` or a list: the proof is made for each",
         "libseccomp" => "the release that the container runtime is linked with",
         "kernel" => "decides `when kernel`",
         _ => "exactly these are held: decides `when cap`",
@@ -74,6 +77,8 @@ fn about(key: &str) -> &'static str {
 pub struct ProjectFile {
     /// `include`, made relative to where the file is.
     pub include_dirs: Vec<PathBuf>,
+    /// `target.runtime`
+    pub runtimes: Vec<Runtime>,
     /// `target.libseccomp`
     pub libseccomp: Option<(u8, u8, u8)>,
     /// `target.kernel`
@@ -89,6 +94,9 @@ impl ProjectFile {
     pub fn complete(&self, options: &mut Options) {
         options.include_dirs.extend(self.include_dirs.iter().cloned());
         options.libseccomp = options.libseccomp.or(self.libseccomp);
+        if options.runtimes.is_empty() {
+            options.runtimes.clone_from(&self.runtimes);
+        }
         options.kernel = options.kernel.or(self.kernel);
         if options.caps.is_none() {
             options.caps.clone_from(&self.caps);
@@ -362,12 +370,37 @@ impl Reader {
             return self.wanted(value, "`target`", "a table");
         };
         self.table(table, "target", TARGET, |reader, key, value| match key {
+            "runtime" => reader.runtimes(value),
             "libseccomp" => {
                 reader.out.libseccomp = reader.version(value, "libseccomp", "2.5.4", libseccomp_version);
             }
             "kernel" => reader.out.kernel = reader.version(value, "kernel", "6.1", |text| text.parse().ok()),
             _ => reader.capabilities(value),
         });
+    }
+
+    /// A text, or a list of them.
+    fn runtimes(&mut self, value: &Value<'_>) {
+        let read = |reader: &mut Self, at: &Value<'_>, text: &str| match text.parse() {
+            Ok(runtime) => reader.out.runtimes.push(runtime),
+            Err(why) => {
+                let (message, help) = why.split_once("; ").unwrap_or((&why, "write it as \"crun 1.8\""));
+                let diagnostic = reader.bad(at, message.to_owned());
+                diagnostic.help = Some(help.to_owned());
+            }
+        };
+        match value.get_ref() {
+            DeValue::String(text) => read(self, value, text),
+            DeValue::Array(array) => {
+                for item in array.iter() {
+                    match item.get_ref().as_str() {
+                        Some(text) => read(self, item, text),
+                        None => self.wanted(item, "an element of `runtime`", "a string"),
+                    }
+                }
+            }
+            _ => self.wanted(value, "`runtime`", "a string such as \"crun 1.8\", or an array of them"),
+        }
     }
 
     fn version<T>(

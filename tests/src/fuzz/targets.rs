@@ -111,7 +111,7 @@ pub fn call(text: &str) {
 fn imported(bytes: &[u8]) {
     match import("fuzz", bytes, &import::Options::default()) {
         Ok(made) => {
-            assert!(!made.proven.is_empty(), "proven for nothing");
+            assert!(!made.proven.is_empty() || !made.doubts.is_empty(), "proven for nothing");
             assert_eq!(kpol_grammar::format(&made.text).as_ref(), Some(&made.text), "not in style");
         }
         Err(ImportError::Differs(why)) => panic!("the policy does not mean the filter: {why}"),

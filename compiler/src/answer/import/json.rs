@@ -16,7 +16,7 @@ use super::source::{Options, Source};
 use crate::diagnostic::render::clean_word;
 use crate::diagram::{Function, Store};
 use crate::oci::profile::{Entry, Op, Profile};
-use crate::oci::runtime::{self, Dialect, Loaded};
+use crate::oci::runtime::{self, Dialect, Engine, Loaded, Runtime, Stack};
 use crate::oci::{prove, read_lenient};
 use crate::policy::{Flag, Listener};
 use crate::spec::Arch;
@@ -34,7 +34,8 @@ pub fn read(store: &mut Store, text: &[u8], options: &Options) -> Result<Source,
     let native = profile.architectures.is_empty() && profile.arch_map.is_empty() && options.archs.is_none();
     let mut head = Vec::new();
     let hosts = hosts(&profile, options, &mut head);
-    let mut reader = Reader { store, profile: &profile, hosts: &hosts, options, dialect };
+    let stack = stack(options, dialect);
+    let mut reader = Reader { store, profile: &profile, hosts: &hosts, options, dialect, stack };
     let loads = reader.load(&profile)?;
     let function = reader.function(&loads);
     if function.tables.is_empty() {
@@ -49,6 +50,10 @@ pub fn read(store: &mut Store, text: &[u8], options: &Options) -> Result<Source,
     head.extend(skipped);
     repeated(&profile, &mut remarks);
     disputed(&loads, &mut remarks);
+    let doubts = doubts(&loads);
+    head.extend(loads.iter().filter(|loaded| !loaded.stubs.is_empty()).map(|loaded| {
+        format!("Lost: {} {}; here such calls get the default.", stack.runtime, crate::driver::stubs(&loaded.stubs))
+    }));
     let mut said = Vec::new();
     for (index, comment) in comments.into_iter().rev() {
         let Some(index) = index else {
@@ -73,7 +78,9 @@ pub fn read(store: &mut Store, text: &[u8], options: &Options) -> Result<Source,
     let listener =
         profile.listener_path.clone().map(|path| Listener { path, metadata: profile.listener_metadata.clone() });
     let default = profile.default_action.with(profile.default_errno_ret);
-    Ok(Source { form: "JSON".to_owned(), function, default, native, flags, listener, said, head, remarks })
+    let reader = Some(runtime::load_it(&[stack]));
+    let form = "JSON".to_owned();
+    Ok(Source { form, function, default, native, flags, listener, said, reader, doubts, head, remarks })
 }
 
 /// The machines for which the file is read. Of a long `archMap` the two that most people have.
@@ -102,17 +109,34 @@ struct Reader<'a> {
     hosts: &'a [Arch],
     options: &'a Options,
     dialect: Dialect,
+    stack: Stack,
+}
+
+/// Who reads the file.
+fn stack(options: &Options, dialect: Dialect) -> Stack {
+    let runtimes: Vec<Runtime> = options.runtime.into_iter().collect();
+    let mut stack = Stack::all(&runtimes, options.libseccomp).first().copied().unwrap_or_default();
+    if dialect == Dialect::Moby && stack.runtime.engine.is_none() {
+        stack.runtime.engine = Some(Engine::Docker);
+    }
+    stack
 }
 
 impl Reader<'_> {
     fn load(&mut self, profile: &Profile) -> Result<Vec<Loaded>, ImportError> {
-        let load = |&host: &Arch| runtime::load(self.store, profile, host, self.options.libseccomp, self.dialect);
+        let load = |&host: &Arch| match self.options.runtime {
+            Some(_) => runtime::load_by(self.store, profile, host, &self.stack),
+            None => runtime::load(self.store, profile, host, self.options.libseccomp, self.dialect),
+        };
         self.hosts.iter().map(load).collect::<Result<_, _>>().map_err(|error| ImportError::Json(error.to_string()))
     }
 
     fn function(&self, loads: &[Loaded]) -> Function {
         let wanted = |arch: &Arch| self.options.archs.as_ref().is_none_or(|archs| archs.contains(arch));
-        let tables = loads.iter().flat_map(|loaded| loaded.function.tables.iter());
+        // What runc puts in front is said in a remark: a policy has no words for numbers without names.
+        let libseccomp = |loaded: &'_ Loaded| loaded.behind.clone().unwrap_or_else(|| loaded.function.clone());
+        let functions: Vec<Function> = loads.iter().map(libseccomp).collect();
+        let tables = functions.iter().flat_map(|function| function.tables.iter());
         Function {
             tables: tables.filter(|(arch, _)| wanted(arch)).map(|(&arch, table)| (arch, table.clone())).collect(),
         }
@@ -258,12 +282,25 @@ fn disputed(loads: &[Loaded], remarks: &mut Vec<(String, String)>) {
     }
     for (name, archs) in names {
         let remark = format!(
-            "Contradicting entries on `{name}`: what some of its calls get hangs on the order of the file ({}). The earlier entry \
-             is followed.",
+            "Contradicting entries on `{name}`: what some of its calls get hangs on the order of the file ({}). What libseccomp \
+             makes of this order is followed.",
             archs.join(", ")
         );
         remarks.push((name.to_owned(), remark));
     }
+}
+
+/// What it is not known of, a line for each.
+fn doubts(loads: &[Loaded]) -> Vec<String> {
+    let mut names: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (arch, call) in loads.iter().flat_map(Loaded::doubtful) {
+        let what = call.map_or_else(|| "calls".to_owned(), |call| format!("some calls of `{call}`"));
+        let archs = names.entry(what).or_default();
+        if archs.last() != Some(&arch.name()) {
+            archs.push(arch.name());
+        }
+    }
+    names.into_iter().map(|(what, archs)| format!("{what} on {}", archs.join(", "))).collect()
 }
 
 fn shortened(names: &[String]) -> String {

@@ -18,7 +18,7 @@
 //! | `groups`, `text` | claims | statements |
 //!
 //! INVARIANT: the text that is handed out was compiled, and gives the very nodes of the filter. [`import`] fails
-//! otherwise.
+//! otherwise. What of a filter is not known is said, and then nothing is called proven.
 
 mod arguments;
 mod claims;
@@ -58,8 +58,13 @@ pub struct Imported {
     pub text: String,
     /// What it was made of: `JSON`, `BPF, 62 instructions`.
     pub form: String,
-    /// ABIs for which it was compiled and found to mean the filter.
+    /// ABIs for which it was compiled and found to mean the filter; none where something is in doubt.
     pub proven: Vec<Arch>,
+    /// What of the filter is not known, a line for each: "some calls of `socket` on x86_64". Of these the policy says what
+    /// the entries say.
+    pub doubts: Vec<String>,
+    /// As whom JSON was read: "crun with libseccomp 2.6.1 loads it".
+    pub reader: Option<String>,
     /// What its header says of the filter: what was lost, what looks wrong.
     pub remarks: Vec<String>,
 }
@@ -124,7 +129,15 @@ fn import_in(store: &mut Store, name: &str, bytes: &[u8], options: &Options) -> 
             lines.push(remark);
         }
     }
-    let mut head = vec![format!("Imported from {}.", printable(name))];
+    let reader = source.reader.as_ref().map_or_else(String::new, |reader| format!(", as {reader}"));
+    let mut head = vec![format!("Imported from {}{reader}.", printable(name))];
+    if !source.doubts.is_empty() {
+        head.push(String::new());
+        head.push(format!(
+            "Not proven: undetermined is what {} get. Entries contradict each other, and what a runtime makes of them hangs on their order.",
+            source.doubts.join("; ")
+        ));
+    }
     if !source.said.is_empty() {
         head.push(String::new());
         head.extend(source.said.iter().map(|line| printable(line)));
@@ -147,8 +160,10 @@ fn import_in(store: &mut Store, name: &str, bytes: &[u8], options: &Options) -> 
         }
         match proof {
             Ok(text) => {
-                let proven = source.function.tables.keys().copied().collect();
-                return Ok(Imported { text, form: source.form, proven, remarks: source.head });
+                let known = source.doubts.is_empty();
+                let proven = source.function.tables.keys().copied().filter(|_| known).collect();
+                let Source { form, doubts, reader, head: remarks, .. } = source;
+                return Ok(Imported { text, form, proven, doubts, reader, remarks });
             }
             Err(why) => failure = Some(why),
         }

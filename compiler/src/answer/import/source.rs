@@ -7,7 +7,7 @@ use super::json;
 use crate::answer::constant;
 use crate::bpf;
 use crate::diagram::{Function, Node, Store, Table};
-use crate::oci::runtime::{Dialect, Release};
+use crate::oci::runtime::{Dialect, Release, Runtime};
 use crate::policy::{Flag, Listener};
 use crate::spec::arch::X32_BIT;
 use crate::spec::{Action, Arch};
@@ -21,6 +21,8 @@ pub struct Options {
     pub libseccomp: Option<Release>,
     /// Whose JSON it is; `None` to go by what it uses.
     pub dialect: Option<Dialect>,
+    /// Who loads it; `None` is crun.
+    pub runtime: Option<Runtime>,
 }
 
 /// A filter that was read.
@@ -40,6 +42,10 @@ pub struct Source {
     pub listener: Option<Listener>,
     /// What the authors said of the whole file.
     pub said: Vec<String>,
+    /// As whom it was read: "crun with libseccomp 2.6.1 loads it"; of JSON.
+    pub reader: Option<String>,
+    /// What it is not known of what they get: "some calls of `socket` on x86_64".
+    pub doubts: Vec<String>,
     /// Remarks on the whole file.
     pub head: Vec<String>,
     /// Remarks on calls, by name.
@@ -128,6 +134,8 @@ fn program(store: &mut Store, bytes: &[u8], options: &Options) -> Result<Source,
         flags: Vec::new(),
         listener: None,
         said: Vec::new(),
+        reader: None,
+        doubts: Vec::new(),
         head,
         remarks: Vec::new(),
     })

@@ -4,6 +4,7 @@ mod brief;
 mod compare;
 mod install;
 mod names;
+pub mod premises;
 
 pub use compare::unified;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use kpol_compiler::diagnostic::{Code, Diagnostic, Severity};
 use kpol_compiler::driver::{self, Format, Writer};
+use kpol_compiler::oci::Proof;
 use kpol_compiler::source::Disk;
 use kpol_compiler::spec::Arch;
 use kpol_compiler::write::{self, Mode, Output};
@@ -36,6 +38,7 @@ use crate::ui::{Status, Trouble, Ui};
   kpolc build web.kpol --emit c,asm            web.h to compile in, web.asm to read
   kpolc build web.kpol --emit dot --call socket -o - | dot -Tsvg > socket.svg
   kpolc build web.kpol --emit bpf,smt2         web.smt2: `z3 web.smt2` proves web.bpf
+  kpolc build web.kpol --runtime crun --runtime 'runc 1.1.5'    proven as both load it
   kpolc build profiles/ --check                exit 1 and a diff where a file is not up to date
   kpolc build profiles/ --install              to /etc/seccomp, mode 0644")]
 pub struct Args {
@@ -177,16 +180,18 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
             // The process ends soon, and to take all of it apart before would be for nothing.
             std::mem::forget(compiled);
         }
-        (checked.sources, checked.diagnostics, products, brief)
+        (checked.sources, checked.diagnostics, products, brief, checked.json)
     });
 
     let mut products = Vec::new();
     let mut briefs = Vec::new();
-    for ((input, _), (sources, diagnostics, made, brief)) in jobs.iter().zip(answers) {
+    let mut proofs = Vec::new();
+    for ((input, _), (sources, diagnostics, made, brief, json)) in jobs.iter().zip(answers) {
         // `--deny` makes errors that the driver knows nothing of, so it is asked here whether to write.
         failed |= diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         report.add(&sources, diagnostics);
         if !made.is_empty() {
+            proofs.extend(json);
             briefs.extend(brief.map(|brief| format!("{}: {brief}", input.path.display())));
         }
         products.extend(made.into_iter().map(|product| (input, product)));
@@ -222,7 +227,7 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
     report.print(ui, Place::Aside)?;
     let status = status?;
     if status == Status::Fine && goal != Goal::Stdout {
-        summary(ui, args.check, &briefs, &made);
+        summary(ui, args.check, &briefs, &made, &proofs);
     }
     Ok(status.max(report.status()))
 }
@@ -267,20 +272,23 @@ fn finish(args: &Args, plan: &Plan, goal: &Goal, made: &[Made], report: &mut Rep
     Ok(Status::Fine)
 }
 
-fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made]) {
+fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made], proofs: &[Proof]) {
+    let is_json = |one: &&Made| one.format == Format::Json;
+    let premise = premises::premise(proofs, made.iter().filter(|one| !one.proven.is_empty()).all(|one| is_json(&one)));
     match made {
         [] => ui.note("nothing to build: there are only libraries, without a `default`"),
-        [one] if check => ui.note(&format!("{}: up to date", one.output.path.display())),
-        _ if check => ui.note(&format!("{} files up to date", made.len())),
+        [one] if check => ui.note(&format!("{}: up to date{premise}", one.output.path.display())),
+        _ if check => ui.note(&format!("{} files up to date{premise}", made.len())),
         _ if briefs.len() > 1 => {
             briefs.iter().for_each(|brief| ui.note(brief));
             match made.iter().filter(|one| !one.proven.is_empty()).count() {
                 proven if proven == made.len() => {
-                    ui.note(&format!("{proven} files written, each proven equal to its policy"));
+                    ui.note(&format!("{proven} files written, each proven equal to its policy{premise}"));
                 }
-                proven => {
-                    ui.note(&format!("{} files written, {proven} of them proven equal to their policies", made.len()))
-                }
+                proven => ui.note(&format!(
+                    "{} files written, {proven} of them proven equal to their policies{premise}",
+                    made.len()
+                )),
             }
         }
         _ => {
@@ -295,7 +303,7 @@ fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made]) {
                 let sizes: Vec<String> = proven.iter().map(|one| size(one)).collect();
                 let archs: Vec<&str> = first.proven.iter().map(|arch| arch.name()).collect();
                 ui.note(&format!(
-                    "{}: proven equal to {} for {} ABI{} ({}); {}",
+                    "{}: proven equal to {} for {} ABI{} ({}){premise}; {}",
                     files(&proven),
                     first.policy.display(),
                     archs.len(),
@@ -315,6 +323,7 @@ fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made]) {
             }
         }
     }
+    premises::notes(proofs).iter().for_each(|note| ui.note(note));
 }
 
 fn size(made: &Made) -> String {

@@ -20,6 +20,7 @@ use crate::ui::{Format, Status, Trouble, Ui};
   kpolc check web.kpol
   kpolc check profiles/ --deny all             warnings fail too
   kpolc check --libseccomp 2.5.4 web.kpol      what that release would drop
+  kpolc check --runtime 'runc 1.1.5' web.kpol  what that runtime makes of it
   kpolc check --emit bpf web.kpol              for raw BPF, not for a runtime's JSON
   kpolc check --format sarif . > kpol.sarif    for a code scanner")]
 pub struct Args {
@@ -43,15 +44,18 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         let mut checked = driver::check(&Disk, &input.path, &settings.options, &formats);
         settings.levels.apply(&mut checked.diagnostics);
         // The compiled policy stays behind: it belongs to its thread.
-        (checked.sources, checked.diagnostics)
+        (checked.sources, checked.diagnostics, checked.json)
     });
-    for (sources, diagnostics) in answers {
+    let mut proofs = Vec::new();
+    for (sources, diagnostics, json) in answers {
         report.add(&sources, diagnostics);
+        proofs.extend(json);
     }
     report.print(ui, Place::Asked)?;
     if ui.format == Format::Human {
         let many = if inputs.len() == 1 { "1 file".to_owned() } else { format!("{} files", inputs.len()) };
         ui.note(&format!("checked {many}: {}", report.counts().unwrap_or_else(|| "no findings".to_owned())));
+        build::premises::older(&proofs).iter().for_each(|note| ui.note(note));
     }
     Ok(report.status())
 }

@@ -59,6 +59,14 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
             [Ok(old), Ok(new)] => (old.filter, new.filter),
             _ => return Ok(Status::Trouble),
         };
+    for filter in [&old, &new] {
+        if let Some(names) = filter.doubtful().first() {
+            return Err(Trouble::new(format!(
+                "`{}` cannot be compared: what {names} get is undetermined, since its entries contradict each other",
+                filter.name
+            )));
+        }
+    }
     let found = diff(&mut store, side(&old), side(&new));
     if store.overflowed() {
         return Err(Trouble::new("the two differ in more ways than can be told apart within bounds"));

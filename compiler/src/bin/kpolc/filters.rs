@@ -98,6 +98,9 @@ pub fn open_both(
 fn complete(target: &mut Options, from: &Options) {
     target.kernel = target.kernel.or(from.kernel);
     target.libseccomp = target.libseccomp.or(from.libseccomp);
+    if target.runtimes.is_empty() {
+        target.runtimes.clone_from(&from.runtimes);
+    }
     target.caps = target.caps.take().or_else(|| from.caps.clone());
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kpol_compiler::answer::import::{self, ImportError, Options};
-use kpol_compiler::oci::runtime::Dialect;
+use kpol_compiler::oci::runtime::{Dialect, Runtime};
 use kpol_compiler::source::{Disk, LoadError, Loader};
 use kpol_compiler::spec::Arch;
 use kpol_compiler::write::{self, Mode, Output};
@@ -17,8 +17,8 @@ const MOST_BYTES: u64 = 16 << 20;
 /// Make a policy of a filter that others wrote.
 ///
 /// Reads the JSON of container runtimes (comments are taken along) and raw BPF. The policy is compiled, and printed
-/// only if it means exactly what the file means. What the file loses on the way to the kernel, and what in it looks
-/// wrong, stands in comments.
+/// only if it means exactly what the file means, as crun loads it or whom --runtime names. What the file loses on the way to the kernel, and what in it looks
+/// wrong, stands in comments. Exit status 1 where entries contradict each other, and nobody knows what some calls get.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   kpolc import default.json -o default.kpol
@@ -36,6 +36,9 @@ pub struct Args {
     /// The libseccomp release that the file was written for; names that it lacks do nothing
     #[arg(long, value_name = "X.Y.Z", value_parser = settings::libseccomp)]
     libseccomp: Option<(u8, u8, u8)>,
+    /// Who loads the file, such as `runc 1.1.5`
+    #[arg(long, value_name = "RUNTIME", value_parser = settings::runtime)]
+    runtime: Option<Runtime>,
     /// Whose JSON it is
     #[arg(long, value_enum, default_value_t = Whose::Auto, value_name = "DIALECT")]
     dialect: Whose,
@@ -56,6 +59,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     let options = Options {
         archs: (!args.arch.is_empty()).then(|| args.arch.clone()),
         libseccomp: args.libseccomp,
+        runtime: args.runtime,
         dialect: match args.dialect {
             Whose::Auto => None,
             Whose::Containers => Some(Dialect::Containers),
@@ -77,16 +81,27 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     for remark in &imported.remarks {
         ui.note(&format!("note: {remark}"));
     }
+    let doubt = !imported.doubts.is_empty();
+    for what in &imported.doubts {
+        ui.note(&format!(
+            "undetermined: what {what} get; entries contradict each other, and the answer hangs on their order"
+        ));
+    }
     match &args.output {
         Some(path) if path != Path::new("-") => {
             let output = Output { path: path.clone(), bytes: imported.text.into_bytes() };
             write::commit(&[output], Mode::Plain).map_err(|error| Trouble::new(error.to_string()))?;
             let archs: Vec<&str> = imported.proven.iter().map(|arch| arch.name()).collect();
-            ui.note(&format!("wrote {}, proven equal on {}", path.display(), archs.join(", ")));
+            let reader = imported.reader.as_ref().map_or_else(String::new, |reader| format!(" as {reader}"));
+            if doubt {
+                ui.note(&format!("wrote {}, not proven: see what is undetermined", path.display()));
+            } else {
+                ui.note(&format!("wrote {}, proven equal on {}{reader}", path.display(), archs.join(", ")));
+            }
         }
         _ => Ui::product(imported.text.as_bytes())?,
     }
-    Ok(Status::Fine)
+    Ok(if doubt { Status::Findings } else { Status::Fine })
 }
 
 /// The file's own name, and what is in it.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kpol_compiler::diagnostic::Code;
 use kpol_compiler::driver::Options;
+use kpol_compiler::oci::runtime::Runtime;
 use kpol_compiler::source::project::{self, Level, Levels, ProjectFile};
 use kpol_compiler::source::{Loader, Sources};
 use kpol_compiler::spec::{Arch, KernelVersion};
@@ -30,6 +31,9 @@ pub struct Args {
     /// The target's kernel, such as 6.1; decides `when kernel`
     #[arg(long, value_name = "X.Y", value_parser = kernel, help_heading = "Target")]
     kernel: Option<KernelVersion>,
+    /// Who loads the JSON, such as `crun 1.8`, `runc` or `containerd/runc 1.2`; several times for several
+    #[arg(long, value_name = "RUNTIME", value_delimiter = ',', value_parser = runtime, help_heading = "Target")]
+    runtime: Vec<Runtime>,
     /// The libseccomp release of the target's container runtime
     #[arg(long, value_name = "X.Y.Z", value_parser = libseccomp, help_heading = "Target")]
     libseccomp: Option<(u8, u8, u8)>,
@@ -87,6 +91,10 @@ pub fn libseccomp(text: &str) -> Result<(u8, u8, u8), String> {
     project::libseccomp_version(text).ok_or_else(|| "a release has three numbers, such as 2.5.4".to_owned())
 }
 
+pub fn runtime(text: &str) -> Result<Runtime, String> {
+    text.parse()
+}
+
 fn lint(text: &str) -> Result<Lint, String> {
     if text == "all" {
         return Ok(Lint::All);
@@ -119,6 +127,7 @@ impl Args {
             caps: (!self.cap.is_empty()).then_some(caps),
             kernel: self.kernel,
             libseccomp: self.libseccomp,
+            runtimes: self.runtime.clone(),
             ..Options::default()
         }
     }

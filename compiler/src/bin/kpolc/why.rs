@@ -137,6 +137,14 @@ fn ask(
     let nr = pattern.nr;
     let name = call_name(&filter.declared, arch, nr).map(str::to_owned);
     let node = filter.function.at(arch, nr);
+    let doubt = filter.doubt(arch, nr);
+    if store.and(doubt, asked) != Node::FALSE {
+        let who = name.clone().unwrap_or_else(|| nr.0.to_string());
+        return Err(Trouble::new(format!(
+            "undetermined: entries of `{}` contradict each other, and what such calls of `{who}` get on {arch} hangs on their order",
+            filter.name
+        )));
+    }
     let Some(why) = why::why(store, arch, nr, name.as_deref(), node, asked) else {
         return Err(Trouble::new(format!("no call is like this on {arch}: its conditions contradict each other")));
     };
