@@ -15,7 +15,7 @@ use std::path::Path;
 use super::{Options, analyse};
 use crate::answer;
 use crate::bpf;
-use crate::diagnostic::{Diagnostic, Severity, render::clean_word, silence::silence};
+use crate::diagnostic::{Code, Diagnostic, Severity, render::clean_word, silence::silence};
 use crate::diagram::{Function, Node, Place, Store, Table};
 use crate::oci::{
     self,
@@ -158,7 +158,8 @@ fn kpol(loader: &dyn Loader, path: &Path, name: String, options: &Options, store
     for (file, comments) in analysis.comments {
         silence(file, &sources.get(file).text, &comments, &mut diagnostics);
     }
-    diagnostics.retain(|found| found.severity == Severity::Error);
+    // What is passed by (E081) is no reason not to say what the policy does, or how it differs from a better one.
+    diagnostics.retain(|found| found.severity == Severity::Error && found.code != Code::E081);
     diagnostics.sort_by_key(|found| found.primary.as_ref().map(|label| label.span));
     let meaning = analysis.meaning.filter(|_| diagnostics.is_empty());
     if meaning.is_none() && diagnostics.is_empty() {

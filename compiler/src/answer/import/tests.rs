@@ -65,6 +65,34 @@ fn names_of_a_megabyte_are_not_repeated() {
     }
 }
 
+/// A filter that kills AF_ALG by `socket` and lets `socketcall` run: the policy of it is one that cannot be built (E081), and
+/// both can be read.
+#[test]
+fn what_a_multiplexer_passes_by_is_imported_and_shown_all_the_same() {
+    const X86: u32 = 0x4000_0003;
+    let insns = [
+        (0x20, 0, 0, 4),
+        (0x15, 0, 5, X86),
+        (0x20, 0, 0, 0),
+        (0x15, 0, 2, 359),
+        (0x20, 0, 0, 16),
+        (0x15, 1, 0, 38),
+        (0x06, 0, 0, 0x7fff_0000),
+        (0x06, 0, 0, 0x8000_0000),
+    ];
+    let bytes = |(code, jt, jf, k): (u16, u8, u8, u32)| [&code.to_le_bytes()[..], &[jt, jf], &k.to_le_bytes()].concat();
+    let filter: Vec<u8> = insns.into_iter().flat_map(bytes).collect();
+    let imported = import("x.bpf", &filter, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let mut memory = crate::source::Memory::default();
+    memory.insert("x.kpol", imported.text.as_str());
+    let (path, options) = (std::path::Path::new("x.kpol"), crate::driver::Options::default());
+    let checked = crate::driver::check(&memory, path, &options, &[]);
+    assert!(checked.diagnostics.iter().any(|found| found.code == crate::diagnostic::Code::E081), "{}", imported.text);
+    let mut store = crate::diagram::Store::default();
+    let opened = crate::driver::load::load(&memory, path, &options, &mut store).unwrap();
+    assert!(opened.filter.is_some(), "{:?}", opened.diagnostics);
+}
+
 /// `ld [0]; jeq #nr, 0, 1; ret errno(1); ret allow`
 fn one_number_apart(nr: u32) -> Vec<u8> {
     let insns: [(u16, u8, u8, u32); 4] =
