@@ -6,7 +6,10 @@
 //!
 //! No root is needed: the probe gives up new privileges before it installs a filter.
 
+use std::fs::Permissions;
 use std::io::{Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use kpol_compiler::spec::{Action, Arch, Call};
@@ -29,11 +32,32 @@ pub fn native() -> Result<Arch, Skip> {
 /// # Panics
 /// When the probe does not work.
 pub fn run(jobs: &[Job]) -> Result<Vec<Vec<Outcome>>, Skip> {
-    let probe = build(native()?)?;
+    start(jobs, Command::new(build(native()?)?))
+}
+
+/// The same by a user who may do nothing, where this one may do all.
+///
+/// # Panics
+/// When the probe does not work.
+pub fn run_as_nobody(jobs: &[Job]) -> Result<Vec<Vec<Outcome>>, Skip> {
+    const NOBODY: u32 = 65534;
+    // The user need not see the folder that the probe was built in.
+    let place = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().expect("a folder");
+    let probe = place.path().join("probe");
+    std::fs::copy(build(native()?)?, &probe).expect("a file in it");
+    let mut command = Command::new(&probe);
+    // SAFETY: geteuid has no preconditions.
+    if unsafe { libc::geteuid() } == 0 {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    start(jobs, command)
+}
+
+fn start(jobs: &[Job], mut probe: Command) -> Result<Vec<Vec<Outcome>>, Skip> {
     let mut input = tempfile::tempfile().expect("a temporary file");
     input.write_all(write_jobs(jobs).as_bytes()).expect("a temporary file");
     input.seek(SeekFrom::Start(0)).expect("a temporary file");
-    let output = Command::new(probe)
+    let output = probe
         .stdin(Stdio::from(input))
         .output()
         .map_err(|error| Skip(format!("the probe can't be started: {error}")))?;

@@ -23,6 +23,7 @@ pub mod binaries;
 pub mod case;
 pub mod cbpf;
 pub mod containers;
+pub mod dirty;
 pub mod draw;
 pub mod editors;
 pub mod effects;

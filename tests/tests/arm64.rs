@@ -5,6 +5,7 @@
 use kpol_compiler::spec::{Action, Arch, Call, Nr};
 use kpol_tests::arm64;
 use kpol_tests::cbpf::{Filter, assemble::*};
+use kpol_tests::dirty;
 use kpol_tests::libseccomp::json_to_bpf;
 use kpol_tests::probe::{Job, Outcome, Watch};
 use kpol_tests::skip::or_skip;
@@ -98,4 +99,16 @@ fn an_arm64_kernel_takes_what_libseccomp_makes_here() {
     assert_eq!(said.map(|(_, action)| action)[..2], [Action::Errno(4000), Action::Allow]);
     let Some(wrong) = or_skip(arm64::mismatches(&filter, &said)) else { return };
     assert_eq!(wrong, []);
+}
+
+/// As in `kernel.rs`: what lies above the width that the tables have for a parameter makes no difference to the kernel.
+#[test]
+fn no_parameter_is_wider_than_the_tables_say() {
+    for arch in [Arch::Aarch64, Arch::Arm] {
+        let Some(tried) = or_skip(dirty::try_all(arch, 1, |jobs| arm64::run_on(arch, jobs))) else { return };
+        let wrong: Vec<_> = tried.iter().filter(|tried| !tried.differ.is_empty()).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        let telling = tried.iter().filter(|tried| tried.sensitive).count();
+        assert!(telling > if arch.bits() == 64 { 100 } else { 2 }, "{arch}: {telling} of {}", tried.len());
+    }
 }

@@ -4,7 +4,8 @@
 
 use kpol_compiler::spec::{Action, Arch, Call, Nr, arch::X32_BIT};
 use kpol_tests::cbpf::{Filter, assemble::*};
-use kpol_tests::kernel::{mismatches, native, run, run_under_filter};
+use kpol_tests::dirty;
+use kpol_tests::kernel::{self, mismatches, native, run, run_under_filter};
 use kpol_tests::probe::{Job, Outcome, Watch};
 use kpol_tests::skip::or_skip;
 
@@ -237,4 +238,19 @@ fn x32_numbers_reach_the_filter() {
     };
     assert_eq!(outcomes[0], Outcome::Errno(RARE));
     assert!(matches!(outcomes[1], Outcome::Returned(_)));
+}
+
+/// What lies above the width that the tables have for a parameter makes no difference to the kernel, by either entry.
+#[test]
+fn no_parameter_is_wider_than_the_tables_say() {
+    let Some((arch, _)) = numbers() else { return };
+    let entries: &[Arch] = if arch == Arch::X86_64 { &[Arch::X86_64, Arch::X86] } else { &[arch] };
+    for &entry in entries {
+        let Some(tried) = or_skip(dirty::try_all(entry, 3, kernel::run_as_nobody)) else { return };
+        let wrong: Vec<_> = tried.iter().filter(|tried| !tried.differ.is_empty()).collect();
+        let telling = tried.iter().filter(|tried| tried.sensitive).count();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        // By `int 0x80` only ids and modes have less than a register.
+        assert!(telling > if entry.bits() == 64 { 100 } else { 10 }, "{entry}: {telling} of {}", tried.len());
+    }
 }
