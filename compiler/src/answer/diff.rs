@@ -360,6 +360,48 @@ mod tests {
     }
 
     #[test]
+    fn constants_are_those_of_the_parameter_and_of_what_is_beside_it() {
+        for (call, condition, said) in [
+            ("kill", "sig & 1", "sig & 1 != 0"),
+            ("kill", "sig == 1", "sig == SIGHUP"),
+            ("kill", "sig == 0", "sig == 0"),
+            ("ioctl", "cmd == 0xffff_ffff", "cmd == 0xffffffff"),
+            ("ioctl", "cmd == 0x5412", "cmd == TIOCSTI"),
+            ("socket", "family == 16, protocol == 9", "family == AF_NETLINK && protocol == NETLINK_AUDIT"),
+            ("socket", "family == 16, protocol == 0", "family == AF_NETLINK && protocol == NETLINK_ROUTE"),
+            ("socket", "family == 2, protocol == 6", "family == AF_INET && protocol == IPPROTO_TCP"),
+            (
+                "socket",
+                "family in {2, 10}, protocol == 58",
+                "family in {AF_INET, AF_INET6} && protocol == IPPROTO_ICMPV6",
+            ),
+            ("socket", "family in {2, 16}, protocol == 6", "family in {AF_INET, AF_NETLINK} && protocol == 6"),
+            ("socket", "protocol == 9", "protocol == 9"),
+            ("setsockopt", "level == 1, optname == 2", "level == SOL_SOCKET && optname == SO_REUSEADDR"),
+            ("setsockopt", "level == 6, optname == 1", "level == SOL_TCP && optname == TCP_NODELAY"),
+            ("setsockopt", "optname == 2", "optname == 2"),
+            ("fcntl", "cmd == 1", "cmd == F_GETFD"),
+            ("prctl", "option == 4", "option == PR_SET_DUMPABLE"),
+            ("prctl", "option == 47", "option == PR_CAP_AMBIENT"),
+            ("msgctl", "cmd == 11", "cmd == MSG_STAT"),
+            ("rseq", "sig == 9", "sig == 9"),
+            ("pipe2", "flags & 0x10000", "flags & 0x10000 != 0"),
+        ] {
+            let old = "arch x86_64\ndefault deny\n";
+            let (found, _) = difference(old, &format!("{old}allow {{ {call}({condition}) }}\n"));
+            assert_eq!(lines(&found), [format!("Wider {call} [{said}] deny(EPERM) > allow")], "{call}({condition})");
+        }
+        let (found, _) = difference(
+            "arch x86_64 default deny",
+            "arch x86_64 default deny allow { socket(family == AF_NETLINK, protocol == 9) }",
+        );
+        assert_eq!(
+            found.changes[0].witness,
+            "socket(family = AF_NETLINK (16), protocol = NETLINK_AUDIT (9), …) on x86_64"
+        );
+    }
+
+    #[test]
     fn calls_that_change_alike_are_one_change() {
         let old = "default deny allow { read, write } when cap CAP_SYS_ADMIN { allow { mount, umount2 } }";
         let new = "default deny allow { close } log { write } when cap CAP_SYS_ADMIN { allow { mount } }";

@@ -86,10 +86,13 @@ pub fn why(store: &mut Store, arch: Arch, nr: Nr, name: Option<&str>, node: Node
     let single = store.count_paths(plain, Leaf::False) == 1;
     let known = if single { store.assume(node, &|place| fixed(&cube, place)) } else { node };
     let within = if single { Node::TRUE } else { plain };
+    let call = name.and_then(tables::syscall);
+    let said = (0u8..).zip(cube.args).filter(|(_, bits)| single && bits.mask != 0);
+    let said = witness::known(arch, call, said.map(|(arg, bits)| (arg, bits.value)));
     let outcomes: Vec<Outcome> = split(store, known, within)
         .into_iter()
         .filter_map(|(action, set)| {
-            let cases = words::cases(store, arch, name, set);
+            let cases = words::cases_given(store, arch, name, set, said.clone());
             let both = store.and(set, plain);
             let (found, _) = store.witness(both, &|leaf| leaf == Leaf::True)?;
             let (call, environment) = witness::call(arch, nr, &found);
@@ -191,7 +194,10 @@ fn nearest(
             for arg in (0..6).filter(|&arg| held(arg)) {
                 call.args[usize::from(arg)] = now.call.args[usize::from(arg)];
             }
-            changes.push(Change { cases: words::cases(store, arch, name, set), action, call, environment });
+            let said = (0..6).filter(|&arg| held(arg)).map(|arg| (arg, now.call.args[usize::from(arg)]));
+            let said = witness::known(arch, name.and_then(tables::syscall), said);
+            let cases = words::cases_given(store, arch, name, set, said);
+            changes.push(Change { cases, action, call, environment });
         }
     }
     changes
@@ -293,6 +299,19 @@ mod tests {
         assert_eq!(
             said("default deny when cap CAP_SYS_ADMIN { allow { mount } }", "mount(_, _)"),
             ["deny(EPERM) [not cap CAP_SYS_ADMIN]", "allow [cap CAP_SYS_ADMIN]"]
+        );
+    }
+
+    #[test]
+    fn what_is_known_of_one_argument_names_another() {
+        let policy = "default deny allow { socket(family == AF_NETLINK, protocol != NETLINK_AUDIT) }";
+        assert_eq!(
+            said(policy, "socket(AF_NETLINK, _, NETLINK_AUDIT)"),
+            ["deny(EPERM) []", "allow with protocol != NETLINK_AUDIT"]
+        );
+        assert_eq!(
+            said(policy, "socket(AF_NETLINK)"),
+            ["deny(EPERM) [protocol == NETLINK_AUDIT]", "allow [protocol != NETLINK_AUDIT]"]
         );
     }
 

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use crate::diagram::{Node, Place, Store};
 use crate::spec::{Arch, KernelVersion, register};
-use crate::tables::{self, Param, Syscall};
+use crate::tables::{self, Known, Param, Syscall};
 
 /// More pieces than this are no help to a reader.
 const PIECES: usize = 48;
@@ -79,7 +79,12 @@ impl Cases {
 
 /// The set in words; `name` is the call's, if it has one.
 pub fn cases(store: &mut Store, arch: Arch, name: Option<&str>, set: Node) -> Cases {
-    let mut writer = Writer { store, arch, name, cases: Vec::new(), complete: true };
+    cases_given(store, arch, name, set, Known::default())
+}
+
+/// The same where something is known of arguments that the set does not ask about.
+pub fn cases_given(store: &mut Store, arch: Arch, name: Option<&str>, set: Node, known: Known) -> Cases {
+    let mut writer = Writer { store, arch, name, known, cases: Vec::new(), complete: true };
     writer.node(set, &mut Case::default());
     let Writer { mut cases, complete, .. } = writer;
     cases.sort_by_key(|case| (case.when.len(), case.tests.len()));
@@ -100,7 +105,8 @@ pub struct Step {
 /// What a function asks about first, a whole argument at a time; `None` for one that asks nothing.
 pub fn step(store: &mut Store, arch: Arch, name: Option<&str>, node: Node) -> Option<Step> {
     let (var, lo, hi) = store.split(node)?;
-    let mut writer = Writer { store, arch, name, cases: Vec::new(), complete: true };
+    let known = Known::default();
+    let mut writer = Writer { store, arch, name, known, cases: Vec::new(), complete: true };
     let (subject, ways) = match var.place() {
         Place::Cap(number) => {
             let name = tables::capability_name(number).map_or_else(|| format!("{number}"), str::to_owned);
@@ -114,21 +120,22 @@ pub fn step(store: &mut Store, arch: Arch, name: Option<&str>, node: Node) -> Op
             ("kernel".to_owned(), ways.collect())
         }
         Place::Arg { arg, .. } => {
-            let (mut subject, ways) = writer.ways(arg, node);
+            let (word, ways) = writer.ways(arg, node);
+            let mut subject = word.label;
             // `type & SOCK_TYPE_MASK == …` everywhere is a question about `type & SOCK_TYPE_MASK`.
             let masked = |test: &Option<String>| {
                 let rest = test.as_ref()?.strip_prefix(&format!("{subject} & "))?;
                 let end = if rest.starts_with('(') { rest.find(')')? + 1 } else { rest.find(' ')? };
                 Some(rest[..end].to_owned())
             };
-            let masks: Vec<Option<String>> = ways.iter().map(|(test, _)| masked(test)).collect();
+            let masks: Vec<Option<String>> = ways.iter().map(|way| masked(&way.test)).collect();
             if let Some(Some(mask)) = masks.first()
                 && masks.iter().all(|other| other.as_ref() == Some(mask))
             {
                 subject = format!("{subject} & {mask}");
             }
             let bare = |test: String| test.strip_prefix(&format!("{subject} ")).map_or(test.clone(), str::to_owned);
-            let ways = ways.into_iter().map(|(test, rest)| (test.map_or("any".to_owned(), bare), rest)).collect();
+            let ways = ways.into_iter().map(|way| (way.test.map_or("any".to_owned(), bare), way.rest)).collect();
             (subject, ways)
         }
     };
@@ -154,6 +161,8 @@ struct Writer<'a> {
     store: &'a mut Store,
     arch: Arch,
     name: Option<&'a str>,
+    /// Of the arguments before the one that is written.
+    known: Known,
     cases: Vec<Case>,
     complete: bool,
 }
@@ -168,7 +177,23 @@ struct Word {
     label: String,
     param: Option<(Syscall, &'static Param)>,
     arch: Arch,
+    known: Known,
 }
+
+/// Some values of an argument.
+struct Way {
+    /// That it is one of them; none where it may be any.
+    test: Option<String>,
+    /// What is left of the function then.
+    rest: Node,
+    /// The values, if they are few.
+    values: Vec<i128>,
+}
+
+/// So many values of a list are written as they are, also where a mask would be shorter.
+const LISTED: usize = 4;
+/// Values that are noted: those of more say nothing about another argument.
+const NOTED: i128 = 16;
 
 impl<'a> Writer<'a> {
     /// Recursion is at most as deep as there are capabilities and arguments.
@@ -242,18 +267,25 @@ impl<'a> Writer<'a> {
     }
 
     fn argument(&mut self, arg: u8, set: Node, case: &mut Case) {
-        let (_, ways) = self.ways(arg, set);
-        for (test, rest) in ways {
+        let (word, ways) = self.ways(arg, set);
+        for Way { test, rest, values } in ways {
             let before = case.tests.len();
             case.tests.extend(test);
+            let noted = word.param.filter(|_| !word.raw && !values.is_empty());
+            if let Some((_, param)) = noted {
+                self.known.push(param.name, values);
+            }
             self.node(rest, case);
+            if noted.is_some() {
+                self.known.pop();
+            }
             case.tests.truncate(before);
         }
     }
 
     /// What an argument's values lead to: each test with what is left of the function where it holds, and how the
     /// argument is called in them.
-    fn ways(&mut self, arg: u8, set: Node) -> (String, Vec<(Option<String>, Node)>) {
+    fn ways(&mut self, arg: u8, set: Node) -> (Word, Vec<Way>) {
         let asked = asked(self.store, arg, set);
         let word = self.word(arg, asked);
         let bit_of = |place| match place {
@@ -276,14 +308,14 @@ impl<'a> Writer<'a> {
             } else {
                 self.bits(&word, set)
             };
-            return (word.label, ways);
+            return (word, ways);
         }
         let mut ways = Vec::with_capacity(exits.len());
         for exit in exits {
             let plain = ranges.as_ref().map(|parts| word.ranges(parts, exit));
             let under = masked.as_ref().and_then(|parts| word.masked(parts, exit, &some, asked));
             let best = match (plain, under) {
-                (Some(plain), Some(under)) if under.0 < plain.0 => under.1,
+                (Some(plain), Some(under)) if under.0 < plain.0 && !(word.is_list() && plain.0 <= LISTED) => under.1,
                 (Some(plain), _) => plain.1,
                 (None, Some(under)) => under.1,
                 (None, None) => {
@@ -291,14 +323,18 @@ impl<'a> Writer<'a> {
                     continue;
                 }
             };
-            ways.push((Some(best), exit));
+            let leading = ranges.iter().flatten().filter(|part| part.2 == exit);
+            let count: i128 = leading.clone().map(|(from, to, _)| to - from + 1).sum();
+            let values =
+                if count <= NOTED { leading.flat_map(|&(from, to, _)| from..=to).collect() } else { Vec::new() };
+            ways.push(Way { test: Some(best), rest: exit, values });
         }
-        (word.label, ways)
+        (word, ways)
     }
 
     /// The upper half of a register as ranges, the lower as what it is then: many filters compare 64 bits of what the
     /// kernel takes as 32.
-    fn halves(&mut self, arg: u8, set: Node) -> Vec<(Option<String>, Node)> {
+    fn halves(&mut self, arg: u8, set: Node) -> Vec<Way> {
         // A node that asks about the lower half is where the upper one ends.
         let bit_of = |place| match place {
             Place::Arg { arg: of, bit } if of == arg && bit >= 32 => Some(bit),
@@ -318,13 +354,13 @@ impl<'a> Writer<'a> {
                 (false, true) => Some(format!("{register} >= {}", number(low))),
                 (false, false) => Some(format!("{register} in {{{}..{}}}", number(low), number(high))),
             };
-            (test, rest)
+            Way { test, rest, values: Vec::new() }
         });
         parts.collect()
     }
 
     /// Path by path: what is neither few ranges nor few values under a mask.
-    fn bits(&mut self, word: &Word, set: Node) -> Vec<(Option<String>, Node)> {
+    fn bits(&mut self, word: &Word, set: Node) -> Vec<Way> {
         let mut found: Vec<(u64, u64, Node)> = Vec::new();
         let mut stack = vec![(set, 0u64, 0u64)];
         while let Some((node, mask, value)) = stack.pop() {
@@ -350,7 +386,7 @@ impl<'a> Writer<'a> {
             } else {
                 format!("{} & {} == {}", word.label, word.flags(mask), word.flags(value))
             };
-            (Some(test), rest)
+            Way { test: Some(test), rest, values: Vec::new() }
         });
         ways.collect()
     }
@@ -361,12 +397,13 @@ impl<'a> Writer<'a> {
         let call = self.name.and_then(tables::syscall);
         let param = call.and_then(|call| Some((call, register::param(call, arch, arg)?)));
         if let Some((call, param)) = param {
-            let word = Word { arg, ..Word::of(call, param, arch) };
+            let word = Word { arg, known: self.known.clone(), ..Word::of(call, param, arch) };
             if word.bits == 64 || asked >> word.bits == 0 {
                 return word;
             }
         }
-        Word { arg, bits: arch.bits(), signed: false, raw: true, label: register::name(arg), param, arch }
+        let (label, known) = (register::name(arg), self.known.clone());
+        Word { arg, bits: arch.bits(), signed: false, raw: true, label, param, arch, known }
     }
 }
 
@@ -431,7 +468,8 @@ impl Word {
     /// A parameter, as wide as the kernel takes it.
     fn of(call: Syscall, param: &'static Param, arch: Arch) -> Self {
         let (bits, label) = (param.bits.min(arch.bits()), param.name.to_owned());
-        Self { arg: 0, bits, signed: param.signed, raw: false, label, param: Some((call, param)), arch }
+        let (signed, param, known) = (param.signed, Some((call, param)), Known::default());
+        Self { arg: 0, bits, signed, raw: false, label, param, arch, known }
     }
 
     /// The values that lead to `exit`, as ranges; with how many pieces it takes.
@@ -525,6 +563,11 @@ impl Word {
         Some((values.len(), text))
     }
 
+    /// Whether the values are a list, in which bits mean nothing: 2 and 10 are two families, not `& ~8 == 2`.
+    fn is_list(&self) -> bool {
+        self.param.is_some_and(|(call, param)| !tables::is_flags(call, param.name))
+    }
+
     fn constant(&self, value: i128) -> Option<&'static str> {
         let (call, param) = self.param?;
         let low = u64::MAX >> (64 - u32::from(self.bits));
@@ -532,7 +575,7 @@ impl Word {
             return None;
         }
         let bits = u32::from(self.bits);
-        let name = tables::constant_name(call.name(), param.name, value as u64 & low, bits, self.arch);
+        let name = tables::constant_name(call, param.name, value as u64 & low, bits, self.arch, &self.known);
         // A register is compared as 64 bits everywhere: `AT_FDCWD` is not what a 32-bit ABI has in one.
         name.filter(|name| !self.raw || tables::constant(name, self.arch) == Some(value))
     }
@@ -549,15 +592,16 @@ impl Word {
 
     /// A value whose bits may each have a name.
     fn flags(&self, value: u64) -> String {
-        if value == 0 {
-            return "0".to_owned();
+        // Of a list of values no bit has a name: 1 is no SIGHUP in `sig & 1`.
+        if value == 0 || self.is_list() {
+            return number(i128::from(value));
         }
         if let Some(name) = self.constant(i128::from(value)) {
             return name.to_owned();
         }
         let mut names: BTreeMap<u64, &'static str> = BTreeMap::new();
         if let Some((call, param)) = self.param {
-            for name in tables::constants_for(call, param.name) {
+            for name in tables::constants_given(call, param.name, &self.known, self.arch) {
                 let bit = tables::constant(name, self.arch).map_or(0, |known| known as u64);
                 if bit.is_power_of_two() && value & bit != 0 {
                     names.entry(bit).or_insert(name);

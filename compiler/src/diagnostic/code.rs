@@ -123,6 +123,7 @@ codes! {
     W018 "unknown code in a silencer"
     W019 "exception without effect"
     W020 "old name of a register"
+    W021 "constant of another parameter"
     W022 "assertion about no call"
     W023 "not allow where refused may be meant"
     W024 "condition that a multiplexer passes by"

@@ -7,7 +7,7 @@
 
 use crate::diagram::Cube;
 use crate::spec::{Arch, Call, Environment, Nr, register};
-use crate::tables;
+use crate::tables::{self, Known};
 
 /// One call out of a cube: bits that the cube leaves open are 0.
 pub fn call(arch: Arch, nr: Nr, cube: &Cube) -> (Call, Environment) {
@@ -21,11 +21,10 @@ pub fn describe(arch: Arch, nr: Nr, name: Option<&str>, cube: &Cube) -> String {
     let mut text = name.map_or_else(|| format!("number {}", nr.0), str::to_owned);
     let call = name.and_then(tables::syscall);
     let params = call.and_then(|call| call.params(arch)).unwrap_or_default();
-    let fixed: Vec<String> = (0u8..)
-        .zip(&cube.args)
-        .filter(|(_, bits)| bits.mask != 0)
-        .map(|(index, bits)| argument(call, index, arch, bits.mask, bits.value))
-        .collect();
+    let fixed = || (0u8..).zip(&cube.args).filter(|(_, bits)| bits.mask != 0);
+    let known = known(arch, call, fixed().map(|(index, bits)| (index, bits.value)));
+    let fixed: Vec<String> =
+        fixed().map(|(index, bits)| argument(call, index, arch, bits.mask, bits.value, &known)).collect();
     if !fixed.is_empty() {
         let open = params.len().max(cube.args.iter().rposition(|bits| bits.mask != 0).map_or(0, |last| last + 1));
         let rest = if open > fixed.len() { ", …" } else { "" };
@@ -43,7 +42,25 @@ pub fn describe(arch: Arch, nr: Nr, name: Option<&str>, cube: &Cube) -> String {
     text
 }
 
-fn argument(call: Option<tables::Syscall>, index: u8, arch: Arch, mask: u64, value: u64) -> String {
+/// What registers say of the parameters in them.
+pub fn known(arch: Arch, call: Option<tables::Syscall>, args: impl Iterator<Item = (u8, u64)>) -> Known {
+    let mut known = Known::default();
+    for (index, value) in args {
+        if let Some(param) = call.and_then(|call| register::param(call, arch, index)) {
+            known.push(param.name, vec![number_of(param, arch, value)]);
+        }
+    }
+    known
+}
+
+/// The number that the kernel takes from a register.
+fn number_of(param: &tables::Param, arch: Arch, value: u64) -> i128 {
+    let width = u32::from(param.bits.min(arch.bits()));
+    let low = i128::from(value & u64::MAX >> (64 - width));
+    if param.signed && value >> (width - 1) & 1 == 1 { low - (1i128 << width) } else { low }
+}
+
+fn argument(call: Option<tables::Syscall>, index: u8, arch: Arch, mask: u64, value: u64, known: &Known) -> String {
     let param = call.and_then(|call| Some((call, register::param(call, arch, index)?)));
     let whole = || format!("{} = {}", register::name(index), number(value));
     let Some((call, param)) = param else { return whole() };
@@ -54,9 +71,9 @@ fn argument(call: Option<tables::Syscall>, index: u8, arch: Arch, mask: u64, val
         return whole();
     }
     let value = value & low;
-    let negative = param.signed && value >> (width - 1) & 1 == 1;
-    let name = tables::constant_name(call.name(), param.name, value, width, arch);
-    let plain = if negative { (i128::from(value) - (1i128 << width)).to_string() } else { number(value) };
+    let name = tables::constant_name(call, param.name, value, width, arch, known);
+    let meant = number_of(param, arch, value);
+    let plain = if meant < 0 { meant.to_string() } else { number(value) };
     match name {
         Some(name) => format!("{} = {name} ({plain})", param.name),
         None => format!("{} = {plain}", param.name),

@@ -176,6 +176,9 @@ impl<'a> Resolver<'a> {
             }
         };
         self.warn_pointer(&tested, number, op);
+        if !tested.slot.raw {
+            self.warn_foreign(value, tested.slot.arg, at);
+        }
         let ordering = !matches!(op, CompareOp::Eq | CompareOp::Ne);
         self.check_range(&tested.slot, number, ordering, value_span, at)?;
         let node = match op {
@@ -225,6 +228,9 @@ impl<'a> Resolver<'a> {
         };
         if !self.spend(ranges.len(), Span { file: at.file, bytes: set.span }) {
             return None;
+        }
+        if !tested.slot.raw {
+            self.warn_foreign(set, tested.slot.arg, at);
         }
         let mut node = Node::FALSE;
         for &(low, high, span) in ranges.iter() {
@@ -329,6 +335,9 @@ impl<'a> Resolver<'a> {
                 let &[parameter] = with.as_slice() else { return self.not_testable(expr, at) };
                 let mut tested = self.tested(parameter, at)?;
                 for mask in without {
+                    if !tested.slot.raw {
+                        self.warn_foreign(mask, tested.slot.arg, at);
+                    }
                     let value = self.number(mask, at.file, at.arch)?;
                     let span = Span { file: at.file, bytes: mask.span };
                     if !fits_width(value, tested.slot.shape.bits)

@@ -14,6 +14,7 @@ mod assert;
 mod budget;
 mod condition;
 mod declare;
+mod foreign;
 mod guard;
 mod memo;
 mod names;

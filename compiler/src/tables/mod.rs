@@ -32,7 +32,7 @@ pub use constant::{
     capability, capability_name, capability_names, constant, constant_names, constants_with_prefix, errno, errno_name,
     errno_names, is_constant,
 };
-pub use names::{constant_name, rank};
+pub use names::{Known, constant_name, constants_for, constants_given, is_flags, is_foreign, rank};
 
 use crate::spec::{Arch, Nr};
 
@@ -99,18 +99,6 @@ pub fn syscall_at(arch: Arch, nr: Nr) -> Option<Syscall> {
     let calls = numbers::BY_NUMBER[column];
     let at = calls.binary_search_by_key(&nr.0, |&call| numbers::NUMBERS[usize::from(call)][column]).ok()?;
     Some(Syscall(calls[at]))
-}
-
-/// Names of the constants that fit a parameter, by the kernel's name of it: `AF_ALG` … for `socket`'s `family`. Some are
-/// too many (a prefix is a prefix), and many parameters have none. Each constant comes once, family by family.
-pub fn constants_for(call: Syscall, param: &str) -> impl Iterator<Item = &'static str> {
-    let all = &families::FAMILIES;
-    let at = all.binary_search_by_key(&(call.0, param), |&(call, param, _)| (call, param));
-    let prefixes: &'static [&'static str] = at.map_or(&[], |at| all[at].2);
-    prefixes.iter().enumerate().flat_map(move |(index, prefix)| {
-        constants_with_prefix(prefix)
-            .filter(move |name| !prefixes[..index].iter().any(|earlier| name.starts_with(earlier)))
-    })
 }
 
 /// The newest libseccomp release that the tables know of.
@@ -434,7 +422,14 @@ mod tests {
         assert_eq!(offered("openat", "dfd"), ["AT_FDCWD"]);
         assert_eq!(offered("shutdown", "how"), ["SHUT_RD", "SHUT_RDWR", "SHUT_WR"]);
         assert!(offered("getpid", "nothing").is_empty());
-        for &(call, param, _) in &families::FAMILIES {
+        assert!(offered("kill", "sig").iter().all(|name| !name.contains('_')), "no notification is a signal");
+        assert_eq!(
+            offered("pipe2", "flags"),
+            ["O_CLOEXEC", "O_NONBLOCK", "O_DIRECT"],
+            "whole names stand for themselves"
+        );
+        assert!(!offered("rseq", "sig").contains(&"SIGKILL"), "a signature is no signal");
+        for &(call, param, ..) in &families::FAMILIES {
             let names: Vec<&str> = constants_for(Syscall(call), param).collect();
             let distinct: std::collections::BTreeSet<&&str> = names.iter().collect();
             assert_eq!(distinct.len(), names.len(), "{} {param}", Syscall(call).name());

@@ -1,5 +1,11 @@
-//! From values back to names, for messages.
+//! Which constants fit a parameter, and from values back to names, for messages.
+//!
+//! ```text
+//! socket, protocol, 9     family is AF_NETLINK: NETLINK_AUDIT     AF_INET: IPPROTO_…     not known: 9
+//! ```
 
+use super::families::{FAMILIES, When};
+use super::{Syscall, constant, constants_with_prefix};
 use crate::spec::Arch;
 
 /// Of several names for one value, the one that people write.
@@ -57,13 +63,148 @@ pub fn rank(name: &str) -> impl Ord + use<> {
     (!USUAL.contains(&name), second, detail, family.unwrap_or(USUAL_FAMILIES.len()))
 }
 
+/// What is known of the other arguments of a call: by parameter, the values that each may have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known(Vec<(&'static str, Vec<i128>)>);
+
+impl Known {
+    /// Notes the values that a parameter may have.
+    pub fn push(&mut self, param: &'static str, values: Vec<i128>) {
+        self.0.push((param, values));
+    }
+
+    /// Takes back what was noted last.
+    pub fn pop(&mut self) {
+        self.0.pop();
+    }
+
+    fn of(&self, param: &str) -> &[i128] {
+        self.0.iter().rev().find(|(known, _)| *known == param).map_or(&[], |(_, values)| values)
+    }
+}
+
+/// Constants by what they begin with, and when they fit; see [`FAMILIES`].
+type Row = (u16, &'static str, &'static [&'static str], When);
+
+fn rows(call: Syscall, param: &str) -> &'static [Row] {
+    let first = FAMILIES.partition_point(|&(of, name, ..)| (of, name) < (call.0, param));
+    let end = FAMILIES.partition_point(|&(of, name, ..)| (of, name) <= (call.0, param));
+    &FAMILIES[first..end]
+}
+
+fn begins(entry: &str, name: &str) -> bool {
+    match entry.strip_prefix('=') {
+        Some(whole) => name == whole,
+        None => name.starts_with(entry),
+    }
+}
+
+/// Whether a constant is one of a row's.
+fn is_in(row: &Row, name: &str) -> bool {
+    let mut found = false;
+    for entry in row.2 {
+        match entry.strip_prefix('-') {
+            Some(other) if begins(other, name) => return false,
+            Some(_) => {}
+            None => found |= begins(entry, name),
+        }
+    }
+    found
+}
+
+/// Constants of some rows, each once, in the order of the rows.
+fn constants_of(rows: &'static [Row], wanted: Vec<usize>) -> impl Iterator<Item = &'static str> {
+    let begun = wanted.into_iter().flat_map(move |at| {
+        let entries = rows[at].2.iter().enumerate().filter(|(_, entry)| !entry.starts_with('-'));
+        entries.map(move |(index, entry)| (at, index, *entry))
+    });
+    begun.flat_map(move |(at, index, entry)| {
+        let whole = entry.strip_prefix('=');
+        let names = constants_with_prefix(whole.unwrap_or(entry)).take(if whole.is_some() { 1 } else { usize::MAX });
+        names.filter(move |name| {
+            let earlier = rows[at].2[..index].iter().any(|earlier| begins(earlier, name));
+            is_in(&rows[at], name) && !earlier && !rows[..at].iter().any(|row| is_in(row, name))
+        })
+    })
+}
+
+/// Names of the constants that fit a parameter, by the kernel's name of it: `AF_ALG` … for `socket`'s `family`, whatever the
+/// other arguments are. Many parameters have none. Each constant comes once, family by family.
+pub fn constants_for(call: Syscall, param: &str) -> impl Iterator<Item = &'static str> {
+    let rows = rows(call, param);
+    constants_of(rows, (0..rows.len()).collect())
+}
+
+/// The same where something is known of the other arguments: `NETLINK_AUDIT` … for `socket`'s `protocol` where `family` is
+/// AF_NETLINK, none where nobody knows.
+pub fn constants_given(call: Syscall, param: &str, known: &Known, arch: Arch) -> impl Iterator<Item = &'static str> {
+    let rows = rows(call, param);
+    let fits = |row: &Row| {
+        row.3.is_none_or(|(of, constants)| {
+            let values = known.of(of);
+            let one = |value: &i128| constants.iter().any(|name| constant(name, arch) == Some(*value));
+            !values.is_empty() && values.iter().all(one)
+        })
+    };
+    constants_of(rows, (0..rows.len()).filter(|&at| fits(&rows[at])).collect())
+}
+
+/// Whether a constant surely means something else than a value of the parameter: it was left out of the parameter's own
+/// constants by hand, or it is another parameter's and begins as none of these does.
+///
+/// Lists by hand are never complete: so whatever looks like one of the parameter's own is taken for one, and so is a flag
+/// that several families have under one value (`O_CLOEXEC` for `SOCK_CLOEXEC`).
+pub fn is_foreign(call: Syscall, param: &str, name: &str, arch: Arch) -> bool {
+    // Whoever asks about `ioctl` has requests of drivers in mind that nobody has listed; permissions stand among the flags of
+    // System V's calls.
+    const OPEN: [(&str, &str); 5] =
+        [("ioctl", "cmd"), ("semget", "semflg"), ("shmget", "shmflg"), ("msgget", "msgflg"), ("mq_open", "oflag")];
+    let own = rows(call, param);
+    if own.is_empty() || own.iter().any(|row| is_in(row, name)) {
+        return false;
+    }
+    let entries = || own.iter().flat_map(|row| row.2);
+    let left_out = |entry: &&str| entry.strip_prefix('-').is_some_and(|other| begins(other, name));
+    if entries().any(left_out) {
+        return own.iter().all(|row| row.3.is_none());
+    }
+    let Some((first, _)) = name.split_once('_') else { return false };
+    let alike = |entry: &&str| {
+        let entry = entry.trim_start_matches(['-', '=']);
+        entry.split('_').next() == Some(first)
+    };
+    if OPEN.contains(&(call.name(), param)) || entries().any(alike) {
+        return false;
+    }
+    let last = |name: &str| name.rsplit('_').next().map(str::to_owned);
+    let same = |own: &str| last(own) == last(name) && constant(own, arch) == constant(name, arch);
+    FAMILIES.iter().any(|row| is_in(row, name)) && !constants_for(call, param).any(same)
+}
+
+/// Whether a parameter's values are bits, each with a meaning, or a value with bits beside it, rather than a list of values: of
+/// a list, a bit has no name.
+pub fn is_flags(call: Syscall, param: &str) -> bool {
+    ["flag", "flg", "personality", "mask", "mode", "options"].iter().any(|word| param.contains(word))
+        || matches!(param, "prot" | "init_val")
+        || param == "type" && call.name().starts_with("socket")
+        || param == "op" && call.name().starts_with("futex")
+        || param == "policy" && call.name() == "sched_setscheduler"
+}
+
 /// A constant that a person would write for a parameter's value on an ABI; `width` is the parameter's there, and
 /// `value` has no bits above it. `None` where no constant that fits the parameter has just this value.
-pub fn constant_name(call: &str, param: &str, value: u64, width: u32, arch: Arch) -> Option<&'static str> {
+pub fn constant_name(
+    call: Syscall,
+    param: &str,
+    value: u64,
+    width: u32,
+    arch: Arch,
+    known: &Known,
+) -> Option<&'static str> {
     let low = u64::MAX >> (64 - width);
     // A constant that needs more bits than the parameter has (`CLONE_AUTOREAP` for `clone`) is none of its values.
     let fits = |known: i128| (-(1i128 << (width - 1))..1i128 << width).contains(&known);
-    super::constants_for(super::syscall(call)?, param)
-        .filter(|name| super::constant(name, arch).is_some_and(|known| fits(known) && known as u64 & low == value))
+    constants_given(call, param, known, arch)
+        .filter(|name| constant(name, arch).is_some_and(|known| fits(known) && known as u64 & low == value))
         .min_by_key(|name| rank(name))
 }

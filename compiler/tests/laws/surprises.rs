@@ -337,6 +337,44 @@ fn the_kernels_own_arg2_is_the_second_register() {
 }
 
 #[test]
+fn a_constant_of_another_parameter_is_a_slip() {
+    let found = |call: &str| {
+        let text = format!("arch x86_64, aarch64 default deny allow {{ {call} }}");
+        let checked = World::from(text.as_str()).check(&Options::default());
+        assert!(errors(&checked).is_empty(), "{:?}", errors(&checked));
+        checked.diagnostics.iter().any(|found| found.code == Code::W021)
+    };
+    for slip in [
+        "kill(sig == SIGEV_NONE)",
+        "kill(sig in {SIGKILL, SIGEV_THREAD_ID})",
+        "socket(type == AF_INET)",
+        "mmap(flags & PROT_EXEC)",
+        "open(flags & S_IRUSR == 0)",
+        "fcntl(cmd == F_SEAL_SEAL)",
+        "socket(domain == SOCK_STREAM)",
+        "prctl(option == PR_SET_MM_BRK)",
+    ] {
+        assert!(found(slip), "{slip}");
+    }
+    for sound in [
+        "kill(sig == 1)",
+        "kill(reg1 == SIGEV_NONE)",
+        "socket(family == PF_INET)",
+        "socket(type & O_CLOEXEC)",
+        "accept4(flags & O_NONBLOCK == 0)",
+        "clone(clone_flags & SIGCHLD)",
+        "semget(semflg & S_IRUSR)",
+        "waitid(options & WUNTRACED)",
+        "ioctl(cmd == LOOP_SET_FD)",
+        "read(fd == AF_INET)",
+        "setsockopt(level == IPPROTO_TCP, optname == TCP_NODELAY)",
+        "timerfd_settime(flags & TIMER_ABSTIME)",
+    ] {
+        assert!(!found(sound), "{sound}");
+    }
+}
+
+#[test]
 fn what_is_neither_a_parameter_nor_a_register_is_an_error() {
     for text in [
         "arch x86_64 default deny allow { prctl(arg1 == 1) }",

@@ -14,7 +14,7 @@ use super::names::{Names, number};
 use super::word::Word;
 use crate::diagram::{Leaf, Node, Place, Store};
 use crate::spec::{Arch, register};
-use crate::tables;
+use crate::tables::{self, Known};
 
 /// Parts of one argument before the set is written cube by cube.
 const MOST_PARTS: usize = 12;
@@ -35,21 +35,22 @@ pub struct At<'a> {
 impl At<'_> {
     fn param(&self, arg: u8) -> Option<(&'static str, &'static tables::Param)> {
         let call = tables::syscall(self.name)?;
-        let index = usize::from(arg);
-        let param = call.params(self.arch)?.get(index)?;
-        Some((call.name(), param))
+        Some((call.name(), register::param(call, self.arch, arg)?))
+    }
+
+    /// The parameter, where the argument goes by it.
+    fn named(&self, arg: u8) -> Option<&'static str> {
+        self.param(arg).map(|(_, param)| param.name).filter(|_| !self.raw[usize::from(arg)])
     }
 
     /// How many bits the kernel looks at, where the argument can be named.
     fn width(&self, arg: u8) -> Option<u8> {
-        let call = tables::syscall(self.name)?;
         let (_, param) = self.param(arg)?;
         // `prctl` calls its second parameter `arg2`: older releases take that for the third register.
-        let bits = param.bits.min(self.arch.bits());
-        (usize::from(arg) < call.nameable(self.arch) && !register::is_old_name(param.name)).then_some(bits)
+        (!register::is_old_name(param.name)).then(|| param.bits.min(self.arch.bits()))
     }
 
-    fn word(&self, arg: u8) -> Word {
+    fn word(&self, arg: u8, known: &Known) -> Word {
         let named = self.width(arg).filter(|_| !self.raw[usize::from(arg)]);
         let param = self.param(arg);
         let of = param.map(|(call, param)| (call, param.name));
@@ -59,7 +60,7 @@ impl At<'_> {
         };
         // A register is compared as 64 bits everywhere: what a 32-bit ABI has no room for is zero.
         let compared = if named.is_some() { bits } else { 64 };
-        Word { label, arg, bits, signed, names: Names { of, arch: self.arch, bits: compared } }
+        Word { label, arg, bits, signed, names: Names { of, arch: self.arch, bits: compared, known: known.clone() } }
     }
 }
 
@@ -89,7 +90,7 @@ pub fn narrowed(store: &mut Store, name: &str, arch: Arch, node: Node) -> Node {
 /// Conditions for a set: any of the lists, all of each. One empty list is the set of all calls. `None` where the set
 /// needs too many.
 pub fn patterns(store: &mut Store, at: At<'_>, set: Node) -> Option<Vec<Vec<String>>> {
-    if let Some(rows) = rows(store, at, set) {
+    if let Some(rows) = rows(store, at, set, &mut Known::default()) {
         let mut kept = needed(store, set, rows);
         if let [only] = kept.as_mut_slice() {
             return Some(vec![std::mem::take(&mut only.0)]);
@@ -122,14 +123,14 @@ fn needed(store: &mut Store, set: Node, mut rows: Vec<(Vec<String>, Node)>) -> V
 }
 
 /// Rows with the sets that they stand for.
-fn rows(store: &mut Store, at: At<'_>, set: Node) -> Option<Vec<(Vec<String>, Node)>> {
+fn rows(store: &mut Store, at: At<'_>, set: Node, known: &mut Known) -> Option<Vec<(Vec<String>, Node)>> {
     if set == Node::TRUE {
         return Some(vec![(Vec::new(), Node::TRUE)]);
     }
     let Some((var, ..)) = store.split(set) else { return Some(Vec::new()) };
     let Place::Arg { arg, .. } = var.place() else { return None };
     let parts = rest_after(store, arg, set)?;
-    let word = at.word(arg);
+    let word = at.word(arg, known);
     let mut all = Vec::new();
     for &rest in &parts {
         if rest == Node::FALSE {
@@ -147,7 +148,17 @@ fn rows(store: &mut Store, at: At<'_>, set: Node) -> Option<Vec<(Vec<String>, No
             let wider = word.expression(store, wide)?;
             Some(if wider.len() <= narrow.len() { (wider, wide) } else { (narrow, own) })
         };
-        for (mut tests, node) in rows(store, at, rest)? {
+        // What the argument is says what the others mean, also where the row does not say it.
+        let noted = at.named(arg).map(|param| (param, word.few(store, own))).filter(|(_, values)| !values.is_empty());
+        let is_noted = noted.is_some();
+        if let Some((param, values)) = noted {
+            known.push(param, values);
+        }
+        let below = rows(store, at, rest, known);
+        if is_noted {
+            known.pop();
+        }
+        for (mut tests, node) in below? {
             match &test {
                 Some((test, values)) => {
                     // A condition that joins by `||` stands in parentheses beside others: the comma does it.
@@ -224,7 +235,7 @@ fn cubes(store: &mut Store, at: At<'_>, set: Node) -> Option<Vec<Vec<String>>> {
             if bits.mask == 0 {
                 continue;
             }
-            let word = at.word(arg);
+            let word = at.word(arg, &Known::default());
             let all = u64::MAX >> (64 - u32::from(word.bits));
             let value = number(i128::from(bits.value));
             tests.push(if bits.mask == all {

@@ -6,7 +6,7 @@
 //! ```
 
 use crate::spec::Arch;
-use crate::tables;
+use crate::tables::{self, Known};
 
 /// What the values of a parameter are called on an ABI.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct Names {
     pub arch: Arch,
     /// How many bits are compared.
     pub bits: u8,
+    /// What the other arguments are.
+    pub known: Known,
 }
 
 impl Names {
@@ -24,17 +26,13 @@ impl Names {
         let known = self.of.and_then(|(call, param)| Some((tables::syscall(call)?, param)));
         known
             .into_iter()
-            .flat_map(|(call, param)| tables::constants_for(call, param))
+            .flat_map(|(call, param)| tables::constants_given(call, param, &self.known, self.arch))
             .filter_map(|name| Some((name, tables::constant(name, self.arch)?)))
     }
 
     /// Whether the values are bits rather than a list.
     fn are_flags(&self) -> bool {
-        self.of.is_some_and(|(call, param)| {
-            ["flag", "flg", "personality"].iter().any(|word| param.contains(word))
-                || param == "prot"
-                || param == "type" && call.starts_with("socket")
-        })
+        self.of.is_some_and(|(call, param)| tables::syscall(call).is_some_and(|call| tables::is_flags(call, param)))
     }
 
     fn name(&self, value: i128) -> Option<&'static str> {
@@ -71,6 +69,7 @@ impl Names {
     /// A value under a mask.
     pub fn bits(&self, value: u64) -> String {
         match self.name(i128::from(value)) {
+            _ if !self.are_flags() => number(i128::from(value)),
             Some(name) => name.to_owned(),
             None => self.joined(value).unwrap_or_else(|| number(i128::from(value))),
         }
@@ -78,6 +77,9 @@ impl Names {
 
     /// A mask; in parentheses where it has several names, since `&` and `|` may not stand side by side.
     pub fn mask(&self, mask: u64) -> String {
+        if !self.are_flags() {
+            return number(i128::from(mask));
+        }
         if let Some(name) = self.name(i128::from(mask)) {
             return name.to_owned();
         }

@@ -12,7 +12,7 @@ use super::claims::Claims;
 use super::names::Names;
 use crate::diagram::{Comparison, Function, Leaf, Node, Operand, Place, Store};
 use crate::spec::{Action, Arch};
-use crate::tables;
+use crate::tables::{self, Known};
 
 /// Calls that are named as examples.
 const MOST_SHOWN: usize = 3;
@@ -88,7 +88,7 @@ fn witnesses(
             if bits.mask == 0 {
                 continue;
             }
-            let names = Names { of: Some((call.name(), param.name)), arch, bits: param.bits };
+            let names = Names { of: Some((call.name(), param.name)), arch, bits: param.bits, known: Known::default() };
             given.push((arg, format!("{:#x}", bits.value)));
             taken.push((arg, names.value(i128::from(bits.value & low))));
             // The low half is what makes another example.

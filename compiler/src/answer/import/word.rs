@@ -120,6 +120,14 @@ impl Word {
         Some(self.as_numbers(&found))
     }
 
+    /// The values, if they are few.
+    pub fn few(&self, store: &Store, set: Node) -> Vec<i128> {
+        const MOST: i128 = 16;
+        let ranges = self.ranges(store, set).unwrap_or_default();
+        let count: i128 = ranges.iter().map(|(low, high)| high - low + 1).sum();
+        if count > MOST { Vec::new() } else { ranges.into_iter().flat_map(|(low, high)| low..=high).collect() }
+    }
+
     fn as_numbers(&self, ranges: &[(u64, u64)]) -> Vec<Range> {
         if !self.signed {
             return ranges.iter().map(|&(low, high)| (i128::from(low), i128::from(high))).collect();
