@@ -22,6 +22,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     }
     let lower = word.to_ascii_lowercase();
     let allowed = (length / 3).clamp(1, 4);
+    let own_letters = letters(word);
     let mut near: Vec<(f64, &str)> = Vec::new();
     for candidate in candidates {
         if candidate == word || candidate.len() > LONGEST {
@@ -34,6 +35,12 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         if !abbreviated && candidate.chars().count().abs_diff(length) > allowed {
             continue;
         }
+        // So is each letter that only one of them has.
+        let other_letters = letters(candidate);
+        let alone = (own_letters & !other_letters).count_ones().max((other_letters & !own_letters).count_ones());
+        if !abbreviated && alone as usize > allowed {
+            continue;
+        }
         let other = candidate.to_ascii_lowercase();
         let distance = strsim::damerau_levenshtein(&lower, &other);
         if distance > allowed && !abbreviated {
@@ -44,6 +51,11 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     }
     near.sort_by(|(one, _), (other, _)| one.total_cmp(other));
     near.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// Which letters a word has; some share a bit.
+fn letters(word: &str) -> u64 {
+    word.chars().fold(0, |letters, letter| letters | 1 << (u32::from(letter.to_ascii_lowercase()) & 63))
 }
 
 #[cfg(test)]

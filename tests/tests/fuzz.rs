@@ -69,7 +69,7 @@ fn a_text_costs_what_its_length_allows() {
 fn what_is_four_times_as_long_costs_four_times_as_much() {
     let mut wrong = String::new();
     for (name, text) in MANY {
-        let (short, long) = (text(120), text(480));
+        let (short, long) = (text(60), text(240));
         let ((once, _), (four_times, codes)) = (cost(&short), cost(&long));
         // Twice as much is left for tables that double when they are full. The square would be sixteen times.
         let most = |once: usize| 8 * once + (1 << 20);
@@ -77,7 +77,7 @@ fn what_is_four_times_as_long_costs_four_times_as_much() {
             wrong +=
                 &format!("{name}: {once:?} for {} bytes, {four_times:?} for {}; {codes:?}\n", short.len(), long.len());
         }
-        costs_by_length(&text(1_000));
+        costs_by_length(&long);
     }
     assert!(wrong.is_empty(), "{wrong}");
 }

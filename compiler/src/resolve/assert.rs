@@ -43,15 +43,13 @@ impl<'a> Resolver<'a> {
                 continue;
             }
             let mut promises = BTreeMap::new();
-            let mut empty: Vec<&ast::Pattern> = claim.patterns.iter().collect();
+            let mut empty = vec![true; claim.patterns.len()];
             for arch in self.result.archs.clone().into_iter().filter(|&arch| guard.archs.has(arch)) {
                 let Some(wanted) = self.wanted(claim, file, arch) else { continue };
                 let mut calls = CallSet::new();
-                for pattern in &claim.patterns {
+                for (pattern, empty) in claim.patterns.iter().zip(&mut empty) {
                     let set = self.pattern_set(pattern, file, arch, 0);
-                    if !set.is_empty() {
-                        empty.retain(|other| !std::ptr::eq(*other, pattern));
-                    }
+                    *empty &= set.is_empty();
                     for (nr, member) in set {
                         self.add(&mut calls, nr, member);
                     }
@@ -66,7 +64,10 @@ impl<'a> Resolver<'a> {
                 }
                 promises.insert(arch, Promise { wanted, calls, wanted_hidden, hidden });
             }
-            self.report_empty(&empty, file, guard);
+            if !self.is_spent() {
+                let empty = claim.patterns.iter().zip(empty).filter(|(_, empty)| *empty).map(|(pattern, _)| pattern);
+                self.report_empty(&empty.collect::<Vec<_>>(), file, guard);
+            }
             let title = title.text.clone();
             self.result.assertions.push(Assertion { title, title_span, span, archs: guard.archs, promises });
         }
