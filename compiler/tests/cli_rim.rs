@@ -60,7 +60,8 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn usage_errors_end_with_2_and_say_what_is_wrong() {
-    let dir = folder(&[("a.kpol", GOOD), ("b.kpol", GOOD), ("empty/x.txt", "")]);
+    let files = [("a.kpol", GOOD), ("b.kpol", GOOD), ("empty/x.txt", ""), ("c.json", "{}"), ("c.bpf", "")];
+    let dir = folder(&files);
     for (arguments, word) in [
         (&["chekc"][..], "check"),
         (&["check"], "PATH"),
@@ -77,7 +78,25 @@ fn usage_errors_end_with_2_and_say_what_is_wrong() {
         (&["build", "-o", "-", "a.kpol", "b.kpol"], "do not fit into one stream"),
         (&["build", "-o", "b.kpol", "a.kpol", "b.kpol"], "is one file"),
         (&["build", "-o", "/dev/null", "a.kpol"], "character device"),
+        (&["build", "a.kpol", "--emit", "json,bpf", "-o", "web.json"], "2 products need a folder: `-o DIR/`"),
+        (&["build", "a.kpol", "b.kpol", "-o", "web.json"], "2 products need a folder: `-o DIR/`"),
+        (
+            &["build", "a.kpol", "-o", "web.bpf"],
+            "`web.bpf` is named as bpf, and json would be written: add `--emit bpf`",
+        ),
+        (&["build", "a.kpol", "-o", "web.h"], "add `--emit c`"),
+        (
+            &["build", "a.kpol", "--emit", "bpf", "-o", "web.json"],
+            "`web.json` is named as json, and bpf would be written",
+        ),
+        (&["build", "a"], "did you mean `a.kpol`?"),
+        (&["check", "c.json"], "`kpolc import c.json` makes a policy of it"),
+        (&["build", "c.bpf"], "`kpolc import c.bpf` makes a policy of it"),
+        (&["import", "c.json", "-o", "a.kpol"], "`a.kpol` exists; `--force` replaces it"),
         (&["fmt", "-", "a.kpol"], "stands alone"),
+        (&["explain", "W14"], "did you mean `W014` (unused"),
+        (&["explain", "E31"], "did you mean `E031` (unknown parameter)?"),
+        (&["check", "--deny", "W14", "a.kpol"], "did you mean `W014`"),
         (&["explain", "E999"], "no code"),
         (&["groups", "@basik-io"], "did you mean `@basic-io`"),
         (&["new", "a"], "File exists"),
@@ -89,7 +108,11 @@ fn usage_errors_end_with_2_and_say_what_is_wrong() {
         assert_eq!((answer.status, answer.out.as_str()), (2, ""), "{arguments:?}: {}", answer.err);
         assert!(answer.err.contains(word), "{arguments:?} should say {word}: {}", answer.err);
     }
-    assert_eq!(names(dir.path()), ["a.kpol", "b.kpol", "empty"]);
+    assert_eq!(names(dir.path()), ["a.kpol", "b.kpol", "c.bpf", "c.json", "empty"]);
+    assert_eq!(kpolc(dir.path(), &["explain", "dead rule"]).out, kpolc(dir.path(), &["explain", "W012"]).out);
+    // Without a path it is this folder, as `check .` has it.
+    assert_eq!(kpolc(dir.path(), &["build"]).status, 0);
+    assert!(dir.path().join("b.json").exists());
 }
 
 #[test]

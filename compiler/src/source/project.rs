@@ -185,11 +185,22 @@ pub fn lint_name(code: Code) -> String {
 
 /// The warning of that code or name.
 pub fn lint(word: &str) -> Option<Code> {
-    Code::ALL
-        .iter()
-        .copied()
-        .filter(|code| code.severity() == Severity::Warning)
-        .find(|&code| code.as_str().eq_ignore_ascii_case(word) || lint_name(code) == word)
+    // `dead rule` is `dead-rule`, as its page has it.
+    let name = word.to_ascii_lowercase().split_whitespace().collect::<Vec<_>>().join("-");
+    let mut warnings = Code::ALL.iter().copied().filter(|code| code.severity() == Severity::Warning);
+    warnings.find(|&code| code.as_str().eq_ignore_ascii_case(word) || lint_name(code) == name)
+}
+
+/// The code that a word without all its digits means, or that is written in a few words.
+pub fn near_code(word: &str) -> Option<Code> {
+    let name = word.to_ascii_lowercase().split_whitespace().collect::<Vec<_>>().join("-");
+    let padded = word.get(1..).and_then(|digits| digits.parse::<u16>().ok()).map(|number| {
+        let letter = word.chars().next().map_or('E', |letter| letter.to_ascii_uppercase());
+        format!("{letter}{number:03}")
+    });
+    let code = padded.and_then(|padded| Code::from_name(&padded));
+    code.or_else(|| Code::ALL.iter().copied().find(|&code| lint_name(code) == name))
+        .or_else(|| Code::from_name(near(word, Code::ALL.iter().map(|code| code.as_str()))?))
 }
 
 /// The nearest of `known`, for a word that is none of them.

@@ -96,7 +96,7 @@ fn a_link_of_others_is_never_followed() {
             "build web.kpol -o {}/dir/web.json",
             "build web.kpol -o {}/dir/new/",
             "build {}/own.kpol",
-            "import web.json -o {}/web.json",
+            "import web.json --force -o {}/web.json",
             "show web.kpol --html -o {}/web.json",
             "fmt {}/web.kpol",
             "new {}/dir/start",

@@ -42,8 +42,8 @@ use crate::ui::{Status, Trouble, Ui};
   kpolc build profiles/ --check                exit 1 and a diff where a file is not up to date
   kpolc build profiles/ --install              to /etc/seccomp, mode 0644")]
 pub struct Args {
-    /// Policies, or folders of them
-    #[arg(required_unless_present = "install", value_name = "PATH")]
+    /// Policies, or folders of them; this folder, if none is named
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// A file for one product, a folder for several, `-` for stdout
     #[arg(short, long, value_name = "OUT", conflicts_with = "install")]
@@ -121,6 +121,9 @@ struct Plan {
 fn plan(args: &Args) -> Result<Plan, Trouble> {
     let mut paths = args.paths.clone();
     let Some(folder) = &args.install else {
+        if paths.is_empty() {
+            paths.push(PathBuf::from("."));
+        }
         return Ok(Plan { paths, goal: args.output.clone(), mode: Mode::Plain });
     };
     let mut folder = folder.clone();
@@ -203,7 +206,7 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
         }
         return Ok(report.status().max(Status::Findings));
     }
-    let goal = match names::goal(plan.goal.as_deref(), products.len()) {
+    let goal = match names::goal(plan.goal.as_deref(), &formats, products.len()) {
         Ok(goal) => goal,
         Err(trouble) => {
             report.print(ui, Place::Aside)?;
@@ -335,18 +338,22 @@ fn size(made: &Made) -> String {
     }
 }
 
-/// `web.json` for `web.kpol`.
-fn file_name(policy: &Path, format: Format) -> OsString {
-    let extension = match format {
+/// What the name of a product ends in.
+fn extension(format: Format) -> &'static str {
+    match format {
         Format::Json => "json",
         Format::Bpf => "bpf",
         Format::Asm => "asm",
         Format::C => "h",
         Format::Dot => "dot",
         Format::Smt2 => "smt2",
-    };
+    }
+}
+
+/// `web.json` for `web.kpol`.
+fn file_name(policy: &Path, format: Format) -> OsString {
     let mut name = policy.file_stem().unwrap_or_default().to_owned();
     name.push(".");
-    name.push(extension);
+    name.push(extension(format));
     name
 }

@@ -26,8 +26,10 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         return Ok(Status::Fine);
     };
     let code = Code::from_name(&word.to_ascii_uppercase()).or_else(|| project::lint(word)).ok_or_else(|| {
-        let near = project::near(&word.to_ascii_uppercase(), Code::ALL.iter().map(|code| code.as_str()));
-        let hint = near.map_or("`kpolc explain` lists all".to_owned(), |near| format!("did you mean `{near}`?"));
+        let hint = match project::near_code(word) {
+            Some(near) => format!("did you mean `{}` ({})?", near.as_str(), near.title()),
+            None => "`kpolc explain` lists all".to_owned(),
+        };
         Trouble::new(format!("no code `{word}`; {hint}"))
     })?;
     Ui::show(&explain::render(code, ui.paints(io::stdout().is_terminal()), Ui::width().min(100)))?;

@@ -27,9 +27,12 @@ const MOST_BYTES: u64 = 16 << 20;
 pub struct Args {
     /// JSON or raw BPF; `-` for stdin
     file: PathBuf,
-    /// Write here instead of to stdout
+    /// Write here instead of to stdout; a file that exists is kept
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
+    /// Replace the file that `-o` names
+    #[arg(long, requires = "output")]
+    force: bool,
     /// Only these ABIs
     #[arg(long, value_name = "ARCH", value_delimiter = ',', value_parser = settings::arch)]
     arch: Vec<Arch>,
@@ -55,6 +58,10 @@ enum Whose {
 }
 
 pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
+    if let Some(path) = args.output.as_ref().filter(|path| !args.force && path.exists() && **path != Path::new("-")) {
+        // It may be a policy that somebody has worked on since.
+        return Err(Trouble::new(format!("`{}` exists; `--force` replaces it", path.display())));
+    }
     let (name, bytes) = input(&args.file)?;
     let options = Options {
         archs: (!args.arch.is_empty()).then(|| args.arch.clone()),

@@ -30,8 +30,9 @@ pub fn expand(paths: &[PathBuf]) -> Result<Vec<Input>, Trouble> {
     let mut seen = BTreeSet::new();
     let mut inputs = Vec::new();
     for path in paths {
-        let wrong = |error| Trouble::new(format!("cannot read `{}`: {error}", path.display()));
+        let wrong = |error| Trouble::new(format!("cannot read `{}`: {error}{}", path.display(), with_extension(path)));
         if !fs::metadata(path).map_err(wrong)?.is_dir() {
+            refuse_products(path)?;
             take(path, false, &mut seen, &mut inputs);
             continue;
         }
@@ -47,6 +48,24 @@ pub fn expand(paths: &[PathBuf]) -> Result<Vec<Input>, Trouble> {
         }
     }
     Ok(inputs)
+}
+
+/// `web.kpol` for `web`, where that is there.
+fn with_extension(path: &Path) -> String {
+    let policy = path.with_extension("kpol");
+    if policy.is_file() { format!("; did you mean `{}`?", policy.display()) } else { String::new() }
+}
+
+/// JSON and BPF are what policies become. `fmt` and the like would find a hundred mistakes of syntax in them.
+fn refuse_products(path: &Path) -> Result<(), Trouble> {
+    let is = |end: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(end));
+    if is("json") || is("jsonc") || is("bpf") {
+        let name = path.display();
+        return Err(Trouble::new(format!(
+            "`{name}` is a filter, not a policy: `kpolc import {name}` makes a policy of it, `kpolc show {name}` says what it does"
+        )));
+    }
+    Ok(())
 }
 
 fn take(path: &Path, found: bool, seen: &mut BTreeSet<PathBuf>, inputs: &mut Vec<Input>) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use kpol_compiler::diagnostic::Code;
+use kpol_compiler::diagnostic::{Code, Severity};
 use kpol_compiler::driver::Options;
 use kpol_compiler::oci::runtime::Runtime;
 use kpol_compiler::source::project::{self, Level, Levels, ProjectFile};
@@ -101,7 +101,10 @@ fn lint(text: &str) -> Result<Lint, String> {
     }
     project::lint(text).map(Lint::One).ok_or_else(|| match Code::from_name(text) {
         Some(_) => "it is an error; only warnings have levels".to_owned(),
-        None => "no such warning; `kpolc explain` lists them".to_owned(),
+        None => match project::near_code(text).filter(|code| code.severity() == Severity::Warning) {
+            Some(near) => format!("no such warning; did you mean `{}` ({})?", near.as_str(), near.title()),
+            None => "no such warning; `kpolc explain` lists them".to_owned(),
+        },
     })
 }
 

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 
 use kpol_compiler::driver::Format;
 
-use super::{Goal, Made, file_name};
+use super::{Goal, Made, extension, file_name};
 use crate::ui::Trouble;
 
-/// What `-o` means for so many products.
-pub(super) fn goal(output: Option<&Path>, products: usize) -> Result<Goal, Trouble> {
+/// All that can be made.
+const FORMATS: [Format; 6] = [Format::Json, Format::Bpf, Format::Asm, Format::C, Format::Dot, Format::Smt2];
+
+/// What `-o` means for so many products of these formats.
+pub(super) fn goal(output: Option<&Path>, formats: &[Format], products: usize) -> Result<Goal, Trouble> {
     let Some(output) = output else {
         return Ok(Goal::Beside);
     };
@@ -21,11 +24,26 @@ pub(super) fn goal(output: Option<&Path>, products: usize) -> Result<Goal, Troub
             Ok(Goal::Stdout)
         };
     }
+    let named = output.extension().and_then(|end| FORMATS.iter().find(|format| end == extension(**format)));
     let slash = output.as_os_str().as_encoded_bytes().ends_with(b"/");
     if slash || output.is_dir() {
         Ok(Goal::Folder(output.to_owned()))
+    } else if let [format] = *formats
+        && let Some(named) = named.filter(|named| **named != format)
+    {
+        let (named, made) = (extension(*named), extension(format));
+        Err(Trouble::new(format!(
+            "`{}` is named as {named}, and {made} would be written: add `--emit {}`, or take another name",
+            output.display(),
+            if named == "h" { "c" } else { named }
+        )))
     } else if products <= 1 {
         Ok(Goal::File(output.to_owned()))
+    } else if named.is_some() {
+        Err(Trouble::new(format!(
+            "{products} products need a folder: `-o DIR/`, and `{}` is one file",
+            output.display()
+        )))
     } else if output.exists() {
         Err(Trouble::new(format!("`{}` is one file, and there are {products} products", output.display())))
     } else {
@@ -70,21 +88,23 @@ mod tests {
 
     use super::*;
 
+    const JSON: &[Format] = &[Format::Json];
+
     #[test]
     fn the_output_is_a_file_a_folder_or_a_stream() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("x");
         std::fs::write(&file, "").unwrap();
-        assert_eq!(goal(None, 9).unwrap(), Goal::Beside);
-        assert_eq!(goal(Some(Path::new("-")), 1).unwrap(), Goal::Stdout);
-        assert!(goal(Some(Path::new("-")), 2).is_err());
-        assert_eq!(goal(Some(&file), 1).unwrap(), Goal::File(file.clone()));
-        assert!(goal(Some(&file), 2).is_err());
-        assert_eq!(goal(Some(dir.path()), 1).unwrap(), Goal::Folder(dir.path().to_owned()));
+        assert_eq!(goal(None, JSON, 9).unwrap(), Goal::Beside);
+        assert_eq!(goal(Some(Path::new("-")), JSON, 1).unwrap(), Goal::Stdout);
+        assert!(goal(Some(Path::new("-")), JSON, 2).is_err());
+        assert_eq!(goal(Some(&file), JSON, 1).unwrap(), Goal::File(file.clone()));
+        assert!(goal(Some(&file), JSON, 2).is_err());
+        assert_eq!(goal(Some(dir.path()), JSON, 1).unwrap(), Goal::Folder(dir.path().to_owned()));
         let new = dir.path().join("new");
-        assert_eq!(goal(Some(&new), 1).unwrap(), Goal::File(new.clone()));
-        assert_eq!(goal(Some(&new), 2).unwrap(), Goal::Folder(new.clone()));
-        assert_eq!(goal(Some(&new.join("")), 1).unwrap(), Goal::Folder(new.join("")));
+        assert_eq!(goal(Some(&new), JSON, 1).unwrap(), Goal::File(new.clone()));
+        assert_eq!(goal(Some(&new), JSON, 2).unwrap(), Goal::Folder(new.clone()));
+        assert_eq!(goal(Some(&new.join("")), JSON, 1).unwrap(), Goal::Folder(new.join("")));
         let policy = Path::new("p/web.v2.kpol");
         assert_eq!(product(&Goal::Beside, policy, Format::Json), Path::new("p/web.v2.json"));
         assert_eq!(product(&Goal::Folder("out".into()), policy, Format::Bpf), Path::new("out/web.v2.bpf"));
