@@ -16,6 +16,7 @@
 //!   such numbers are negative (`abi_syscall_resolve_name_munge`, `src/syscalls.c`);
 //! - an ABI of which no number above 0 is named has none;
 //! - x32 numbers are told apart by bit 30, and -1 has it: with x32 listed it gets ENOSYS, without it is left to libseccomp;
+//! - not followed: numbers from 2^31 on without bit 30, which no kernel has, get ENOSYS as x86_64's do;
 //! - since 1.1.3 number 0 of s390 and s390x gets ENOSYS always: the kernel shows a filter 0 for what it does not know.
 //!
 //! More than 32 names are put into a binary tree (`SetOptimize(2)`, `seccomp_linux.go`), which answers as the list does.
