@@ -484,3 +484,38 @@ fn nobody_becomes_root_by_an_id_of_17_bits() {
     let Some(found) = or_skip(kernel::mismatches(built.bpf(), &said)) else { return };
     assert_eq!(found, []);
 }
+
+/// `fcntl` takes an int for F_DUPFD, `keyctl` for the ids of keys: what lies above is dropped before it is looked at.
+#[test]
+fn a_command_cuts_the_argument_that_it_takes() {
+    const GUARDED: &str = r#"
+        arch x86_64
+        default allow
+        deny(4094) {
+            fcntl(cmd == F_DUPFD, arg == 7),
+            keyctl(option == KEYCTL_DESCRIBE, arg2 == KEY_SPEC_GROUP_KEYRING),
+            prctl(option == PR_SET_TSC, arg2 == PR_TSC_ENABLE),
+        }
+        assert "descriptor 7 is not made" { not allow { fcntl(cmd == F_DUPFD, arg == 7) } }
+    "#;
+    const F_DUPFD: u64 = 0;
+    const F_GETLK: u64 = 5;
+    let built = text(GUARDED, &[Bpf]).unwrap();
+    let cut: [(&str, &[u64]); 4] = [
+        ("fcntl", &[2, F_DUPFD, 7 | GARBAGE]),
+        ("fcntl", &[2, F_DUPFD | GARBAGE, 7 | GARBAGE]),
+        ("keyctl", &[6, 0xffff_fffa | GARBAGE]),
+        ("prctl", &[26, 1 | GARBAGE]),
+    ];
+    let whole: [(&str, &[u64]); 2] = [("fcntl", &[2, F_DUPFD, 8 | GARBAGE]), ("fcntl", &[2, F_GETLK, 7])];
+    let calls: Vec<Call> =
+        cut.iter().chain(&whole).map(|(name, args)| call(Arch::X86_64, name, args).unwrap()).collect();
+    let said: Vec<_> = calls.iter().map(|call| (*call, built.action(call))).collect();
+    let expected = [Action::Errno(4094); 4].into_iter().chain([Action::Allow; 2]);
+    assert!(said.iter().map(|(_, action)| *action).eq(expected), "{said:?}");
+    let Some(found) = or_skip(kernel::mismatches(built.bpf(), &said)) else { return };
+    assert_eq!(found, []);
+    // So it is the same call to the kernel: without the filter a descriptor is made.
+    let Some(outcomes) = or_skip(kernel::run(&[Job::new(&always(Action::Allow), &calls[..1])])) else { return };
+    assert_eq!(outcomes[0], [Outcome::Returned(7)]);
+}

@@ -92,7 +92,7 @@ pub fn why(store: &mut Store, arch: Arch, nr: Nr, name: Option<&str>, node: Node
     let outcomes: Vec<Outcome> = split(store, known, within)
         .into_iter()
         .filter_map(|(action, set)| {
-            let cases = words::cases_given(store, arch, name, set, said.clone());
+            let cases = words::cases_given(store, arch, name, set, said.clone(), plain);
             let both = store.and(set, plain);
             let (found, _) = store.witness(both, &|leaf| leaf == Leaf::True)?;
             let (call, environment) = witness::call(arch, nr, &found);
@@ -185,6 +185,12 @@ fn nearest(
             }
             _ => None,
         });
+        let mut same = Node::TRUE;
+        for arg in (0..6).filter(|&arg| held(arg)) {
+            let operand = Operand { arg, bits: 64, mask: u64::MAX, signed: false };
+            let here = store.compare(operand, Comparison::Eq, now.call.args[usize::from(arg)]);
+            same = store.and(same, here);
+        }
         for (action, set) in split(store, rest, Node::TRUE) {
             if action == now.action {
                 continue;
@@ -196,7 +202,7 @@ fn nearest(
             }
             let said = (0..6).filter(|&arg| held(arg)).map(|arg| (arg, now.call.args[usize::from(arg)]));
             let said = witness::known(arch, name.and_then(tables::syscall), said);
-            let cases = words::cases_given(store, arch, name, set, said);
+            let cases = words::cases_given(store, arch, name, set, said, same);
             changes.push(Change { cases, action, call, environment });
         }
     }

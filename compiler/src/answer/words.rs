@@ -15,6 +15,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagram::{Node, Place, Store};
+use crate::resolve::width;
 use crate::spec::{Arch, KernelVersion, register};
 use crate::tables::{self, Known, Param, Syscall};
 
@@ -79,12 +80,15 @@ impl Cases {
 
 /// The set in words; `name` is the call's, if it has one.
 pub fn cases(store: &mut Store, arch: Arch, name: Option<&str>, set: Node) -> Cases {
-    cases_given(store, arch, name, set, Known::default())
+    cases_given(store, arch, name, set, Known::default(), Node::TRUE)
 }
 
-/// The same where something is known of arguments that the set does not ask about.
-pub fn cases_given(store: &mut Store, arch: Arch, name: Option<&str>, set: Node, known: Known) -> Cases {
-    let mut writer = Writer { store, arch, name, known, cases: Vec::new(), complete: true };
+/// The same where something is known of arguments that the set does not ask about: it is spoken of among the calls of
+/// `context`.
+pub fn cases_given(store: &mut Store, arch: Arch, name: Option<&str>, set: Node, known: Known, context: Node) -> Cases {
+    let here = store.and(set, context);
+    let raw = raw(store, arch, name, here);
+    let mut writer = Writer { store, arch, name, known, raw, cases: Vec::new(), complete: true };
     writer.node(set, &mut Case::default());
     let Writer { mut cases, complete, .. } = writer;
     cases.sort_by_key(|case| (case.when.len(), case.tests.len()));
@@ -105,8 +109,8 @@ pub struct Step {
 /// What a function asks about first, a whole argument at a time; `None` for one that asks nothing.
 pub fn step(store: &mut Store, arch: Arch, name: Option<&str>, node: Node) -> Option<Step> {
     let (var, lo, hi) = store.split(node)?;
-    let known = Known::default();
-    let mut writer = Writer { store, arch, name, known, cases: Vec::new(), complete: true };
+    let (known, raw) = (Known::default(), raw(store, arch, name, node));
+    let mut writer = Writer { store, arch, name, known, raw, cases: Vec::new(), complete: true };
     let (subject, ways) = match var.place() {
         Place::Cap(number) => {
             let name = tables::capability_name(number).map_or_else(|| format!("{number}"), str::to_owned);
@@ -158,6 +162,8 @@ pub fn flags(call: Syscall, param: &'static Param, arch: Arch, value: u64) -> St
 }
 
 struct Writer<'a> {
+    /// Arguments that go by their register.
+    raw: [bool; 6],
     store: &'a mut Store,
     arch: Arch,
     name: Option<&'a str>,
@@ -398,13 +404,18 @@ impl<'a> Writer<'a> {
         let param = call.and_then(|call| Some((call, register::param(call, arch, arg)?)));
         if let Some((call, param)) = param {
             let word = Word { arg, known: self.known.clone(), ..Word::of(call, param, arch) };
-            if word.bits == 64 || asked >> word.bits == 0 {
+            if !self.raw[usize::from(arg)] && (word.bits == 64 || asked >> word.bits == 0) {
                 return word;
             }
         }
         let (label, known) = (register::name(arg), self.known.clone());
         Word { arg, bits: arch.bits(), signed: false, raw: true, label, param, arch, known }
     }
+}
+
+/// Arguments that go by their register, since their names would say less.
+fn raw(store: &mut Store, arch: Arch, name: Option<&str>, set: Node) -> [bool; 6] {
+    name.and_then(tables::syscall).map_or([false; 6], |call| width::unnameable(store, call, arch, set))
 }
 
 /// Bits of an argument that the set asks about.

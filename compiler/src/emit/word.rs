@@ -92,8 +92,9 @@ impl Word {
         let seen = u64::MAX >> (64 - u32::from(named.bits));
         let ordered = matches!(operation, op::JGT | op::JGE);
         let sign = named.param.signed && (mask | value) >> (named.bits - 1) & 1 == 1;
-        // Bits that the parameter does not have can be spoken of by the register alone.
-        if mask & !seen != 0 || value & !seen != 0 {
+        // Bits that the parameter does not have, or not under every command, can be spoken of by the register alone.
+        let cut = named.call.by_command(label).map_or(named.bits, |cut| cut.bits.min(named.bits));
+        if (mask | value) & !(u64::MAX >> (64 - u32::from(cut))) != 0 {
             return None;
         }
         if mask != seen {

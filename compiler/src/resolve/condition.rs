@@ -15,9 +15,10 @@ use kpol_grammar::ast::{self, BinaryOp, CompareOp, Expr, ExprKind, UnaryOp};
 use kpol_grammar::did_you_mean;
 
 use super::value::Value;
+use super::width::{self, Narrow};
 use super::{Resolver, declare::Shape};
 use crate::diagnostic::{Code, Diagnostic, FileId, Severity, Span};
-use crate::diagram::{Comparison, Node, Operand};
+use crate::diagram::{Comparison, Node, Operand, Store};
 use crate::source::graph::with_near;
 use crate::spec::Arch;
 use crate::spec::register::{self, Register};
@@ -54,6 +55,8 @@ struct Slot {
     raw: bool,
     name: String,
     span: Span,
+    /// Where a command leaves fewer bits.
+    narrow: Option<Narrow>,
 }
 
 /// A register as it is.
@@ -256,27 +259,38 @@ impl<'a> Resolver<'a> {
 
     /// The calls where the tested word equals `value`, taken modulo its width.
     fn equal(&mut self, tested: &Tested, value: i128, arch: Arch) -> Node {
-        let operand = operand(tested, arch);
-        let fits = fits_width(value, operand.bits);
-        // Bits of the value that the mask hides can never be seen.
-        let hidden = value as u64 & !operand.mask & width_mask(operand.bits);
-        if !fits || hidden != 0 {
+        if !fits_width(value, operand(tested, arch).bits) {
             return Node::FALSE;
         }
-        self.store.compare(operand, Comparison::Eq, value as u64)
+        self.under_commands(tested, arch, |store, operand| {
+            // Bits of the value that the mask hides can never be seen.
+            let hidden = value as u64 & !operand.mask & width_mask(operand.bits);
+            if hidden == 0 { store.compare(operand, Comparison::Eq, value as u64) } else { Node::FALSE }
+        })
+    }
+
+    /// A test of the word as it is, and as some commands cut it, each where it holds.
+    fn under_commands(&mut self, tested: &Tested, arch: Arch, test: impl Fn(&mut Store, Operand) -> Node) -> Node {
+        let whole = operand(tested, arch);
+        let node = test(&mut self.store, whole);
+        let Some(Narrow { commands, bits }) = tested.slot.narrow else { return node };
+        let cut = Operand { bits, mask: whole.mask & width_mask(bits), ..whole };
+        let cut = test(&mut self.store, cut);
+        self.store.ite(commands, cut, node)
     }
 
     /// The calls where the tested word, as a number, is at most `value`.
     fn at_most(&mut self, tested: &Tested, value: i128, arch: Arch) -> Node {
-        let operand = operand(tested, arch);
-        let (lowest, highest) = number_range(operand.bits, operand.signed);
-        if value < lowest {
-            return Node::FALSE;
-        }
-        if value >= highest {
-            return Node::TRUE;
-        }
-        self.store.compare(operand, Comparison::Le, value as u64)
+        self.under_commands(tested, arch, |store, operand| {
+            let (lowest, highest) = number_range(operand.bits, operand.signed);
+            if value < lowest {
+                return Node::FALSE;
+            }
+            if value >= highest {
+                return Node::TRUE;
+            }
+            store.compare(operand, Comparison::Le, value as u64)
+        })
     }
 
     /// Whether a value can be meant for a parameter at all; reports it if not.
@@ -519,7 +533,11 @@ impl<'a> Resolver<'a> {
             );
             return None;
         }
-        let slot = Slot { arg: index as u8, shape: params.list[index].1, raw: false, name: name.to_owned(), span };
+        let arg = index as u8;
+        // A call that the policy declares has the widths that it says.
+        let call = if self.calls.contains_key(at.call) { None } else { self.syscall(at.call) };
+        let narrow = call.and_then(|call| width::narrow(&mut self.store, call, at.arch, arg));
+        let slot = Slot { arg, shape: params.list[index].1, raw: false, name: name.to_owned(), span, narrow };
         self.warn_renamed(&slot, at);
         Some(slot)
     }
@@ -546,7 +564,7 @@ impl<'a> Resolver<'a> {
                     .fix(format!("replace it by `{new}`"), span, new),
             );
         }
-        Slot { arg: register.index, shape: RAW, raw: true, name: name.to_owned(), span }
+        Slot { arg: register.index, shape: RAW, raw: true, name: name.to_owned(), span, narrow: None }
     }
 
     /// A parameter that has the old name of a register, and did name that one before version 0.1.

@@ -21,6 +21,7 @@ mod names;
 mod pattern;
 mod statement;
 mod value;
+pub(crate) mod width;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};

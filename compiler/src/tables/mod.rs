@@ -15,6 +15,8 @@
 
 #[rustfmt::skip]
 mod aliases;
+#[rustfmt::skip]
+mod commands;
 mod constant;
 #[rustfmt::skip]
 mod constants;
@@ -61,6 +63,24 @@ impl Param {
     /// after a register left empty): there, neither it nor what follows can be named. See [`Syscall::nameable`].
     pub fn is_split(&self) -> bool {
         prototypes::SPLIT_TYPES.contains(&self.ty)
+    }
+}
+
+/// Where a command decides how much of another parameter the kernel looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByCommand {
+    /// The parameter that holds the command.
+    pub command: &'static str,
+    /// Commands under which there are fewer bits, by name or number.
+    pub commands: &'static [&'static str],
+    /// How many there are then.
+    pub bits: u8,
+}
+
+impl ByCommand {
+    /// The commands' values on an ABI; those that it lacks are left out.
+    pub fn values(self, arch: Arch) -> impl Iterator<Item = i128> {
+        self.commands.iter().filter_map(move |name| name.parse().ok().or_else(|| constant(name, arch)))
     }
 }
 
@@ -165,6 +185,15 @@ impl Syscall {
         let all = &aliases::ALIASES;
         let at = all.binary_search_by_key(&(self.0, alias), |&(call, alias, _)| (call, alias)).ok()?;
         Some(all[at].2)
+    }
+
+    /// The commands under which the kernel looks at fewer bits of a parameter than [`Param::bits`]: `fcntl` takes an
+    /// `int` as `arg` for F_SETOWN, and an address for F_SETLK.
+    pub fn by_command(self, param: &str) -> Option<ByCommand> {
+        let all = &commands::COMMANDS;
+        let at = all.binary_search_by_key(&(self.0, param), |&(call, param, ..)| (call, param)).ok()?;
+        let (_, _, command, commands, bits) = all[at];
+        Some(ByCommand { command, commands, bits })
     }
 
     /// All its aliases: the alias, then the kernel's name; sorted.

@@ -10,6 +10,7 @@
 
 mod aliases;
 pub mod columns;
+mod commands;
 mod constants;
 pub mod facts;
 mod families;
@@ -47,6 +48,7 @@ fn generate(facts: &Facts) -> Outcome<Vec<File>> {
     Ok(vec![
         ("numbers.rs", calls.emit()),
         ("aliases.rs", aliases::emit(facts, &calls, &prototypes.generic)?),
+        ("commands.rs", commands::emit(facts, &calls, &prototypes.generic)?),
         ("families.rs", families::emit(facts, &calls, &prototypes.generic)?),
         ("prototypes.rs", prototypes.text),
         ("constants.rs", constants::emit(facts)?),

@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 use super::names::{Names, number};
 use super::word::Word;
 use crate::diagram::{Leaf, Node, Place, Store};
+use crate::resolve::width;
 use crate::spec::{Arch, register};
 use crate::tables::{self, Known};
 
@@ -65,9 +66,9 @@ impl At<'_> {
 }
 
 /// Named arguments for which `set` asks about bits that the kernel does not look at.
-pub fn unnameable(store: &Store, name: &str, arch: Arch, set: Node) -> [bool; 6] {
+pub fn unnameable(store: &mut Store, name: &str, arch: Arch, set: Node) -> [bool; 6] {
     let at = At { name, arch, raw: [false; 6] };
-    let mut raw = [false; 6];
+    let mut raw = tables::syscall(name).map_or([false; 6], |call| width::unnameable(store, call, arch, set));
     for node in store.reachable(set) {
         if let Some((var, ..)) = store.split(node)
             && let Place::Arg { arg, bit } = var.place()

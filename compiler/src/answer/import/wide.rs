@@ -47,7 +47,8 @@ fn remark(
     narrow: Node,
 ) -> Option<String> {
     let params = call.params(arch)?;
-    let compared: Vec<(u8, &tables::Param)> = (0u8..).zip(params).filter(|(arg, _)| raw[usize::from(*arg)]).collect();
+    let compared: Vec<(u8, &tables::Param)> =
+        (0u8..).zip(params).filter(|(arg, param)| raw[usize::from(*arg)] && param.bits < 64).collect();
     let whole: Vec<String> = compared.iter().map(|(arg, param)| format!("reg{arg} (`{}`)", param.name)).collect();
     let widest = compared.iter().map(|(_, param)| param.bits).max()?;
     let what = format!("All 64 bits of {} are compared; the kernel takes the low {widest}.", whole.join(" and "));

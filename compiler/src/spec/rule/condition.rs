@@ -104,20 +104,77 @@ impl Scene<'_> {
             ExprKind::And(list) => Ok(Condition::All(every(list)?)),
             ExprKind::Or(list) => Ok(Condition::Any(every(list)?)),
             ExprKind::Compare { op, left, right, .. } => match (self.word(left, name)?, self.word(right, name)?) {
-                (Some(word), None) => Ok(Condition::Compare(word, *op, self.number_of(right)?)),
-                (None, Some(word)) => Ok(Condition::Compare(word, turned(*op), self.number_of(left)?)),
+                (Some(word), None) => {
+                    let value = self.number_of(right)?;
+                    Ok(self.by_command(left, name, word, |word, cut| {
+                        Condition::Compare(word, *op, cut(value, is_equality(*op)))
+                    }))
+                }
+                (None, Some(word)) => {
+                    let (op, value) = (turned(*op), self.number_of(left)?);
+                    Ok(self.by_command(right, name, word, |word, cut| {
+                        Condition::Compare(word, op, cut(value, is_equality(op)))
+                    }))
+                }
                 _ => undefined("a comparison needs one parameter"),
             },
             ExprKind::In { negated, left, set } => {
                 let Some(word) = self.word(left, name)? else { return undefined("`in` needs a parameter") };
                 let Value::Set(ranges) = self.value(set)? else { return undefined("`in` needs a set") };
-                let within = Condition::Within(word, ranges);
+                let within = self.by_command(left, name, word, |word, cut| {
+                    let ranges = ranges.iter().map(|&(low, high)| (cut(low, low == high), cut(high, low == high)));
+                    Condition::Within(word, ranges.collect())
+                });
                 Ok(if *negated { Condition::Not(Box::new(within)) } else { within })
             }
             _ => match self.word(expr, name)? {
-                Some(word) => Ok(Condition::Set(word)),
+                Some(word) => Ok(self.by_command(expr, name, word, |word, _| Condition::Set(word))),
                 None => undefined("a condition needs a parameter"),
             },
+        }
+    }
+
+    /// A test of a word, and where a command cuts its parameter, the test of what is left: each under its commands. A
+    /// value that is to be equal is cut as the kernel cuts the parameter.
+    fn by_command(
+        &self,
+        expr: &Expr,
+        name: &str,
+        word: Word,
+        test: impl Fn(Word, &dyn Fn(i128, bool) -> i128) -> Condition,
+    ) -> Condition {
+        let whole = test(word, &|value, _| value);
+        let Some((commands, width)) = self.cut(expr, name, word) else { return whole };
+        let low = u64::MAX >> (64 - width);
+        let left = test(Word { width, mask: word.mask & low, ..word }, &|value, equal| {
+            // One that does not fit at all still fits nowhere.
+            let everything = Word { mask: u64::MAX, ..word };
+            let bits = everything.pattern(value).filter(|_| equal);
+            bits.map_or(value, |bits| i128::from(bits & low))
+        });
+        let others = Condition::Not(Box::new(commands.clone()));
+        Condition::Any(vec![Condition::All(vec![commands, left]), Condition::All(vec![others, whole])])
+    }
+
+    /// The commands that cut the parameter in `expr`, and the bits that are left.
+    fn cut(&self, expr: &Expr, name: &str, word: Word) -> Option<(Condition, u32)> {
+        match &expr.kind {
+            ExprKind::Paren(inner) => self.cut(inner, name, word),
+            ExprKind::Chain { first, rest } => std::iter::once(&**first)
+                .chain(rest.iter().map(|(_, _, operand)| operand))
+                .find_map(|operand| self.cut(operand, name, word)),
+            ExprKind::Name(parameter) if !self.declared.contains_key(name) => {
+                let call = tables::syscall(name)?;
+                let params = call.params(self.call.arch)?;
+                let position = |wanted: &str| params.iter().position(|known| known.name == wanted);
+                let index = position(parameter).or_else(|| position(call.alias(parameter)?))?;
+                let cut = call.by_command(params[index].name)?;
+                let by = position(cut.command)?;
+                let command = self.word_at(by, u32::from(params[by].bits), false);
+                let values = cut.values(self.call.arch).map(|value| (value, value)).collect();
+                (u32::from(cut.bits) < word.width).then(|| (Condition::Within(command, values), u32::from(cut.bits)))
+            }
+            _ => None,
         }
     }
 
@@ -196,6 +253,10 @@ impl Scene<'_> {
         let width = width.min(u32::from(self.call.arch.bits()));
         Word { register, width, signed, mask: u64::MAX >> (64 - width) }
     }
+}
+
+fn is_equality(op: CompareOp) -> bool {
+    matches!(op, CompareOp::Eq | CompareOp::Ne)
 }
 
 /// `3 < fd` is `fd > 3`.
