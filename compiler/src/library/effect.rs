@@ -5,7 +5,8 @@
 //!     /// Connects a socket to an address that the caller chooses, on a network or on this machine.
 //!     ///
 //!     /// Main calls: connect.                     the calls that people name
-//!     /// First steps: socket.                     members that only begin a way
+//!     /// Twins: sendmmsg, sendmsg, sendto.        calls that bring it about as directly
+//!     /// Minor: socket, …                         members that need another step, or do a small part only
 //!     group @effect-connect {
 //!         // __sys_connect, net/socket.c; …        why the member is here, and where that is to be read
 //!         connect,
@@ -71,9 +72,14 @@ impl Effect {
         self.named("Main calls:")
     }
 
-    /// Members that only begin a way, and do nothing alone.
-    pub fn first_steps(&self) -> Vec<&'static str> {
-        self.named("First steps:")
+    /// Calls that bring it about as directly: a list of calls that leaves out the main ones means these too.
+    pub fn twins(&self) -> Vec<&'static str> {
+        self.named("Twins:")
+    }
+
+    /// Members that need another step first, or do a small part only: no warning speaks of them.
+    pub fn minor(&self) -> Vec<&'static str> {
+        self.named("Minor:")
     }
 
     /// The `///` lines above the group.
@@ -186,11 +192,11 @@ mod tests {
     }
 
     #[test]
-    fn main_calls_and_first_steps_are_members() {
+    fn main_calls_twins_and_minor_members_are_members() {
         for effect in effects() {
             let ways = all_ways(effect);
             let members: BTreeSet<&str> = ways.iter().map(|way| head(&way.pattern)).collect();
-            for call in effect.main_calls().into_iter().chain(effect.first_steps()) {
+            for call in effect.main_calls().into_iter().chain(effect.twins()).chain(effect.minor()) {
                 let ring = call.starts_with("io_uring_") && members.contains("@io-uring");
                 assert!(members.contains(call) || ring, "{}: {call} is no member", effect.group);
             }
@@ -252,7 +258,8 @@ mod tests {
     fn a_way_is_read_as_it_is_written() {
         let connect = effects().find(|effect| effect.name() == "connect").unwrap();
         assert_eq!(connect.main_calls(), ["connect"]);
-        assert_eq!(connect.first_steps(), ["socket"]);
+        assert_eq!(connect.twins(), ["sendmmsg", "sendmsg", "sendto"]);
+        assert!(connect.minor().contains(&"socket"));
         let ways = connect.ways();
         let fast = ways.iter().find(|way| way.pattern == "sendto(flags & MSG_FASTOPEN)").unwrap();
         assert!(fast.reason.contains("tcp_sendmsg_fastopen, net/ipv4/tcp.c"), "{}", fast.reason);

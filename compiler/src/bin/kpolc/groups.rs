@@ -73,7 +73,8 @@ fn effect_json(effect: Effect) -> Value {
         "effect": effect.group,
         "summary": effect.summary(),
         "main": effect.main_calls(),
-        "first_steps": effect.first_steps(),
+        "twins": effect.twins(),
+        "minor": effect.minor(),
         "members": ways,
     })
 }
