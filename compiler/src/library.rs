@@ -110,6 +110,7 @@ static FILES: &[LibraryFile] = library! {
     "profiles/guardrails":;
     "profiles/guardrails-untrusted":;
     "profiles/network-client":;
+    "profiles/network-peer":;
     "profiles/network-server":;
     "profiles/processes":;
     "profiles/runtime-base":;
