@@ -6,6 +6,7 @@
 //! diff    where two filters answer differently, and which of them is stricter there
 //! show    every call, what it gets, and where that is said
 //! stats   what a filter is made of, and what it costs
+//! effects what it lets happen, as people say it
 //! decided each rule with the calls that it has the last word on
 //! words   a set of calls as a person would write it
 //! call    what a person wrote, or the kernel logged, as a set of calls
@@ -14,6 +15,7 @@
 pub mod call;
 pub mod decided;
 pub mod diff;
+pub mod effects;
 pub mod import;
 pub mod show;
 pub mod stats;

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use super::decided::{self, Place};
 use super::diff::actions;
+use super::effects::{self, Granted};
 use super::stats::numbers;
 use super::words::{self, Cases};
 use super::{call_name, decided::Share};
@@ -34,6 +35,8 @@ pub struct Page {
     pub rest: Vec<(Vec<Arch>, Action)>,
     /// What calls of other ABIs get.
     pub others: Vec<String>,
+    /// What it lets happen.
+    pub effects: Vec<Granted>,
     /// What is proven of it: titles of assertions, and other profiles.
     pub holds: Vec<String>,
     /// `SECCOMP_FILTER_FLAG_…` and the listener.
@@ -145,6 +148,7 @@ pub fn show(store: &mut Store, filter: &Filter, sources: &Sources) -> Page {
         }
     }
     page.calls = calls.into_values().collect();
+    page.effects = effects::granted(store, filter);
     page.others = filter.others.iter().map(|(whose, action)| format!("calls of {whose} get {action}")).collect();
     if let Some(rules) = &filter.rules {
         page.about = rules.graph.files.first().and_then(|file| file.tree.doc.clone());

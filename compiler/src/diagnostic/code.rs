@@ -127,6 +127,7 @@ codes! {
     W022 "assertion about no call"
     W023 "not allow where refused may be meant"
     W024 "condition that a multiplexer passes by"
+    W025 "another way to the same effect"
     W027 "not taken by a runtime"
     W028 "unknown calls live on"
 }

@@ -9,6 +9,7 @@
 
 mod claims;
 mod clone3;
+mod effect;
 mod outcome;
 mod release;
 mod sibling;
@@ -53,6 +54,7 @@ pub fn lint(
         clone3::lint(&mut context, policy);
         release::lint(&mut context, policy);
         sibling::lint(&mut context, policy);
+        effect::lint(&mut context, policy);
         unused::lint(&mut context);
     }
 }

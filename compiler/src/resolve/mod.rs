@@ -14,6 +14,7 @@ mod assert;
 mod budget;
 mod condition;
 mod declare;
+mod effects;
 mod foreign;
 mod guard;
 mod memo;
@@ -39,6 +40,7 @@ use crate::spec::{Action, Arch, Nr, Wanted};
 use crate::tables::{self, Syscall};
 
 pub use declare::{DeclaredCall, GroupId};
+pub use effects::{EffectCalls, effects};
 pub use guard::{ArchSet, Guard};
 pub use memo::{Memo, resolve_again};
 pub use pattern::bare_name;

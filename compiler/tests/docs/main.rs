@@ -20,6 +20,7 @@
 
 mod blocks;
 mod consoles;
+mod effects;
 mod formats;
 
 use std::collections::BTreeSet;

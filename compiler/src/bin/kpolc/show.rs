@@ -1,7 +1,7 @@
 //! `kpolc show`: every call and its fate, to be read, searched and filtered.
 
 mod html;
-mod text;
+pub mod text;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;

@@ -1,9 +1,10 @@
-//! `kpolc stats`: what a filter is made of, and what it costs.
+//! `kpolc stats`: what a filter is made of, what it costs, and what it lets happen.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use kpol_compiler::answer::effects::{self, Granted};
 use kpol_compiler::answer::stats::{self, Cost, OfArch};
 use kpol_compiler::bpf;
 use kpol_compiler::diagram::Store;
@@ -14,6 +15,7 @@ use crate::aim;
 use crate::filters;
 use crate::report::{Place, Report};
 use crate::settings;
+use crate::show::text;
 use crate::ui::{Format, Status, Trouble, Ui, printable};
 
 /// So many of the heaviest calls are shown.
@@ -63,6 +65,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         },
         (None, None) => (None, Some("its instructions are made by the runtime's libseccomp".to_owned())),
     };
+    let granted = effects::granted(&mut store, &filter);
     let counted = stats::calls(&filter.function, &filter.spoken, &filter.declared);
     let costs =
         program.as_ref().map_or_else(Vec::new, |program| stats::costs(program, &filter.spoken, &filter.declared));
@@ -73,8 +76,8 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         .collect();
     let length = program.as_ref().map(|program| program.0.len());
     Ui::show(&match ui.format {
-        Format::Json => as_json(&counted, &costs, &expected, length),
-        _ => human(&filter.name, &counted, &costs, &expected, length, why_not.as_deref()),
+        Format::Json => as_json(&counted, &costs, &expected, length, &granted),
+        _ => human(&filter.name, &counted, &costs, &expected, length, why_not.as_deref()) + &text::effects(&granted),
     })?;
     Ok(Status::Fine)
 }
@@ -113,7 +116,13 @@ fn human(
     text
 }
 
-fn as_json(counted: &[OfArch], costs: &[Cost], expected: &BTreeMap<Arch, f64>, length: Option<usize>) -> String {
+fn as_json(
+    counted: &[OfArch],
+    costs: &[Cost],
+    expected: &BTreeMap<Arch, f64>,
+    length: Option<usize>,
+    granted: &[Granted],
+) -> String {
     let archs: Vec<Value> = counted
         .iter()
         .map(|of| {
@@ -132,5 +141,5 @@ fn as_json(counted: &[OfArch], costs: &[Cost], expected: &BTreeMap<Arch, f64>, l
             })
         })
         .collect();
-    format!("{:#}\n", json!({ "instructions": length, "archs": archs }))
+    format!("{:#}\n", json!({ "instructions": length, "archs": archs, "effects": text::effects_json(granted) }))
 }

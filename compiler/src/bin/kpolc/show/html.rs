@@ -21,7 +21,7 @@ use kpol_compiler::driver::load::Filter;
 use kpol_compiler::spec::arch::X32_BIT;
 use kpol_compiler::spec::{Action, Arch};
 
-use super::text::short;
+use super::text::{how_much, short};
 use crate::filters::{list, many};
 
 const STYLE: &str = include_str!("page.css");
@@ -126,6 +126,15 @@ fn header(html: &mut String, page: &Page, filter: &Filter, name: &str) {
         let on = if archs.len() == filter.spoken.len() { String::new() } else { format!(" on {}", list(archs)) };
         let _ = writeln!(html, "<p class=\"soft\">Numbers without a name{on} get {}.</p>", chip(*action));
     }
+    html.push_str("<h2>What can be brought about</h2>\n<ul class=\"effects\">\n");
+    for of in &page.effects {
+        let (name, what) = (escaped(of.effect.name()), escaped(&of.effect.summary()));
+        let _ = writeln!(html, "<li><b title=\"{what}\">{name}</b> {}</li>", escaped(&how_much(of)));
+    }
+    if page.effects.is_empty() {
+        html.push_str("<li>None of the effects that kpolc knows.</li>\n");
+    }
+    html.push_str("</ul>\n");
     if !page.holds.is_empty() {
         html.push_str("<h2>Proven for all arguments</h2>\n<ul class=\"holds\">\n");
         page.holds.iter().for_each(|held| html.push_str(&format!("<li>{}</li>\n", escaped(held))));

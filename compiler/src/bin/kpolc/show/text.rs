@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use kpol_compiler::answer::decided::Place;
+use kpol_compiler::answer::effects::Granted;
 use kpol_compiler::answer::show::{Page, Part, Row, When};
 use kpol_compiler::driver::load::Filter;
 use kpol_compiler::spec::{Action, Arch};
@@ -41,6 +42,7 @@ pub fn human(page: &Page, filter: &Filter, paints: bool) -> String {
     for extra in &page.extras {
         let _ = writeln!(text, "  {}", printable(extra));
     }
+    text.push_str(&effects(&page.effects));
     let mut groups: BTreeMap<Action, Vec<Line>> = BTreeMap::new();
     for row in &page.calls {
         for fate in &row.fates {
@@ -98,6 +100,43 @@ pub fn human(page: &Page, filter: &Filter, paints: bool) -> String {
         }
     }
     text
+}
+
+/// What the filter lets happen, a line each.
+pub fn effects(granted: &[Granted]) -> String {
+    if granted.is_empty() {
+        return "\neffects: none of those that `kpolc groups` lists\n".to_owned();
+    }
+    let width = granted.iter().map(|of| of.effect.name().len()).max().unwrap_or(0);
+    let mut text = "\neffects: what can be brought about, by which calls\n".to_owned();
+    for of in granted {
+        let _ = writeln!(text, "  {:width$}  {}", of.effect.name(), how_much(of));
+    }
+    text
+}
+
+/// `wholly`, or the calls of an effect that run.
+pub fn how_much(of: &Granted) -> String {
+    /// So many calls say what is open.
+    const SHOWN: usize = 6;
+    if of.wholly {
+        return "wholly".to_owned();
+    }
+    let more = match of.calls.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let shown: Vec<&str> = of.calls.iter().take(SHOWN).map(String::as_str).collect();
+    format!("in part: {}{more}", shown.join(", "))
+}
+
+/// The effects for programs.
+pub fn effects_json(granted: &[Granted]) -> Vec<Value> {
+    let one = |of: &Granted| {
+        let granted = if of.wholly { "wholly" } else { "in part" };
+        json!({ "effect": of.effect.group, "granted": granted, "calls": of.calls })
+    };
+    granted.iter().map(one).collect()
 }
 
 /// The file's name without folders: the same filter gives the same text, wherever it lies.
@@ -184,6 +223,7 @@ pub fn json(page: &Page, filter: &Filter) -> String {
         .collect();
     let value = json!({
         "file": filter.name, "archs": names(&filter.spoken), "about": page.about, "holds": page.holds,
+        "effects": effects_json(&page.effects),
         "rest": rest, "others": page.others, "calls": calls,
     });
     format!("{value:#}\n")
