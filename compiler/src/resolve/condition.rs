@@ -272,10 +272,10 @@ impl<'a> Resolver<'a> {
     /// A test of the word as it is, and as some commands cut it, each where it holds.
     fn under_commands(&mut self, tested: &Tested, arch: Arch, test: impl Fn(&mut Store, Operand) -> Node) -> Node {
         let whole = operand(tested, arch);
-        let node = test(&mut self.store, whole);
+        let node = test(self.store, whole);
         let Some(Narrow { commands, bits }) = tested.slot.narrow else { return node };
         let cut = Operand { bits, mask: whole.mask & width_mask(bits), ..whole };
-        let cut = test(&mut self.store, cut);
+        let cut = test(self.store, cut);
         self.store.ite(commands, cut, node)
     }
 
@@ -536,7 +536,7 @@ impl<'a> Resolver<'a> {
         let arg = index as u8;
         // A call that the policy declares has the widths that it says.
         let call = if self.calls.contains_key(at.call) { None } else { self.syscall(at.call) };
-        let narrow = call.and_then(|call| width::narrow(&mut self.store, call, at.arch, arg));
+        let narrow = call.and_then(|call| width::narrow(self.store, call, at.arch, arg));
         let slot = Slot { arg, shape: params.list[index].1, raw: false, name: name.to_owned(), span, narrow };
         self.warn_renamed(&slot, at);
         Some(slot)

@@ -241,7 +241,7 @@ fn prototypes(folder: &Path) -> Result<BTreeMap<String, Vec<Parameter>>, Skip> {
     Ok(all)
 }
 
-/// The parameters of `field:int family;	offset:16; …`, those of the call alone.
+/// The parameters of `field:int family; offset:16; …`, those of the call alone.
 fn parameters(call: &str, format: &str) -> Vec<Parameter> {
     let fields = format.lines().filter_map(|line| line.trim().strip_prefix("field:")?.split(';').next());
     let own = fields.skip_while(|field| !field.ends_with("__syscall_nr")).skip(1);

@@ -331,7 +331,7 @@ impl Maker<'_> {
         let negated = self.random.once_in(3);
         match self.random.below(3) {
             0 => Guard::Arch(vec![*self.random.of(&self.listed)], negated),
-            1 => Guard::Cap(*self.random.of(CAPS), negated),
+            1 => Guard::Cap(CAPS[self.random.below(CAPS.len())], negated),
             _ => Guard::Kernel(*self.random.of(KERNELS), negated),
         }
     }
@@ -381,9 +381,7 @@ impl Maker<'_> {
         let usable: Vec<Parameter> = self.facts.usable(call, &self.listed).into_iter().cloned().collect();
         // In JSON an order on many bits takes an entry a bit.
         let usable: Vec<Parameter> = usable.into_iter().filter(|one| one.word.bits >= 8).collect();
-        // On these, `argN` is a parameter's name.
-        let other_names = matches!(call, "arch_prctl" | "keyctl" | "prctl");
-        if !other_names && self.random.once_in(12) {
+        if self.random.once_in(12) {
             return Some(self.on_register());
         }
         if usable.is_empty() {
@@ -401,7 +399,7 @@ impl Maker<'_> {
     /// A condition on a register as it is.
     fn on_register(&mut self) -> Condition {
         let index = self.random.below(6);
-        let word = Word { name: format!("arg{index}"), index, bits: 64, signed: false, bits_on_x86: 32 };
+        let word = Word { name: format!("reg{index}"), index, bits: 64, signed: false, bits_on_x86: 32 };
         let value = self.value(32, false);
         let operator = *self.random.of(&[Operator::Equal, Operator::NotEqual]);
         Condition::Compare { word, mask: None, operator, value: self.named(value) }

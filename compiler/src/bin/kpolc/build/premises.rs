@@ -13,7 +13,7 @@ use kpol_compiler::oci::runtime::{OLDEST_IN, OLDEST_LIBSECCOMP, Stack, load_it, 
 
 /// What a sentence about products of these proofs adds; `alone` if it is about JSON only.
 pub fn premise(proofs: &[Proof], alone: bool) -> String {
-    let stacks: BTreeSet<Vec<Stack>> = proofs.iter().map(|proof| stacks(proof)).collect();
+    let stacks: BTreeSet<Vec<Stack>> = proofs.iter().map(stacks).collect();
     let json = if alone { "" } else { "the JSON " };
     match stacks.iter().collect::<Vec<_>>()[..] {
         [] => String::new(),
