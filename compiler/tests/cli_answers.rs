@@ -264,7 +264,8 @@ fn git_shows_what_a_change_means() {
     // Bytes of a filter, as lines of a text.
     let bytes = sh("git diff conf/web.bpf");
     assert!(bytes.contains("+  mount") && bytes.contains("-  mount"), "{bytes}");
-    assert_eq!(bytes.lines().filter(|line| line.starts_with(['+', '-'])).count(), 2 + 2 * 3, "{bytes}");
+    // Two headers, the call and the counts of both actions, and the effect that it brings about.
+    assert_eq!(bytes.lines().filter(|line| line.starts_with(['+', '-'])).count(), 2 + 2 * 3 + 1, "{bytes}");
     // A version that is broken is said to be, and `git diff` goes on.
     fs::write(dir.path().join("conf/web.kpol"), "default deny allow { opnat }").unwrap();
     let broken = sh("git diff 2>&1");

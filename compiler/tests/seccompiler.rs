@@ -21,7 +21,7 @@ use seccompiler::{
 
 /// Calls with parameters of both widths that both libraries take for unsigned or compare by equality only.
 const CALLS: [(&str, &[(&str, bool)]); 5] = [
-    ("mmap", &[("addr", true), ("len", true), ("prot", true)]),
+    ("mmap", &[("addr", true), ("len", true), ("off", true)]),
     ("ioctl", &[("fd", false), ("cmd", false), ("arg", true)]),
     ("openat2", &[("dfd", false), ("usize", true)]),
     ("memfd_create", &[("flags", false)]),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use kpol_compiler::bpf::{Insn, Program, list, op};
 use kpol_compiler::diagram::Node;
 use kpol_compiler::oci::libseccomp::Failure;
-use kpol_compiler::oci::runtime::is_known;
+use kpol_compiler::oci::runtime::{is_known, number};
 use kpol_compiler::oci::trial;
 use kpol_compiler::tables::Syscall;
 
@@ -24,10 +24,11 @@ impl Libseccomp {
         let name = CString::new(call.name()).unwrap();
         let known = self.number(call.name());
         // SAFETY: a C string.
-        let number = unsafe { (self.name_on)(self.arch(arch), name.as_ptr()) };
-        let ours = call.nr(arch).map(|nr| nr.0 as c_int);
-        (known != -1) == is_known(call, Some(self.release_number()))
-            && (known == -1 || ours == Some(number) || ours.is_none() && number < 0)
+        let theirs = unsafe { (self.name_on)(self.arch(arch), name.as_ptr()) };
+        let release = Some(self.release_number());
+        let ours = number(call, arch, release).map(|nr| nr.0 as c_int);
+        (known != -1) == is_known(call, release)
+            && (known == -1 || ours == Some(theirs) || ours.is_none() && theirs < 0)
     }
 }
 

@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn what_is_no_runtime_or_not_known_is_an_error_that_says_what_is() {
-        assert_eq!(said("run"), "no runtime `run`; did you mean `runc`?");
+        assert_eq!(said("rnuc"), "no runtime `rnuc`; did you mean `runc`?");
         assert!(said("gvisor").starts_with("no runtime `gvisor`; known: crun, runc, youki, containerd"));
         assert!(said("crun/runc").starts_with("no runtime `crun/runc`"));
         assert_eq!(said("runc 0.9"), "runc 0.9 is not known, 1.0.0 to 1.5.1 are; name the nearest of them");
