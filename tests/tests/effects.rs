@@ -62,7 +62,8 @@ fn members(group: &str) -> Vec<String> {
 /// `default allow`, and one more rule, which wins over the one that names the multiplexers: so they are known to pass by
 /// conditions, which W024 says, and are refused where an effect has them.
 fn policy(rule: &str, formats: &[kpol_compiler::driver::Format]) -> Built {
-    let policy = format!("arch x86_64, x86, x32, aarch64, arm\ndefault allow\nallow {{ socketcall, ipc }}\noverride {rule}\n");
+    let policy =
+        format!("arch x86_64, x86, x32, aarch64, arm\ndefault allow\nallow {{ socketcall, ipc }}\noverride {rule}\n");
     text(&policy, formats).unwrap_or_else(|errors| panic!("{policy}{errors:#?}"))
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Types are those that SYSCALL_DEFINE declares. Where the kernel hands a wider type on as a narrower one before it looks,
-//! [`NARROWED`] says so, with the place. A parameter in [`UNSURE`] is not used: how much of it the kernel looks at depends
+//! `NARROWED` says so, with the place. A parameter in `UNSURE` is not used: how much of it the kernel looks at depends
 //! on the other arguments.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +38,15 @@ const NARROWED: &[(&str, &str, u32, bool)] = &[
     ("pwritev", "vlen", 32, false),
     ("preadv2", "vlen", 32, false),
     ("pwritev2", "vlen", 32, false),
+    // mm/mmap.c, do_mmap: masks of the low bits; include/linux/fsnotify.h, fsnotify_mmap_perm: `int prot`
+    ("mmap", "prot", 32, false),
+    // fs/namespace.c, path_mount: masks of the low bits; do_change_type: `int ms_flags`
+    ("mount", "flags", 32, false),
+    // lib/iov_iter.c, import_iovec: `unsigned nr_segs`
+    ("process_madvise", "vlen", 32, false),
+    ("process_vm_readv", "liovcnt", 32, false),
+    ("process_vm_writev", "liovcnt", 32, false),
+    ("vmsplice", "nr_segs", 32, false),
     // kernel/ptrace.c: `find_get_task_by_vpid(pid)`, which takes a pid_t
     ("ptrace", "pid", 32, true),
 ];

@@ -63,7 +63,7 @@ pub struct Question<'a> {
 pub enum Trouble {
     /// Policy or program say nothing that could be stated.
     Undefined(String),
-    /// It would be longer than [`text::LONGEST`].
+    /// It would be longer than `text::LONGEST`.
     TooLong,
 }
 

@@ -83,7 +83,7 @@ impl Handed {
     /// Calls whose arguments no entry looks at, nine of ten: they share no tests with others, and the program does the same
     /// with these others without them.
     ///
-    /// But one of them stays: by its test the number is loaded, whatever else is forgotten ([`Fault::Unloaded`]). And so do
+    /// But one of them stays: by its test the number is loaded, whatever else is forgotten (`Fault::Unloaded`). And so do
     /// those that an ABI has no number of its own for.
     pub fn left_out(&self) -> BTreeSet<tables::Syscall> {
         let mut plain: BTreeSet<_> = self.rules.iter().map(|&(call, _)| call).collect();
