@@ -12,9 +12,10 @@ Usage: cargo xtask COMMAND
 
 Commands:
   tables [--check]                 make compiler/src/tables/*.rs from the facts, or check that they are as made
-  harvest [--headers DIR [--clang CLANG]] [--manual DIR]… [--linux DIR]…
-                                   gather facts for them from the kernel headers of an unpacked linux-libc-dev,
-                                   from folders of manual pages (man2), and from kernel sources, the newest first
+  harvest [--headers DIR… [--clang CLANG]] [--manual DIR]… [--linux DIR]…
+                                   gather facts for them from the kernel headers of unpacked linux-libc-dev, the
+                                   newest first, from folders of manual pages (man2), and from kernel sources, the
+                                   newest first
   licences                         check dependencies: allowed licences, no unknown duplicate version; offline
 ";
 

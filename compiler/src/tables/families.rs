@@ -7,7 +7,7 @@
 pub(super) type When = Option<(&'static str, &'static [&'static str])>;
 
 /// Call (index into its names), parameter, what its constants begin with (`=` a whole name, `-` left out), when; sorted.
-pub(super) static FAMILIES: [(u16, &str, &[&str], When); 244] = [
+pub(super) static FAMILIES: [(u16, &str, &[&str], When); 248] = [
     (0, "whence", &["SEEK_", "-=SEEK_MAX"], None), // _llseek
     (4, "flags", &["=SOCK_CLOEXEC", "=SOCK_NONBLOCK"], None), // accept4
     (5, "mode", &["=F_OK", "=R_OK", "=W_OK", "=X_OK"], None), // access
@@ -157,7 +157,7 @@ pub(super) static FAMILIES: [(u16, &str, &[&str], When); 244] = [
     (275, "flags", &["PIDFD_SIGNAL_"], None), // pidfd_send_signal
     (275, "sig", &["SIG", "-SIGEV_", "-SIG_", "-=SIGSTKSZ"], None), // pidfd_send_signal
     (277, "flags", &["=O_CLOEXEC", "=O_NONBLOCK", "=O_DIRECT"], None), // pipe2
-    (279, "init_val", &["PKEY_", "-=PKEY_ACCESS_MASK"], None), // pkey_alloc
+    (279, "init_val", &["PKEY_DISABLE_", "=PKEY_UNRESTRICTED"], None), // pkey_alloc
     (281, "prot", &["PROT_"], None), // pkey_mprotect
     (285, "option", &["PR_SET_", "-PR_SET_MM_", "-PR_SET_VMA_", "-=PR_SET_PTRACER_ANY", "PR_GET_", "PR_CAPBSET_", "=PR_CAP_AMBIENT", "=PR_MCE_KILL", "=PR_MCE_KILL_GET", "PR_MPX_", "PR_TASK_PERF_EVENTS_", "=PR_SVE_SET_VL", "=PR_SVE_GET_VL", "=PR_SME_SET_VL", "=PR_SME_GET_VL", "=PR_PAC_RESET_KEYS", "=PR_PAC_SET_ENABLED_KEYS", "=PR_PAC_GET_ENABLED_KEYS", "=PR_SCHED_CORE", "=PR_RISCV_V_SET_CONTROL", "=PR_RISCV_V_GET_CONTROL", "=PR_RISCV_SET_ICACHE_FLUSH_CTX", "=PR_PPC_GET_DEXCR", "=PR_PPC_SET_DEXCR", "=PR_LOCK_SHADOW_STACK_STATUS", "=PR_TIMER_CREATE_RESTORE_IDS", "=PR_FUTEX_HASH", "=PR_RSEQ_SLICE_EXTENSION"], None), // prctl
     (288, "flags", &["RWF_", "-=RWF_WRITE_LIFE_NOT_SET", "-=RWF_SUPPORTED"], None), // preadv2
@@ -184,6 +184,9 @@ pub(super) static FAMILIES: [(u16, &str, &[&str], When); 244] = [
     (333, "how", &["=SIG_BLOCK", "=SIG_UNBLOCK", "=SIG_SETMASK"], None), // rt_sigprocmask
     (334, "sig", &["SIG", "-SIGEV_", "-SIG_", "-=SIGSTKSZ"], None), // rt_sigqueueinfo
     (339, "sig", &["SIG", "-SIGEV_", "-SIG_", "-=SIGSTKSZ"], None), // rt_tgsigqueueinfo
+    (341, "command", &["GS_"], None), // s390_guarded_storage
+    (344, "command", &["S390_RUNTIME_INSTR_"], None), // s390_runtime_instr
+    (345, "function_code", &["STHYI_FC_"], None), // s390_sthyi
     (346, "policy", &["=SCHED_NORMAL", "=SCHED_OTHER", "=SCHED_FIFO", "=SCHED_RR", "=SCHED_BATCH", "=SCHED_IDLE", "=SCHED_DEADLINE", "=SCHED_EXT", "=SCHED_RESET_ON_FORK"], None), // sched_get_priority_max
     (347, "policy", &["=SCHED_NORMAL", "=SCHED_OTHER", "=SCHED_FIFO", "=SCHED_RR", "=SCHED_BATCH", "=SCHED_IDLE", "=SCHED_DEADLINE", "=SCHED_EXT", "=SCHED_RESET_ON_FORK"], None), // sched_get_priority_min
     (357, "policy", &["=SCHED_NORMAL", "=SCHED_OTHER", "=SCHED_FIFO", "=SCHED_RR", "=SCHED_BATCH", "=SCHED_IDLE", "=SCHED_DEADLINE", "=SCHED_EXT", "=SCHED_RESET_ON_FORK"], None), // sched_setscheduler
@@ -248,6 +251,7 @@ pub(super) static FAMILIES: [(u16, &str, &[&str], When); 244] = [
     (494, "dfd", &["=AT_FDCWD"], None), // utimensat
     (494, "flags", &["=AT_EMPTY_PATH", "=AT_SYMLINK_NOFOLLOW"], None), // utimensat
     (495, "dfd", &["=AT_FDCWD"], None), // utimensat_time64
+    (499, "cmd", &["=VM86_PLUS_INSTALL_CHECK", "=VM86_ENTER", "=VM86_ENTER_NO_BYPASS", "=VM86_REQUEST_IRQ", "=VM86_FREE_IRQ", "=VM86_GET_IRQ_BITS", "=VM86_GET_AND_RESET_IRQ"], None), // vm86
     (501, "flags", &["SPLICE_F_", "-=SPLICE_F_FD_IN_FIXED"], None), // vmsplice
     (503, "options", &["=WNOHANG", "=WUNTRACED", "=WCONTINUED"], None), // wait4
     (504, "options", &["=WNOHANG", "=WEXITED", "=WSTOPPED", "=WCONTINUED", "=WNOWAIT"], None), // waitid

@@ -5,6 +5,11 @@
 //! #define TIOCSTI _IOW('t', 114, …)   powerpc, mips …        ─→
 //! ```
 //!
+//! A header below `asm` that `headers.tsv` has no line for is an error: s390's drivers were overlooked that way once.
+//!
+//! s390's 31-bit ABI has left the kernel after 6.12. Its `asm` headers are those of the last folder that was named, the
+//! others the newest: what came since is there, with the sizes of 31 bits.
+//!
 //! The compiler preprocesses the headers once to see which names there are, then evaluates `NAME | 0` for each: what
 //! is no integer constant (a type, a string, a float, an address) is an error in its line, and the line is dropped.
 
@@ -20,26 +25,37 @@ use crate::{Failure, Outcome, read, workspace};
 /// Name → header, and value for each target.
 type Found = BTreeMap<String, (String, Vec<Option<i128>>)>;
 
-/// Writes `constants.tsv` from the headers of an unpacked `linux-libc-dev`.
-pub fn harvest(root: &Path, clang: &str) -> Outcome {
-    let uapi = root.join("usr/lib/linux/uapi");
-    if !uapi.is_dir() {
+/// Writes `constants.tsv` from the headers of unpacked `linux-libc-dev`, the newest first.
+pub fn harvest(roots: &[PathBuf], clang: &str) -> Outcome {
+    let (Some(root), Some(old)) = (roots.first(), roots.last()) else { return Ok(()) };
+    for root in roots {
+        let uapi = root.join("usr/lib/linux/uapi");
+        if !uapi.is_dir() {
+            return Err(Failure::Broken(format!(
+                "{}: no such folder. Unpack Debian's linux-libc-dev (6.12 or newer: one package for all architectures) \
+                 with `dpkg -x linux-libc-dev_*_all.deb DIR` and name DIR with --headers",
+                uapi.display()
+            )));
+        }
+    }
+    if read(&old.join("usr/lib/linux/uapi/s390/asm/bitsperlong.h"))?.matches("__BITS_PER_LONG 32").count() == 0 {
         return Err(Failure::Broken(format!(
-            "{}: no such folder. Unpack Debian's linux-libc-dev (6.12 or newer: one package for all architectures) \
-             with `dpkg -x linux-libc-dev_*_all.deb DIR` and name DIR with --headers",
-            uapi.display()
+            "{}: s390 has no 31-bit ABI there; name headers of 6.12 last",
+            old.display()
         )));
     }
-    let version = version(root)?;
+    let version = (version(root)?, version(old)?);
     let own = workspace().join("xtask/facts");
     let headers = Header::list(&own)?;
+    Header::all_listed(&own, roots)?;
     let scratch = tempfile::tempdir().map_err(|error| Failure::Broken(format!("no scratch folder: {error}")))?;
     stubs(scratch.path())?;
 
     let mut found = Found::new();
     let mut broken = String::new();
     for (index, target) in TARGETS.iter().enumerate() {
-        let compiler = Compiler { root, own: &own, scratch: scratch.path(), clang, target };
+        let asm = if target.left_the_kernel { old } else { root };
+        let compiler = Compiler { root, asm, own: &own, scratch: scratch.path(), clang, target };
         let evaluated = compiler.names(&headers).and_then(|names| Ok((compiler.values(&headers, &names)?, names)));
         let (values, names) = match evaluated {
             Ok(both) => both,
@@ -131,17 +147,47 @@ impl Header {
             let ioctl_only = match line.column(1, "which")? {
                 "all" => false,
                 "ioctl" => true,
-                other => return Err(line.wrong(&format!("`{other}` is neither `all` nor `ioctl`"))),
+                "none" => {
+                    line.column(2, "why")?;
+                    continue;
+                }
+                other => return Err(line.wrong(&format!("`{other}` is none of `all`, `ioctl` and `none`"))),
             };
             list.push(Self::new(line.column(0, "header")?, ioctl_only, line.columns.get(2)));
         }
         Ok(list)
+    }
+
+    /// Whether somebody has decided of every header of the architectures what policies may use of it.
+    fn all_listed(own: &Path, roots: &[PathBuf]) -> Outcome {
+        let mut known = BTreeSet::new();
+        for line in facts::lines(&own.join("headers.tsv"))? {
+            known.insert(line.column(0, "header")?.to_owned());
+        }
+        let mut missing = BTreeSet::new();
+        for (root, target) in roots.iter().flat_map(|root| TARGETS.iter().map(move |target| (root, target))) {
+            let folder = root.join("usr/lib/linux/uapi").join(target.folder).join("asm");
+            let broken = |error: std::io::Error| Failure::Broken(format!("{}: {error}", folder.display()));
+            for entry in std::fs::read_dir(&folder).map_err(broken)? {
+                let name = format!("asm/{}", entry.map_err(broken)?.file_name().to_string_lossy());
+                if name.ends_with(".h") && !known.contains(&name) {
+                    missing.insert(name);
+                }
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing = missing.into_iter().collect::<Vec<_>>().join(", ");
+        Err(Failure::Broken(format!("headers.tsv: no line for {missing}: write `all`, `ioctl`, or `none` and why")))
     }
 }
 
 /// The compiler, set up for one ABI.
 struct Compiler<'a> {
     root: &'a Path,
+    /// The folder of which the headers below `asm` are.
+    asm: &'a Path,
     own: &'a Path,
     scratch: &'a Path,
     clang: &'a str,
@@ -176,7 +222,7 @@ impl Compiler<'_> {
             .args(mode)
             .args(include(self.scratch.to_owned()))
             .args(include(self.own.to_owned()))
-            .args(include(self.root.join("usr/lib/linux/uapi").join(self.target.folder)))
+            .args(include(self.asm.join("usr/lib/linux/uapi").join(self.target.folder)))
             .args(include(self.root.join("usr/include")))
             .arg(&file)
             .output()
@@ -299,9 +345,22 @@ fn parse(llvm: &str) -> Outcome<Vec<(String, i128)>> {
 
 /// Whether a macro's body makes an ioctl request number.
 fn is_request(body: &str) -> bool {
-    ["_IO(", "_IOR(", "_IOW(", "_IOWR(", "_IOR_BAD(", "_IOW_BAD(", "_IOWR_BAD(", "_IOC(", "IOCTL", "DRM_IO", "BASE"]
-        .iter()
-        .any(|maker| body.contains(maker))
+    [
+        "_IO(",
+        "_IOR(",
+        "_IOW(",
+        "_IOWR(",
+        "_IOR_BAD(",
+        "_IOW_BAD(",
+        "_IOWR_BAD(",
+        "_IOC(",
+        "IOCTL",
+        "DRM_IO",
+        "BASE",
+        "SIOCDEVPRIVATE",
+    ]
+    .iter()
+    .any(|maker| body.contains(maker))
         || body.trim().strip_prefix("0x").is_some_and(|hex| hex.len() == 4)
 }
 
@@ -363,9 +422,9 @@ impl Enumerators {
 }
 
 /// The text of `constants.tsv`.
-fn emit(found: &Found, version: &str) -> String {
+fn emit(found: &Found, (version, old): &(String, String)) -> String {
     let mut out = format!(
-        "# Integer constants of the kernel's exported headers, Linux {version} (Debian's linux-libc-dev), and of kernel-internal.h, evaluated by clang for each ABI. Name, header, then the value, or values by ABI where they differ or some lack the name. Made by `cargo xtask harvest --headers DIR`.\n"
+        "# Integer constants of the kernel's exported headers, Linux {version} (Debian's linux-libc-dev; below asm {old} for s390's 31-bit ABI), and of kernel-internal.h, evaluated by clang for each ABI. Name, header, then the value, or values by ABI where they differ or some lack the name. Made by `cargo xtask harvest --headers DIR --headers DIR`.\n"
     );
     for (name, (header, values)) in found {
         let _ = write!(out, "{name}\t{header}");

@@ -20,7 +20,7 @@ use crate::{Failure, Outcome};
 
 /// Runs the command with its arguments.
 pub fn command(args: &[String]) -> Outcome {
-    let mut headers = None;
+    let mut headers = Vec::new();
     let mut pages = Vec::new();
     let mut sources = Vec::new();
     let mut clang = "clang".to_owned();
@@ -28,18 +28,18 @@ pub fn command(args: &[String]) -> Outcome {
     while let Some(arg) = rest.next() {
         let mut value = || rest.next().ok_or_else(|| Failure::Usage(format!("{arg} needs a value"))).cloned();
         match arg.as_str() {
-            "--headers" => headers = Some(PathBuf::from(value()?)),
+            "--headers" => headers.push(PathBuf::from(value()?)),
             "--linux" => sources.push(PathBuf::from(value()?)),
             "--manual" => pages.push(PathBuf::from(value()?)),
             "--clang" => clang = value()?,
             other => return Err(Failure::Usage(format!("harvest: no option `{other}`"))),
         }
     }
-    if headers.is_none() && pages.is_empty() && sources.is_empty() {
+    if headers.is_empty() && pages.is_empty() && sources.is_empty() {
         let options = "--headers DIR, --manual DIR or --linux DIR";
         return Err(Failure::Usage(format!("harvest: nothing to do; name {options}")));
     }
-    if let Some(headers) = headers {
+    if !headers.is_empty() {
         constants::harvest(&headers, &clang)?;
     }
     if !pages.is_empty() {

@@ -16,10 +16,12 @@ pub struct Target {
     pub flags: &'static [&'static str],
     /// Greatest alignment of a member of a struct, if it is not 8.
     pub pack: Option<u8>,
+    /// Whether the newest kernel has no such ABI any more.
+    pub left_the_kernel: bool,
 }
 
 const fn t(abi: &'static str, folder: &'static str, triple: &'static str) -> Target {
-    Target { abi, folder, triple, flags: &[], pack: None }
+    Target { abi, folder, triple, flags: &[], pack: None, left_the_kernel: false }
 }
 
 const S390: &[&str] = &["-U__powerpc__", "-U__PPC__", "-U__powerpc", "-D__s390__"];
@@ -36,7 +38,7 @@ pub const TARGETS: [Target; 22] = [
     t("arm", "arm", "armv7-linux-gnueabihf"),
     t("riscv64", "riscv", "riscv64-linux-gnu"),
     t("s390x", "s390", "s390x-linux-gnu"),
-    Target { flags: S390, ..t("s390", "s390", "powerpc-linux-gnu") },
+    Target { flags: S390, left_the_kernel: true, ..t("s390", "s390", "powerpc-linux-gnu") },
     t("ppc64le", "powerpc", "powerpc64le-linux-gnu"),
     t("ppc64", "powerpc", "powerpc64-linux-gnu"),
     t("ppc", "powerpc", "powerpc-linux-gnu"),

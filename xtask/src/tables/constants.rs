@@ -177,3 +177,89 @@ fn capabilities(out: &mut String, all: &[Constant]) -> Outcome {
     out.push_str("];\n");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+    use super::*;
+
+    fn all() -> Vec<Constant> {
+        Facts::new().lines("constants.tsv").unwrap().iter().map(|line| parse(line).unwrap()).collect()
+    }
+
+    /// What the headers keep to x86, though s390 has a header of that name: what names begin with, and why.
+    const NOT_ON_S390: &[(&str, &str)] = &[
+        ("X86_", "bits of x86 registers"),
+        ("CX86_", "registers of Cyrix processors"),
+        ("CR0_", "bits of x86 registers"),
+        ("FRAME_SIZE", "of what ptrace shows of x86 registers"),
+        ("PTRACE_ARCH_PRCTL", "s390 has no arch_prctl"),
+        ("PTRACE_GETREGS", "s390 has PTRACE_PEEKUSR_AREA"),
+        ("PTRACE_SETREGS", "s390 has PTRACE_POKEUSR_AREA"),
+        ("PTRACE_GETFP", "as PTRACE_GETREGS"),
+        ("PTRACE_SETFP", "as PTRACE_SETREGS"),
+        ("PTRACE_GET_THREAD_AREA", "s390 has no get_thread_area"),
+        ("PTRACE_SET_THREAD_AREA", "s390 has no set_thread_area"),
+        ("MAP_32BIT", "x86 alone places mappings so"),
+        ("MAP_ABOVE4G", "x86 alone places mappings so"),
+        ("KVM_", "below an #ifdef that the KVM of s390 does not define"),
+    ];
+
+    #[test]
+    fn s390_has_each_constant_of_x86_64_whose_header_it_has() {
+        let all = all();
+        for abi in ["s390x", "s390"] {
+            let (x86_64, s390) = (columns::index("x86_64").unwrap(), columns::index(abi).unwrap());
+            let headers: BTreeSet<&str> =
+                all.iter().filter(|one| one.values[s390].is_some()).map(|one| one.header.as_str()).collect();
+            let lacking: Vec<&str> = all
+                .iter()
+                .filter(|one| one.values[x86_64].is_some() && one.values[s390].is_none())
+                .filter(|one| headers.contains(one.header.as_str()))
+                .map(|one| one.name.as_str())
+                .filter(|name| !NOT_ON_S390.iter().any(|(start, _)| name.starts_with(start)))
+                .collect();
+            assert!(lacking.is_empty(), "{abi}: {lacking:?}");
+        }
+    }
+
+    /// Headers of the list that have no constant of their own: they include others of the list, or have what
+    /// policies may not use.
+    const EMPTY: &[&str] = &[
+        "asm/sockios.h",
+        "asm/stat.h",
+        "asm/kvm.h",
+        "linux/openat2.h",
+        "linux/limits.h",
+        "linux/mount.h",
+        "linux/bpf_common.h",
+        "linux/fscrypt.h",
+        "linux/blktrace_api.h",
+        "linux/raid/md_u.h",
+        "linux/auto_fs4.h",
+        "linux/if_ppp.h",
+        "linux/vmcore.h",
+    ];
+
+    #[test]
+    fn each_header_of_the_list_gives_constants() {
+        let known: BTreeSet<String> = all().into_iter().map(|one| one.header).collect();
+        for line in Facts::new().lines("headers.tsv").unwrap() {
+            let (header, which) = (line.column(0, "header").unwrap(), line.column(1, "which").unwrap());
+            let empty = which == "none" || EMPTY.contains(&header);
+            assert_ne!(known.contains(header), empty, "{header}");
+        }
+    }
+
+    #[test]
+    fn an_abi_of_31_bits_has_the_layout_of_31_bits() {
+        let all = all();
+        let value = |name: &str, abi: &str| {
+            all.iter().find(|one| one.name == name).and_then(|one| one.values[columns::index(abi).unwrap()])
+        };
+        assert_eq!([value("F_SETLK64", "s390"), value("F_SETLK64", "s390x")], [Some(13), None]);
+        assert_eq!([value("PT_GPR1", "s390"), value("PT_GPR1", "s390x")], [Some(12), Some(24)]);
+        assert_eq!([value("BIODASDFMT", "s390"), value("BIODASDFMT", "x86_64")], [Some(0x4010_4401), None]);
+    }
+}
