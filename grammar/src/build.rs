@@ -401,6 +401,10 @@ impl<'a> Builder<'a> {
         };
         let name = diagnose::short(self.slice(self.tree.span(bare)));
         let (found, span) = diagnose::found(self.text, self.tree.span(id).start as usize);
+        // `in [A, B]`: what follows is reported for its bracket.
+        if self.text[span.range()] == *"in" && self.text[span.end as usize..].trim_start().starts_with('[') {
+            return;
+        }
         let error = self.error(
             SyntaxErrorKind::Unexpected,
             span,

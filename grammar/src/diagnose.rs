@@ -4,7 +4,7 @@
 //! fd = 1        parsed alone, the strict grammar stops before `=`, where it expects an operator
 //! ```
 //!
-//! First the slips that people make (`=` for `==`, `and`, quotes, `;`), each with its own words; else what
+//! First the slips that people make (`slips.rs`: `=` for `==`, `and`, quotes, `;`), each with its own words; else what
 //! the grammar expected at the furthest place that it reached, and what stands there.
 
 use pest::Parser;
@@ -15,6 +15,7 @@ use crate::build::nearest_statement;
 use crate::near::did_you_mean;
 use crate::parse::{SyntaxError, SyntaxErrorKind};
 use crate::scan::{is_word, skip_blank};
+use crate::slips::{Slip, quoted_argument};
 use crate::syntax::{KpolParser, Rule};
 use crate::words;
 
@@ -84,7 +85,7 @@ pub(crate) fn unknown_statement(word: &Name, near: &[&'static str], errors: &mut
         errors.push(error);
         return;
     }
-    match nearest.or_else(|| meant(&word.text)) {
+    match nearest.or_else(|| words::from_other_languages(&word.text)) {
         Some(nearest) => {
             error.help = Some(format!("did you mean `{nearest}`?"));
             error.fix =
@@ -95,26 +96,7 @@ pub(crate) fn unknown_statement(word: &Name, near: &[&'static str], errors: &mut
     errors.push(error);
 }
 
-/// Words of other filter languages.
-fn meant(word: &str) -> Option<&'static str> {
-    Some(match word.to_ascii_lowercase().as_str() {
-        "permit" | "accept" | "pass" | "scmp_act_allow" => "allow",
-        "reject" | "block" | "errno" | "error" | "forbid" | "scmp_act_errno" => "deny",
-        "audit" | "scmp_act_log" => "log",
-        "import" | "use" | "source" | "require" => "include",
-        "let" | "define" | "var" | "set" => "const",
-        "if" => "when",
-        "scmp_act_kill_process" | "kill_process" => "kill",
-        "scmp_act_kill_thread" => "kill_thread",
-        "scmp_act_notify" | "user_notif" => "notify",
-        "scmp_act_trap" => "trap",
-        "scmp_act_trace" => "trace",
-        "policy" | "fallback" | "defaultaction" => "default",
-        _ => return None,
-    })
-}
-
-fn plain(kind: SyntaxErrorKind, span: Span, message: String) -> SyntaxError {
+pub(crate) fn plain(kind: SyntaxErrorKind, span: Span, message: String) -> SyntaxError {
     SyntaxError { kind, span, message, related: None, help: None, fix: None }
 }
 
@@ -129,6 +111,12 @@ pub(crate) fn statement(text: &str, span: Span, previous: Option<&Statement>, er
     if word == "}" || word == ")" {
         let message = format!("this `{word}` closes nothing");
         errors.push(plain(SyntaxErrorKind::Unexpected, first, message));
+        return;
+    }
+    if word == "("
+        && let Some(error) = quoted_argument(text, first)
+    {
+        errors.push(error);
         return;
     }
     if word == ";" {
@@ -185,7 +173,8 @@ pub(crate) fn fragment(text: &str, rule: Rule, span: Span, errors: &mut Vec<Synt
     let (shown, place) = found(text, at);
     let word = text.get(place.range()).unwrap_or("");
     let before = text[..at].trim_end();
-    if let Some(error) = slip(text, rule, word, place, before, &expected) {
+    let slip = Slip { text, rule, fragment: span, word, place, before, expected: &expected };
+    if let Some(error) = slip.diagnose() {
         errors.push(error);
         return;
     }
@@ -195,123 +184,6 @@ pub(crate) fn fragment(text: &str, rule: Rule, span: Span, errors: &mut Vec<Synt
         expected => format!("expected {expected}, found {shown}"),
     };
     errors.push(plain(SyntaxErrorKind::Unexpected, place, message));
-}
-
-/// The mistakes that have words of their own.
-fn slip(text: &str, rule: Rule, word: &str, place: Span, before: &str, expected: &[Rule]) -> Option<SyntaxError> {
-    let unexpected = |message: &str| plain(SyntaxErrorKind::Unexpected, place, message.to_owned());
-    let replace = |message: String, by: &str| {
-        let mut error = plain(SyntaxErrorKind::Unexpected, place, message);
-        error.fix = Some((format!("replace `{word}` by `{by}`"), place, by.to_owned()));
-        Some(error)
-    };
-    let operator = expected.contains(&Rule::eq);
-    match word {
-        "=" if operator => {
-            let rest = text.get(place.end as usize..).unwrap_or("");
-            let swapped = ["<", ">"].iter().find(|sign| rest.starts_with(*sign));
-            match swapped {
-                Some(sign) => {
-                    let both = Span { start: place.start, end: place.end + 1 };
-                    let mut error =
-                        plain(SyntaxErrorKind::Unexpected, both, format!("expected an operator, found `={sign}`"));
-                    error.fix = Some((format!("write `{sign}=`"), both, format!("{sign}=")));
-                    Some(error)
-                }
-                None if before.ends_with(['<', '>', '=', '!']) => None,
-                None => replace("expected `==`, found `=`".to_owned(), "=="),
-            }
-        }
-        "=" if before.ends_with("==") => Some(unexpected("expected a value, found `=`: equality is written `==`")),
-        "==" if expected.contains(&Rule::assign) => replace("expected `=`, found `==`".to_owned(), "="),
-        "and" if operator => replace("expected `&&`, found `and`".to_owned(), "&&"),
-        "or" if operator => replace("expected `||`, found `or`".to_owned(), "||"),
-        "is" if operator => replace("expected `==`, found `is`".to_owned(), "=="),
-        "&" if rule == Rule::lone_statement && expected.contains(&Rule::and_and) => {
-            replace("expected `&&`, found `&`".to_owned(), "&&")
-        }
-        "and" if rule == Rule::lone_statement && expected.contains(&Rule::and_and) => {
-            replace("expected `&&`, found `and`".to_owned(), "&&")
-        }
-        ";" if rule != Rule::lone_statement => replace("expected `,`, found `;`".to_owned(), ","),
-        "'" | "’" | "‘" | "“" | "”" | "`" => {
-            let mut error = unexpected(&format!("expected {}, found `{word}`", what_quotes_hold(rule)));
-            error.help = Some(match rule {
-                Rule::lone_statement => "texts stand in double quotes: `\"…\"`".to_owned(),
-                _ => "names stand without quotes".to_owned(),
-            });
-            Some(error)
-        }
-        "|" | "&" if before.ends_with(word) => None,
-        "[" | "]" => {
-            let mut error = unexpected(&format!("`{word}` is no bracket of this language"));
-            error.help = Some("lists and sets stand in `{ }`, conditions in `( )`".to_owned());
-            Some(error)
-        }
-        "-" if rule != Rule::lone_condition => hyphen(text, rule, place, before),
-        ")" if rule != Rule::lone_condition => Some(unexpected("this `)` closes nothing")),
-        "#" => {
-            let mut error = unexpected("`#` begins no comment");
-            error.help = Some("comments are written `// …`".to_owned());
-            Some(error)
-        }
-        "<" | "<=" | ">" | "==" if expected.contains(&Rule::ge) && rule == Rule::lone_statement => {
-            let mut error = unexpected(&format!("expected `>=`, found `{word}`"));
-            error.help = Some("for older kernels write `not kernel >= …`".to_owned());
-            Some(error)
-        }
-        _ if word.starts_with('"') && rule != Rule::lone_statement => {
-            let bare = word.trim_matches('"');
-            let name = !bare.is_empty() && bare.bytes().all(|byte| is_word(byte) || byte == b'@' || byte == b'-');
-            let mut error = unexpected(&format!("expected {}, found `{}`", what_quotes_hold(rule), short(word)));
-            error.help = Some("names stand without quotes".to_owned());
-            if name {
-                error.fix = Some(("remove the quotes".to_owned(), place, bare.to_owned()));
-            }
-            Some(error)
-        }
-        _ if word.chars().any(|letter| !letter.is_ascii() && letter.is_alphanumeric()) => {
-            let message = format!("`{}` is no name", short(word));
-            let mut error = plain(SyntaxErrorKind::BadName, place, message);
-            error.help = Some("names consist of ASCII letters, digits and `_`".to_owned());
-            Some(error)
-        }
-        _ => None,
-    }
-}
-
-fn what_quotes_hold(rule: Rule) -> &'static str {
-    match rule {
-        Rule::lone_pattern => "a syscall or a group",
-        Rule::lone_condition => "a value",
-        Rule::lone_element => "a flag",
-        Rule::lone_claim => "a claim",
-        _ => "a text in double quotes",
-    }
-}
-
-/// `epoll-wait`, `x86-64`
-fn hyphen(text: &str, rule: Rule, place: Span, before: &str) -> Option<SyntaxError> {
-    let bytes = text.as_bytes();
-    let word = |byte: &u8| is_word(*byte) || *byte == b'-';
-    let start = before.len() - before.bytes().rev().take_while(word).count();
-    let end = place.end as usize + bytes.get(place.end as usize..)?.iter().take_while(|byte| word(byte)).count();
-    if before.len() != place.start as usize || start == before.len() || end == place.end as usize {
-        return None;
-    }
-    let name = &text[start..end];
-    let span = Span::new(start, end);
-    let fixed = name.replace('-', "_");
-    if rule != Rule::lone_pattern {
-        let mut error = plain(SyntaxErrorKind::BadName, span, format!("`{}` is no name", short(name)));
-        error.help = Some(format!("did you mean `{}`?", short(&fixed)));
-        error.fix = Some((format!("replace it by `{}`", short(&fixed)), span, fixed));
-        return Some(error);
-    }
-    let mut error = plain(SyntaxErrorKind::BadName, span, format!("`{}` is no name of a syscall", short(name)));
-    // Which of the two is for those to say who know the names: no fix.
-    error.help = Some(format!("did you mean `{}`, or the group `@{}`?", short(&fixed), short(name)));
-    Some(error)
 }
 
 /// What the grammar expected, in a user's words.

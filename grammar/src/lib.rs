@@ -26,6 +26,7 @@ mod meaning;
 mod near;
 pub mod parse;
 mod scan;
+mod slips;
 mod syntax;
 pub mod tree;
 pub mod words;

@@ -120,6 +120,7 @@ pub fn word(rule: Rule) -> Option<&'static str> {
         | Rule::element_junk
         | Rule::block
         | Rule::round
+        | Rule::square
         | Rule::blank
         | Rule::same_line
         | Rule::lines
@@ -152,3 +153,22 @@ pub const KEYWORDS: [&str; 12] = [
     "include", "default", "override", "arch", "const", "group", "when", "assert", "within", "syscall", "flags",
     "listener",
 ];
+
+/// The word of this language for one of another filter language: JSON's `SCMP_ACT_ERRNO`, systemd's and firewalls' words.
+pub fn from_other_languages(word: &str) -> Option<&'static str> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "permit" | "accept" | "pass" | "scmp_act_allow" => "allow",
+        "reject" | "block" | "errno" | "error" | "forbid" | "scmp_act_errno" => "deny",
+        "audit" | "scmp_act_log" => "log",
+        "import" | "use" | "source" | "require" => "include",
+        "let" | "define" | "var" | "set" => "const",
+        "if" => "when",
+        "scmp_act_kill" | "scmp_act_kill_thread" => "kill_thread",
+        "scmp_act_kill_process" | "kill_process" => "kill",
+        "scmp_act_notify" | "user_notif" => "notify",
+        "scmp_act_trap" => "trap",
+        "scmp_act_trace" => "trace",
+        "policy" | "fallback" | "defaultaction" => "default",
+        _ => return None,
+    })
+}

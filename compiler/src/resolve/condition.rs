@@ -17,7 +17,7 @@ use kpol_grammar::did_you_mean;
 use super::value::Value;
 use super::width::{self, Narrow};
 use super::{Resolver, declare::Shape};
-use crate::diagnostic::{Code, Diagnostic, FileId, Severity, Span};
+use crate::diagnostic::{Code, Diagnostic, Edit, FileId, Fix, Severity, Span};
 use crate::diagram::{Comparison, Node, Operand, Store};
 use crate::source::graph::with_near;
 use crate::spec::Arch;
@@ -167,14 +167,21 @@ impl<'a> Resolver<'a> {
         };
         let tested = self.tested(tested, at)?;
         let value_span = Span { file: at.file, bytes: value.span };
+        // `family == {A, B}`: with the set on its right, the operator is all that is wrong.
+        let op_span = match &whole.kind {
+            ExprKind::Compare { op_span, .. } if value.span.start >= op_span.end => {
+                Some(Span { file: at.file, bytes: *op_span })
+            }
+            _ => None,
+        };
         if let ExprKind::Set(_) = value.kind {
-            self.set_compared(op, value_span);
+            self.set_compared(op, op_span, value_span);
             return None;
         }
         let number = match self.value(value, at.file, at.arch, 0)? {
             Value::Number(number) => number,
             Value::Set(_) => {
-                self.set_compared(op, value_span);
+                self.set_compared(op, op_span, value_span);
                 return None;
             }
         };
@@ -204,12 +211,21 @@ impl<'a> Resolver<'a> {
         Some(node)
     }
 
-    fn set_compared(&mut self, op: CompareOp, span: Span) {
-        let instead = if op == CompareOp::Ne { "not in" } else { "in" };
-        self.error(
-            Diagnostic::new(Code::E037, span, "a parameter cannot be compared with a set")
-                .help(format!("test membership: write `{instead}`")),
-        );
+    fn set_compared(&mut self, op: CompareOp, op_span: Option<Span>, span: Span) {
+        let diagnostic = Diagnostic::new(Code::E037, span, "a parameter cannot be compared with a set");
+        let instead = match op {
+            CompareOp::Eq => "in",
+            CompareOp::Ne => "not in",
+            _ => {
+                self.error(diagnostic.help("compare it with one number, or test membership by `in`"));
+                return;
+            }
+        };
+        let diagnostic = diagnostic.help(format!("test membership: write `{instead}`"));
+        self.error(match op_span {
+            Some(op_span) => diagnostic.fix(format!("write `{instead}`"), op_span, instead),
+            None => diagnostic,
+        });
     }
 
     fn member(&mut self, left: &'a Expr, set: &'a Expr, at: At<'a>) -> Option<Node> {
@@ -222,10 +238,13 @@ impl<'a> Resolver<'a> {
             Value::Set(ranges) => ranges,
             Value::Number(_) => {
                 let span = Span { file: at.file, bytes: set.span };
-                self.error(
-                    Diagnostic::new(Code::E037, span, "`in` needs a set, and this is one value")
-                        .help("write `== value`, or put it in braces"),
-                );
+                let at = |place: u32| Span { file: at.file, bytes: ast::Span { start: place, end: place } };
+                let brace = |place, text: &str| Edit { span: at(place), text: text.to_owned() };
+                let edits = vec![brace(set.span.start, "{"), brace(set.span.end, "}")];
+                let diagnostic = Diagnostic::new(Code::E037, span, "`in` needs a set, and this is one value")
+                    .help("write `== value`, or put it in braces");
+                let fix = Some(Fix { title: "put it in braces".to_owned(), edits });
+                self.error(Diagnostic { fix, ..diagnostic });
                 return None;
             }
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kpol_grammar::ast::{self, ActionExpr, ExprKind, Guard as GuardExpr, GuardKind, Statement, StatementKind};
 use kpol_grammar::did_you_mean;
+use kpol_grammar::words::from_other_languages;
 
 use super::memo::Replay;
 use super::{Claim, DefaultAction, GroupId, Guard, Member, Resolver, Rule, RuleId, Via, Within};
@@ -186,7 +187,8 @@ impl<'a> Resolver<'a> {
             "trap" => Action::Trap(0),
             "trace" => Action::Trace(0),
             _ => {
-                let near = did_you_mean(word, ACTIONS);
+                let near = did_you_mean(word, ACTIONS)
+                    .or_else(|| from_other_languages(word).filter(|action| ACTIONS.contains(action)));
                 let diagnostic = Diagnostic::new(Code::E038, word_span, format!("no action `{word}`"));
                 let otherwise = format!("there are {}", ACTIONS.join(", "));
                 self.error(with_near(diagnostic, word_span, near, str::to_owned, &otherwise));
@@ -303,10 +305,14 @@ impl<'a> Resolver<'a> {
     fn kernel(&mut self, file: FileId, version: &ast::Name) -> Option<Node> {
         let Ok(wanted) = version.text.parse::<KernelVersion>() else {
             let span = Span { file, bytes: version.span };
-            self.error(
-                Diagnostic::new(Code::E046, span, format!("`{}` is no kernel version", version.text))
-                    .help("write major and minor number, as in `kernel >= 5.11`"),
-            );
+            let diagnostic = Diagnostic::new(Code::E046, span, format!("`{}` is no kernel version", version.text))
+                .help("write major and minor number, as in `kernel >= 5.11`");
+            // Releases of a stable kernel bring no system call.
+            let near = KernelVersion::of_release(&version.text).or_else(|| format!("{}.0", version.text).parse().ok());
+            self.error(match near {
+                Some(near) => diagnostic.fix(format!("write `{near}`"), span, near.to_string()),
+                None => diagnostic,
+            });
             return None;
         };
         Some(match self.options.kernel {

@@ -385,7 +385,7 @@ impl Reader {
             "libseccomp" => {
                 reader.out.libseccomp = reader.version(value, "libseccomp", "2.5.4", libseccomp_version);
             }
-            "kernel" => reader.out.kernel = reader.version(value, "kernel", "6.1", |text| text.parse().ok()),
+            "kernel" => reader.out.kernel = reader.version(value, "kernel", "6.1", KernelVersion::of_release),
             _ => reader.capabilities(value),
         });
     }

@@ -46,6 +46,16 @@ impl fmt::Display for KernelVersion {
     }
 }
 
+impl KernelVersion {
+    /// Of what `uname -r` prints: `6.1.0-28-amd64` is 6.1. `None` if it does not begin with two numbers of at most 255.
+    pub fn of_release(release: &str) -> Option<Self> {
+        let mut parts = release.splitn(3, '.');
+        let major = parts.next()?;
+        let minor = parts.next()?.split('-').next()?;
+        format!("{major}.{minor}").parse().ok()
+    }
+}
+
 impl FromStr for KernelVersion {
     type Err = ();
 

@@ -84,7 +84,7 @@ fn capability(text: &str) -> Result<Capability, String> {
 }
 
 fn kernel(text: &str) -> Result<KernelVersion, String> {
-    text.parse().map_err(|()| "a kernel version has two numbers, such as 6.1".to_owned())
+    KernelVersion::of_release(text).ok_or_else(|| "a kernel version has two numbers, such as 6.1".to_owned())
 }
 
 pub fn libseccomp(text: &str) -> Result<(u8, u8, u8), String> {

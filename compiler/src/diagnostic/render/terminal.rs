@@ -149,7 +149,7 @@ fn footer(out: &mut String, word: &str, text: &str, paint: Paint) {
     }
 }
 
-/// The changed lines before and behind, or nothing where the title says it all.
+/// The lines that change, before and after, or nothing where the title says it all.
 fn diff(fix: &Fix, places: &Places<'_>, room: usize) -> Vec<String> {
     let [first, rest @ ..] = fix.edits.as_slice() else { return Vec::new() };
     let said = rest.is_empty() && !first.text.is_empty() && fix.title.contains(&first.text);
@@ -193,8 +193,18 @@ fn diff(fix: &Fix, places: &Places<'_>, room: usize) -> Vec<String> {
             }
         }
         new.push_str(text.get(at..end).unwrap_or_default());
-        lines.extend(text[begin..end].lines().map(|line| format!("- {}", clean::block(line))));
-        lines.extend(new.lines().map(|line| format!("+ {}", clean::block(line))));
+        let (mut old, mut new): (Vec<&str>, Vec<&str>) = (text[begin..end].lines().collect(), new.lines().collect());
+        if old.len() == new.len() {
+            (old, new) = old.into_iter().zip(new).filter(|(old, new)| old != new).unzip();
+        } else {
+            let alike = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
+            (old, new) = (old.split_off(alike), new.split_off(alike));
+            let alike = old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| old == new).count();
+            old.truncate(old.len() - alike);
+            new.truncate(new.len() - alike);
+        }
+        lines.extend(old.into_iter().map(|line| format!("- {}", clean::block(line))));
+        lines.extend(new.into_iter().map(|line| format!("+ {}", clean::block(line))));
     }
     let readable = lines.len() <= MAX_DIFF && lines.iter().all(|line| line.chars().count() <= room);
     if readable { lines } else { Vec::new() }
