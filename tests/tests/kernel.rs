@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+use std::process::Command;
+
+use kpol_compiler::driver::Format;
 use kpol_compiler::spec::{Action, Arch, Call, Nr, arch::X32_BIT};
 use kpol_tests::cbpf::{Filter, assemble::*};
 use kpol_tests::dirty;
 use kpol_tests::kernel::{self, mismatches, native, run, run_under_filter};
+use kpol_tests::policy;
 use kpol_tests::probe::{Job, Outcome, Watch};
-use kpol_tests::skip::or_skip;
+use kpol_tests::skip::{Skip, need_root, or_skip};
 
 const EBADF: u16 = 9;
 const EINVAL: u16 = 22;
@@ -189,7 +193,7 @@ fn the_32_bit_entry_has_its_own_token() {
         return;
     };
     if unfiltered[0] != Outcome::Errno(EBADF) {
-        or_skip::<()>(Err(kpol_tests::Skip(format!("no int 0x80 in this kernel ({:?})", unfiltered[0]))));
+        or_skip::<()>(Err(Skip(format!("no int 0x80 in this kernel ({:?})", unfiltered[0]))));
         return;
     }
     let filter = except(Arch::X86, &[(64, Action::Errno(RARE))]);
@@ -252,5 +256,76 @@ fn no_parameter_is_wider_than_the_tables_say() {
         assert!(wrong.is_empty(), "{wrong:#?}");
         // By `int 0x80` only ids and modes have less than a register.
         assert!(telling > if entry.bits() == 64 { 100 } else { 10 }, "{entry}: {telling} of {}", tried.len());
+    }
+}
+
+/// A call of `probe/cut.c`, and what a policy says of it.
+struct Cut {
+    name: &'static str,
+    call: &'static str,
+    condition: &'static str,
+    args: [u64; 6],
+    /// Which argument has bits above, which bits, and a value that is another one.
+    index: usize,
+    above: u64,
+    other: u64,
+}
+
+/// A command that takes less of an argument than others: the kernel sees the same with bits above, and so does a filter.
+#[test]
+fn bits_that_a_command_drops_walk_around_no_condition() {
+    const HALF: u64 = 1 << 32;
+    if or_skip(native()) != Some(Arch::X86_64) || or_skip(need_root()).is_none() {
+        return;
+    }
+    let case = |name, call, condition, args: &[u64], index, above, other| {
+        let mut all = [0; 6];
+        all[..args.len()].copy_from_slice(args);
+        Cut { name, call, condition, args: all, index, above, other }
+    };
+    let cases = [
+        case("socket", "socket", "family == AF_PACKET, protocol == 3", &[17, 3, 3], 2, 1 << 16, 8),
+        case("semctl", "semctl", "cmd == SETVAL, arg == 5", &[0, 0, 16, 5], 3, HALF, 6),
+        case("prctl", "prctl", "option == PR_SET_MM, arg2 == PR_SET_MM_EXE_FILE, arg3 == 9", &[35, 13, 9], 2, HALF, 12),
+        case("getregset", "ptrace", "request == PTRACE_GETREGSET, addr == 1", &[0x4204, 0, 1], 2, HALF, 2),
+        case("detach", "ptrace", "request == PTRACE_DETACH, data == SIGTERM", &[17, 0, 0, 15], 3, HALF, 10),
+        case(
+            "segment",
+            "ptrace",
+            "request == PTRACE_POKEUSR, addr == 184, data == 43",
+            &[6, 0, 184, 43],
+            3,
+            1 << 16,
+            0,
+        ),
+        case("ioctl", "ioctl", "cmd == 0x8004b706, arg & 0xffff_ffff == 1", &[0, 0x8004_b706, 1], 2, HALF, 0x7fff_fff0),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("cut");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/probe/cut.c");
+    let made = Command::new("cc").args(["-O1", "-Wall", "-Wextra", "-o"]).arg(&program).arg(source).status();
+    if or_skip(made.map_err(|error| Skip(format!("cc: {error}")))).map(|status| status.success()) != Some(true) {
+        return;
+    }
+    let output = Command::new(&program).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let kernel: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(kernel.len(), cases.len(), "{text}");
+    for (seen, case) in kernel.iter().zip(cases) {
+        let Cut { name, call, condition, args, index, above, other } = case;
+        let &[said, clean, dirty, different] = seen.as_slice() else { panic!("{seen:?}") };
+        assert_eq!((said, clean), (name, dirty), "the kernel drops these bits");
+        // A container may lack CAP_SYS_RESOURCE, and an older kernel the request.
+        assert!(clean != different || matches!(clean, "-1" | "-25"), "{name}: {clean} by either value");
+        let built = policy::text(&format!("arch x86_64 default allow deny {{ {call}({condition}) }}"), &[Format::Bpf]);
+        let built = built.unwrap_or_else(|found| panic!("{condition}: {found:?}"));
+        let with = |value: u64| {
+            let mut all = args;
+            all[index] = value;
+            built.bpf().action(&policy::call(Arch::X86_64, call, &all).unwrap()).unwrap()
+        };
+        assert_eq!(with(args[index]), Action::Errno(1), "{condition}");
+        assert_eq!(with(args[index] | above), Action::Errno(1), "{condition} with bits above");
+        assert_eq!(with(other), Action::Allow, "{condition} by another value");
     }
 }

@@ -376,7 +376,7 @@ mod tests {
                 "family in {AF_INET, AF_INET6} && protocol == IPPROTO_ICMPV6",
             ),
             ("socket", "family in {2, 16}, protocol == 6", "family in {AF_INET, AF_NETLINK} && protocol == 6"),
-            ("socket", "protocol == 9", "protocol == 9"),
+            ("socket", "family != 17, protocol == 9", "family != AF_PACKET && protocol == 9"),
             ("setsockopt", "level == 1, optname == 2", "level == SOL_SOCKET && optname == SO_REUSEADDR"),
             ("setsockopt", "level == 6, optname == 1", "level == SOL_TCP && optname == TCP_NODELAY"),
             ("setsockopt", "optname == 2", "optname == 2"),

@@ -554,14 +554,16 @@ impl Word {
         };
         let count = |wanted: bool| self.count(&pairs(parts, exit, wanted));
         let negated = count(false) < count(true);
-        if count(!negated) > PIECES as i128 {
+        // Of the lowest bits a range of numbers is a range of values.
+        let lowest = bits.iter().rev().enumerate().all(|(index, bit)| index == usize::from(*bit));
+        let values: Vec<String> = if count(!negated) <= PIECES as i128 {
+            let numbers = pairs(parts, exit, !negated).into_iter().flat_map(|(from, to)| from..=to);
+            numbers.map(|number| self.flags(spread(number))).collect()
+        } else if lowest {
+            pairs(parts, exit, !negated).into_iter().flat_map(|(from, to)| self.range(from, to)).collect()
+        } else {
             return None;
-        }
-        let values: Vec<String> = pairs(parts, exit, !negated)
-            .into_iter()
-            .flat_map(|(from, to)| from..=to)
-            .map(|number| self.flags(spread(number)))
-            .collect();
+        };
         let label = format!("{} & {}", self.label, self.flags(mask));
         let text = match values.as_slice() {
             // Of one bit, `!= 0` is how people say that it is set.

@@ -130,6 +130,7 @@ codes! {
     W025 "another way to the same effect"
     W027 "not taken by a runtime"
     W028 "unknown calls live on"
+    W029 "refused by bits that may be dropped"
 }
 
 impl Code {

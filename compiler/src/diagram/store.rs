@@ -403,6 +403,30 @@ impl Store {
         node
     }
 
+    /// What is in a set for some values of the variables that `free` names.
+    pub fn for_some(&mut self, set: Node, free: &dyn Fn(Place) -> bool) -> Node {
+        let mut done = FxHashMap::default();
+        self.for_some_of(set, free, &mut done)
+    }
+
+    /// Recursion is bounded by the number of variables.
+    fn for_some_of(&mut self, set: Node, free: &dyn Fn(Place) -> bool, done: &mut FxHashMap<Node, Node>) -> Node {
+        let Some((var, lo, hi)) = self.split(set) else { return set };
+        if let Some(&known) = done.get(&set) {
+            return known;
+        }
+        let lo = self.for_some_of(lo, free, done);
+        let hi = self.for_some_of(hi, free, done);
+        let node = if free(var.place()) { self.or(lo, hi) } else { self.make(var, lo, hi) };
+        done.insert(set, node);
+        node
+    }
+
+    /// The calls with this bit of an argument set.
+    pub fn bit(&mut self, arg: u8, bit: u8) -> Node {
+        self.var(Var::arg(arg, bit))
+    }
+
     /// Every node that `root` reaches, itself too, leaves too, each once, in no special order.
     pub fn reachable(&self, root: Node) -> Vec<Node> {
         let mut seen = rustc_hash::FxHashSet::default();

@@ -18,8 +18,10 @@ use super::{Built, named_calls};
 use crate::answer::decided::{self, Place};
 use crate::bpf::{self, Insn, op};
 use crate::diagram::{Node, Store};
+use crate::resolve::width;
 use crate::spec::arch::X32_BIT;
 use crate::spec::{Action, Arch, Nr};
+use crate::tables;
 
 /// So many names and places are told; of more, how many.
 const TOLD: usize = 3;
@@ -57,6 +59,8 @@ struct Guest {
 struct Visitor<'a> {
     guest: &'a Guest,
     says: Vec<usize>,
+    /// How many bits of each argument its name stands for here.
+    sure: [u8; 6],
 }
 
 impl Visitor<'_> {
@@ -64,6 +68,9 @@ impl Visitor<'_> {
         self.says.iter().map(|&index| &self.guest.says[index])
     }
 }
+
+/// The same while all of them are gathered: which guest, which of what it says, and its bits.
+type Coming = (usize, Vec<usize>, [u8; 6]);
 
 /// What the accumulator holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +86,8 @@ pub fn notes(built: &Built<'_>, store: &mut Store) -> Vec<Note> {
     let insns = &built.program.0;
     let held = held(insns);
     let mut guests: Vec<Guest> = Vec::new();
-    // For each instruction: who comes by, and with what.
-    let mut here: Vec<Vec<(usize, Vec<usize>)>> = vec![Vec::new(); insns.len()];
+    // For each instruction: who comes by, with what, and how many bits of each argument its name stands for.
+    let mut here: Vec<Vec<Coming>> = vec![Vec::new(); insns.len()];
     for &arch in &built.policy.archs {
         for (nr, name) in named_calls(built.policy, arch) {
             let shares = decided::shares(built.resolved, store, arch, nr);
@@ -90,15 +97,22 @@ pub fn notes(built: &Built<'_>, store: &mut Store) -> Vec<Note> {
                 let meets = |set: Node| sets.get(at).is_none_or(|here| store.and(*here, set) != Node::FALSE);
                 let mut meets = meets;
                 let says = (0..shares.len()).filter(|&index| meets(shares[index].set)).collect();
-                here[at].push((guests.len(), says));
+                let set = sets.get(at).copied().unwrap_or(Node::TRUE);
+                let call = tables::syscall(name);
+                let sure = std::array::from_fn(|arg| {
+                    call.map_or(64, |call| width::sure_bits(store, call, arch, arg as u8, set))
+                });
+                here[at].push((guests.len(), says, sure));
             }
             let says = shares.iter().map(|share| (share.action, share.places(built.resolved, built.sources))).collect();
             guests.push(Guest { arch, nr, name: name.to_owned(), says });
         }
     }
     let note = |(at, &insn): (usize, &Insn)| {
-        let visitors: Vec<Visitor<'_>> =
-            here[at].iter().map(|(guest, says)| Visitor { guest: &guests[*guest], says: says.clone() }).collect();
+        let visitors: Vec<Visitor<'_>> = here[at]
+            .iter()
+            .map(|(guest, says, sure)| Visitor { guest: &guests[*guest], says: says.clone(), sure: *sure })
+            .collect();
         one(insn, held[at], &visitors, &built.policy.archs)
     };
     insns.iter().enumerate().map(note).collect()
@@ -214,7 +228,8 @@ fn asked(offset: u32, mask: u32, visitors: &[Visitor<'_>], archs: &[Arch]) -> (S
     let arg = (offset.saturating_sub(16) / 8) as u8;
     // The half that comes first is the upper one on big-endian machines.
     let upper = offset.is_multiple_of(8) == archs.first().is_some_and(|arch| arch.is_big_endian());
-    let calls = visitors.iter().map(|visitor| (visitor.guest.name.as_str(), visitor.guest.arch));
+    let sure = |visitor: &Visitor<'_>| visitor.sure.get(usize::from(arg)).copied().unwrap_or(64);
+    let calls = visitors.iter().map(|visitor| (visitor.guest.name.as_str(), visitor.guest.arch, sure(visitor)));
     (who, Word::of(arg, upper, mask, calls))
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Word {
     pub mask: u32,
     /// The parameter, if it is the same one to all of them.
     param: Option<Named>,
+    /// How many bits the parameter's name stands for, whatever the command of the calls that come by.
+    sure: u8,
     /// ABIs on which they come by.
     archs: Vec<Arch>,
 }
@@ -37,10 +39,12 @@ struct Named {
 }
 
 impl Word {
-    /// `visitors`: names of calls, each with its ABI.
-    pub fn of<'a>(arg: u8, upper: bool, mask: u32, visitors: impl Iterator<Item = (&'a str, Arch)>) -> Self {
+    /// `visitors`: names of calls, each with its ABI, and how many bits of this argument its name stands for in any case.
+    pub fn of<'a>(arg: u8, upper: bool, mask: u32, visitors: impl Iterator<Item = (&'a str, Arch, u8)>) -> Self {
         let (mut seen, mut archs): (Vec<Option<Named>>, Vec<Arch>) = (Vec::new(), Vec::new());
-        for (name, arch) in visitors {
+        let mut sure = 64;
+        for (name, arch, bits) in visitors {
+            sure = sure.min(bits);
             let named = tables::syscall(name).and_then(|call| {
                 let param = register::param(call, arch, arg)?;
                 Some(Named { call, param, bits: param.bits.min(arch.bits()) })
@@ -57,7 +61,7 @@ impl Word {
             }
         }
         let param = if let [only] = seen.as_slice() { *only } else { None };
-        Self { arg, upper, mask, param, archs }
+        Self { arg, upper, mask, param, sure, archs }
     }
 
     /// What is loaded: `family`, `offset, upper half`, `type & SOCK_TYPE_MASK`.
@@ -93,8 +97,8 @@ impl Word {
         let ordered = matches!(operation, op::JGT | op::JGE);
         let sign = named.param.signed && (mask | value) >> (named.bits - 1) & 1 == 1;
         // Bits that the parameter does not have, or not under every command, can be spoken of by the register alone.
-        let cut = named.call.by_command(label).map_or(named.bits, |cut| cut.bits.min(named.bits));
-        if (mask | value) & !(u64::MAX >> (64 - u32::from(cut))) != 0 {
+        let sure = self.sure.min(named.bits);
+        if (mask | value) & !u64::MAX.checked_shr(64 - u32::from(sure)).unwrap_or(0) != 0 {
             return None;
         }
         if mask != seen {
@@ -167,6 +171,7 @@ mod tests {
     use crate::diagnostic::Severity;
     use crate::diagram::{Comparison, Node, Operand, Store};
     use crate::driver::{Options, compile};
+    use crate::resolve::width;
     use crate::source::Memory;
     use crate::spec::Action;
 
@@ -223,7 +228,8 @@ mod tests {
                         let k = [0, 1, 5, 38, 0x7fff_ffff, 0x8000_0000, 0xffff_ff9c, u32::MAX, 0x800][turn % 9];
                         let mask = [u32::MAX, u32::MAX, 0xf, 0x8000_0003, 0xffff, u32::MAX, 0x4000][turn / 2 % 7];
                         let operation = [op::JEQ, op::JSET, op::JGT, op::JGE][turn / 3 % 4];
-                        let word = Word::of(arg, upper, mask, std::iter::once((call.name(), arch)));
+                        let sure = width::sure_bits(&mut store, call, arch, arg, Node::TRUE);
+                        let word = Word::of(arg, upper, mask, std::iter::once((call.name(), arch, sure)));
                         conditions.push((call, word.test(operation, k)));
                         wanted.push((jumps(&mut store, &word, arch, operation, k), operation, k, mask));
                     }
@@ -240,12 +246,16 @@ mod tests {
 
     #[test]
     fn what_several_calls_share_goes_by_its_register() {
-        let of = |calls: &[(&'static str, Arch)]| Word::of(1, false, u32::MAX, calls.iter().copied());
+        let of = |calls: &[(&'static str, Arch)]| {
+            Word::of(1, false, u32::MAX, calls.iter().map(|&(name, arch)| (name, arch, 32)))
+        };
         assert_eq!(of(&[("prctl", Arch::X86_64)]).test(op::JEQ, 1), "arg2 & 0xffffffff == 1");
         assert_eq!(of(&[("prctl", Arch::X86)]).test(op::JEQ, 1), "arg2 == 1");
         assert_eq!(of(&[("prctl", Arch::X86_64), ("read", Arch::X86_64)]).test(op::JEQ, 1), "reg1 & 0xffffffff == 1");
         // A constant that is another number on one of the ABIs is no name for either.
-        let flags = |calls: &[(&'static str, Arch)]| Word::of(2, false, u32::MAX, calls.iter().copied());
+        let flags = |calls: &[(&'static str, Arch)]| {
+            Word::of(2, false, u32::MAX, calls.iter().map(|&(name, arch)| (name, arch, 32)))
+        };
         assert_eq!(flags(&[("openat", Arch::X86_64)]).test(op::JSET, 0x4000), "flags & O_DIRECT");
         let both = flags(&[("openat", Arch::X86_64), ("openat", Arch::Aarch64)]);
         assert_eq!(both.test(op::JSET, 0x4000), "flags & 0x4000");

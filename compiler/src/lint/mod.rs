@@ -10,6 +10,7 @@
 mod claims;
 mod clone3;
 mod effect;
+mod half;
 mod outcome;
 mod release;
 mod sibling;
@@ -55,6 +56,7 @@ pub fn lint(
         release::lint(&mut context, policy);
         sibling::lint(&mut context, policy);
         effect::lint(&mut context, policy);
+        half::lint(&mut context, policy);
         unused::lint(&mut context);
     }
 }

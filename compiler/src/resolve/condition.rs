@@ -56,7 +56,7 @@ struct Slot {
     name: String,
     span: Span,
     /// Where a command leaves fewer bits.
-    narrow: Option<Narrow>,
+    narrow: Vec<Narrow>,
 }
 
 /// A register as it is.
@@ -281,34 +281,36 @@ impl<'a> Resolver<'a> {
         if !fits_width(value, operand(tested, arch).bits) {
             return Node::FALSE;
         }
-        self.under_commands(tested, arch, |store, operand| {
+        self.under_commands(tested, arch, |store, seen| {
             // Bits of the value that the mask hides can never be seen.
-            let hidden = value as u64 & !operand.mask & width_mask(operand.bits);
-            if hidden == 0 { store.compare(operand, Comparison::Eq, value as u64) } else { Node::FALSE }
+            let hidden = value as u64 & !seen.operand.mask & width_mask(seen.operand.bits);
+            if hidden == 0 { seen.compare(store, Comparison::Eq, value as u64) } else { Node::FALSE }
         })
     }
 
     /// A test of the word as it is, and as some commands cut it, each where it holds.
-    fn under_commands(&mut self, tested: &Tested, arch: Arch, test: impl Fn(&mut Store, Operand) -> Node) -> Node {
+    fn under_commands(&mut self, tested: &Tested, arch: Arch, test: impl Fn(&mut Store, Seen) -> Node) -> Node {
         let whole = operand(tested, arch);
-        let node = test(self.store, whole);
-        let Some(Narrow { commands, bits }) = tested.slot.narrow else { return node };
-        let cut = Operand { bits, mask: whole.mask & width_mask(bits), ..whole };
-        let cut = test(self.store, cut);
-        self.store.ite(commands, cut, node)
+        let mut node = test(self.store, Seen { operand: whole, shift: 0 });
+        for &Narrow { calls, bits, shift } in &tested.slot.narrow {
+            let operand = Operand { bits, mask: tested.mask & width_mask(bits), signed: false, ..whole };
+            let cut = test(self.store, Seen { operand, shift });
+            node = self.store.ite(calls, cut, node);
+        }
+        node
     }
 
     /// The calls where the tested word, as a number, is at most `value`.
     fn at_most(&mut self, tested: &Tested, value: i128, arch: Arch) -> Node {
-        self.under_commands(tested, arch, |store, operand| {
-            let (lowest, highest) = number_range(operand.bits, operand.signed);
+        self.under_commands(tested, arch, |store, seen| {
+            let (lowest, highest) = number_range(seen.operand.bits, seen.operand.signed);
             if value < lowest {
                 return Node::FALSE;
             }
             if value >= highest {
                 return Node::TRUE;
             }
-            store.compare(operand, Comparison::Le, value as u64)
+            seen.compare(store, Comparison::Le, value as u64)
         })
     }
 
@@ -555,7 +557,7 @@ impl<'a> Resolver<'a> {
         let arg = index as u8;
         // A call that the policy declares has the widths that it says.
         let call = if self.calls.contains_key(at.call) { None } else { self.syscall(at.call) };
-        let narrow = call.and_then(|call| width::narrow(self.store, call, at.arch, arg));
+        let narrow = call.map(|call| width::narrow(self.store, call, at.arch, arg)).unwrap_or_default();
         let slot = Slot { arg, shape: params.list[index].1, raw: false, name: name.to_owned(), span, narrow };
         self.warn_renamed(&slot, at);
         Some(slot)
@@ -583,7 +585,7 @@ impl<'a> Resolver<'a> {
                     .fix(format!("replace it by `{new}`"), span, new),
             );
         }
-        Slot { arg: register.index, shape: RAW, raw: true, name: name.to_owned(), span, narrow: None }
+        Slot { arg: register.index, shape: RAW, raw: true, name: name.to_owned(), span, narrow: Vec::new() }
     }
 
     /// A parameter that has the old name of a register, and did name that one before version 0.1.
@@ -661,6 +663,22 @@ fn flipped(op: CompareOp) -> CompareOp {
         CompareOp::Le => CompareOp::Ge,
         CompareOp::Gt => CompareOp::Lt,
         CompareOp::Ge => CompareOp::Le,
+    }
+}
+
+/// What is compared: a number, and how many bits of the register lie below it.
+#[derive(Clone, Copy)]
+struct Seen {
+    operand: Operand,
+    shift: u8,
+}
+
+impl Seen {
+    fn compare(self, store: &mut Store, comparison: Comparison, value: u64) -> Node {
+        let Self { operand, shift } = self;
+        // What lies below is masked away.
+        let operand = Operand { bits: operand.bits + shift, mask: operand.mask << shift, ..operand };
+        store.compare(operand, comparison, value << shift)
     }
 }
 

@@ -66,21 +66,41 @@ impl Param {
     }
 }
 
-/// Where a command decides how much of another parameter the kernel looks at.
+/// Where other parameters decide how much of a parameter the kernel looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ByCommand {
-    /// The parameter that holds the command.
-    pub command: &'static str,
-    /// Commands under which there are fewer bits, by name or number.
-    pub commands: &'static [&'static str],
-    /// How many there are then.
-    pub bits: u8,
+pub struct Cut {
+    /// What holds then, all of it.
+    pub when: &'static [Term],
+    /// What is left.
+    pub left: Left,
 }
 
-impl ByCommand {
-    /// The commands' values on an ABI; those that it lacks are left out.
+/// A parameter that has one of some values, after a mask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Term {
+    /// Its name.
+    pub param: &'static str,
+    /// All ones for none.
+    pub mask: u64,
+    /// By name or number.
+    pub values: &'static [&'static str],
+}
+
+/// What the kernel looks at of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// So many of the lowest bits.
+    Low(u8),
+    /// The upper 32 of 64.
+    Upper,
+    /// Nobody can tell; why.
+    Unknown(&'static str),
+}
+
+impl Term {
+    /// The values on an ABI; those that it lacks are left out.
     pub fn values(self, arch: Arch) -> impl Iterator<Item = i128> {
-        self.commands.iter().filter_map(move |name| name.parse().ok().or_else(|| constant(name, arch)))
+        self.values.iter().filter_map(move |name| name.parse().ok().or_else(|| constant(name, arch)))
     }
 }
 
@@ -187,13 +207,14 @@ impl Syscall {
         Some(all[at].2)
     }
 
-    /// The commands under which the kernel looks at fewer bits of a parameter than [`Param::bits`]: `fcntl` takes an
-    /// `int` as `arg` for F_SETOWN, and an address for F_SETLK.
-    pub fn by_command(self, param: &str) -> Option<ByCommand> {
+    /// Where the kernel looks at fewer bits of a parameter than [`Param::bits`]: `fcntl` takes an `int` as `arg` for
+    /// F_SETOWN, and an address for F_SETLK. Of several that hold the first counts.
+    pub fn cuts(self, param: &str, arch: Arch) -> impl Iterator<Item = Cut> {
         let all = &commands::COMMANDS;
-        let at = all.binary_search_by_key(&(self.0, param), |&(call, param, ..)| (call, param)).ok()?;
-        let (_, _, command, commands, bits) = all[at];
-        Some(ByCommand { command, commands, bits })
+        let first = all.partition_point(|&(call, name, ..)| (call, name) < (self.0, param));
+        let end = all.partition_point(|&(call, name, ..)| (call, name) <= (self.0, param));
+        let here = all[first..end].iter().filter(move |&&(.., archs, _)| archs >> arch as u8 & 1 == 1);
+        here.map(|&(_, _, when, _, left)| Cut { when, left })
     }
 
     /// All its aliases: the alias, then the kernel's name; sorted.

@@ -156,8 +156,8 @@ fn a_parameter_that_is_called_as_a_register_was_is_in_its_own() {
                 };
                 let mask = u64::MAX >> (64 - param.bits.min(arch.bits()));
                 // Under a command that takes the parameter as it is.
-                let under =
-                    call.by_command(param.name).map_or(String::new(), |by| format!("{} == 0xfff0, ", by.command));
+                let terms = call.cuts(param.name, arch).filter_map(|cut| cut.when.first());
+                let under: String = terms.map(|term| format!("{} == 0xfff0, ", term.param)).collect();
                 let named = set(&format!("{under}{} == 7", param.name));
                 assert_eq!(
                     named,

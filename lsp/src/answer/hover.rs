@@ -12,7 +12,7 @@ use kpol_compiler::diagnostic::Code;
 use kpol_compiler::lint;
 use kpol_compiler::spec::arch::X32_BIT;
 use kpol_compiler::spec::{Action, Arch, register};
-use kpol_compiler::tables::{self, Param, Syscall};
+use kpol_compiler::tables::{self, Cut, Left, Param, Syscall};
 use kpol_grammar::ast::{Span, StatementKind};
 
 use super::names::{self, some_of};
@@ -188,6 +188,29 @@ fn width(param: &Param) -> String {
     format!("the kernel looks at {} bits, {sign}", param.bits)
 }
 
+/// How much of a parameter is left under a command, where that is less than the `bits` that it has.
+fn cut_text(text: &mut String, cut: Cut, bits: u8) {
+    let left = match cut.left {
+        Left::Low(left) if left < bits => format!("{left} bits"),
+        Left::Upper if bits == 64 => "the upper 32 bits".to_owned(),
+        Left::Unknown(why) if bits == 64 => format!("nobody can tell how many: {why}"),
+        Left::Low(_) | Left::Upper | Left::Unknown(_) => return,
+    };
+    let terms: Vec<String> = cut
+        .when
+        .iter()
+        .map(|term| {
+            let more =
+                if term.values.len() > 6 { format!(" and {} more", term.values.len() - 6) } else { String::new() };
+            format!("`{}` is {}{more}", term.param, term.values[..term.values.len().min(6)].join(" or "))
+        })
+        .collect();
+    let _ = match terms.is_empty() {
+        true => writeln!(text, "\nelse {left}"),
+        false => writeln!(text, "\n{left} where {}", terms.join(" and ")),
+    };
+}
+
 fn group(world: &mut World, snapshot: &Snapshot, path: &Path, mark: &Mark) -> Option<String> {
     if let Some(group) = groups::all().get(&mark.name) {
         let archs = names::archs(&world.project(snapshot, path));
@@ -340,6 +363,9 @@ fn parameter(world: &mut World, snapshot: &Snapshot, path: &Path, call: &str, ma
         return Some(format!("**{name}**{old}, the register as the filter sees it: all 64 bits{holds}"));
     };
     let mut text = format!("```c\n{}\n```\n\nof `{call}`: {}\n", declaration(param), width(param));
+    for cut in syscall.cuts(param.name, arch) {
+        cut_text(&mut text, cut, param.bits.min(arch.bits()));
+    }
     let index = params.iter().position(|other| other.name == param.name).unwrap_or_default();
     let _ = match register::param(syscall, arch, index as u8).is_some() {
         true => write!(text, "\nregister {index}"),

@@ -63,7 +63,7 @@ fn seen(word: Word) -> String {
     let register = format!("arg{}", word.register);
     let bits = match word.width {
         64 => register,
-        width => format!("((_ extract {} 0) {register})", width - 1),
+        width => format!("((_ extract {} {}) {register})", word.shift + width - 1, word.shift),
     };
     if word.mask & all == all { bits } else { format!("(bvand {bits} {})", constant(word.mask & all, word.width)) }
 }

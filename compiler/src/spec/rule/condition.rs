@@ -11,7 +11,7 @@ use kpol_grammar::ast::{BinaryOp, CompareOp, Expr, ExprKind, UnaryOp};
 use super::value::Value;
 use super::{Scene, Undefined, undefined};
 use crate::spec::Arch;
-use crate::tables;
+use crate::tables::{self, Left, Term};
 
 /// A condition with names gone: what it asks of six registers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,9 @@ pub enum Condition {
 pub struct Word {
     /// Which register, from 0.
     pub register: usize,
-    /// How many low bits the kernel looks at.
+    /// How many bits lie below what the kernel looks at: none, but where a command says so.
+    pub shift: u32,
+    /// How many bits the kernel looks at.
     pub width: u32,
     /// Two's complement.
     pub signed: bool,
@@ -71,7 +73,7 @@ impl Condition {
 
 impl Word {
     fn bits(self, registers: &[u64; 6]) -> u64 {
-        registers[self.register] & self.mask
+        registers[self.register] >> self.shift & self.mask
     }
 
     /// The bits as a number.
@@ -134,8 +136,8 @@ impl Scene<'_> {
         }
     }
 
-    /// A test of a word, and where a command cuts its parameter, the test of what is left: each under its commands. A
-    /// value that is to be equal is cut as the kernel cuts the parameter.
+    /// A test of a word, and where commands cut its parameter, the test of what is left: each under its commands, of
+    /// which the first that hold count. A value that is to be equal is cut as the kernel cuts the parameter.
     fn by_command(
         &self,
         expr: &Expr,
@@ -144,38 +146,59 @@ impl Scene<'_> {
         test: impl Fn(Word, &dyn Fn(i128, bool) -> i128) -> Condition,
     ) -> Condition {
         let whole = test(word, &|value, _| value);
-        let Some((commands, width)) = self.cut(expr, name, word) else { return whole };
-        let low = u64::MAX >> (64 - width);
-        let left = test(Word { width, mask: word.mask & low, ..word }, &|value, equal| {
-            // One that does not fit at all still fits nowhere.
-            let everything = Word { mask: u64::MAX, ..word };
-            let bits = everything.pattern(value).filter(|_| equal);
-            bits.map_or(value, |bits| i128::from(bits & low))
-        });
-        let others = Condition::Not(Box::new(commands.clone()));
-        Condition::Any(vec![Condition::All(vec![commands, left]), Condition::All(vec![others, whole])])
+        self.cuts(expr, name, word).into_iter().rev().fold(whole, |others, (commands, shift, width)| {
+            let low = u64::MAX >> (64 - width);
+            let mask = word.mask & low;
+            let left = test(Word { shift, width, signed: false, mask, ..word }, &|value, equal| {
+                // One that does not fit at all still fits nowhere.
+                let everything = Word { mask: u64::MAX, ..word };
+                let bits = everything.pattern(value).filter(|_| equal);
+                bits.map_or(value, |bits| i128::from(bits & low))
+            });
+            let other = Condition::Not(Box::new(commands.clone()));
+            Condition::Any(vec![Condition::All(vec![commands, left]), Condition::All(vec![other, others])])
+        })
     }
 
-    /// The commands that cut the parameter in `expr`, and the bits that are left.
-    fn cut(&self, expr: &Expr, name: &str, word: Word) -> Option<(Condition, u32)> {
+    /// The commands that cut the parameter in `expr`, how many bits lie below what is left, and how many are left.
+    fn cuts(&self, expr: &Expr, name: &str, word: Word) -> Vec<(Condition, u32, u32)> {
         match &expr.kind {
-            ExprKind::Paren(inner) => self.cut(inner, name, word),
+            ExprKind::Paren(inner) => self.cuts(inner, name, word),
             ExprKind::Chain { first, rest } => std::iter::once(&**first)
                 .chain(rest.iter().map(|(_, _, operand)| operand))
-                .find_map(|operand| self.cut(operand, name, word)),
+                .map(|operand| self.cuts(operand, name, word))
+                .find(|found| !found.is_empty())
+                .unwrap_or_default(),
             ExprKind::Name(parameter) if !self.declared.contains_key(name) => {
-                let call = tables::syscall(name)?;
-                let params = call.params(self.call.arch)?;
-                let position = |wanted: &str| params.iter().position(|known| known.name == wanted);
-                let index = position(parameter).or_else(|| position(call.alias(parameter)?))?;
-                let cut = call.by_command(params[index].name)?;
-                let by = position(cut.command)?;
-                let command = self.word_at(by, u32::from(params[by].bits), false);
-                let values = cut.values(self.call.arch).map(|value| (value, value)).collect();
-                (u32::from(cut.bits) < word.width).then(|| (Condition::Within(command, values), u32::from(cut.bits)))
+                self.cuts_of(parameter, name, word).unwrap_or_default()
             }
-            _ => None,
+            _ => Vec::new(),
         }
+    }
+
+    fn cuts_of(&self, parameter: &str, name: &str, word: Word) -> Option<Vec<(Condition, u32, u32)>> {
+        let (arch, call) = (self.call.arch, tables::syscall(name)?);
+        let params = call.params(arch)?;
+        let position = |wanted: &str| params.iter().position(|known| known.name == wanted);
+        let index = position(parameter).or_else(|| position(call.alias(parameter)?))?;
+        let holds = |term: &Term| {
+            let by = position(term.param)?;
+            let command = self.word_at(by, u32::from(params[by].bits), false);
+            let values = term.values(arch).map(|value| (value, value)).collect();
+            Some(Condition::Within(Word { mask: command.mask & term.mask, ..command }, values))
+        };
+        let mut found = Vec::new();
+        for cut in call.cuts(params[index].name, arch) {
+            let (shift, width) = match cut.left {
+                Left::Low(bits) => (0, u32::from(bits)),
+                Left::Upper => (32, 32),
+                Left::Unknown(_) => continue,
+            };
+            if shift + width <= word.width && width < word.width {
+                found.push((Condition::All(cut.when.iter().map(holds).collect::<Option<_>>()?), shift, width));
+            }
+        }
+        Some(found)
     }
 
     /// The parameter in `expr` with its masks; `None` where there is none.
@@ -232,7 +255,7 @@ impl Scene<'_> {
             [digit @ b'0'..=b'5'] => Some(usize::from(digit - b'0')),
             _ => None,
         };
-        let whole = |register: usize| Word { register, width: 64, signed: false, mask: u64::MAX };
+        let whole = |register: usize| Word { register, shift: 0, width: 64, signed: false, mask: u64::MAX };
         if let Some(index) = digit(parameter, "reg") {
             return Ok(Some(whole(index)));
         }
@@ -251,7 +274,7 @@ impl Scene<'_> {
     /// What the kernel takes from a register. No ABI has parameters that are wider than its registers.
     fn word_at(&self, register: usize, width: u32, signed: bool) -> Word {
         let width = width.min(u32::from(self.call.arch.bits()));
-        Word { register, width, signed, mask: u64::MAX >> (64 - width) }
+        Word { register, shift: 0, width, signed, mask: u64::MAX >> (64 - width) }
     }
 }
 
