@@ -49,6 +49,8 @@ pub struct Options {
     pub runtimes: Vec<Runtime>,
     /// What raw BPF is to be best at.
     pub aim: crate::bpf::Aim,
+    /// Whether another file includes this one, where somebody looked: a library that none includes does nothing (W030).
+    pub included: Option<bool>,
     /// `--call`: the calls that a graph shows; all if there are none.
     pub calls: BTreeSet<String>,
 }
@@ -363,7 +365,7 @@ fn add_include_chains(graph: &Graph, diagnostics: &mut [Diagnostic]) {
         let Some(primary) = &diagnostic.primary else { continue };
         for span in graph.chain(primary.span.file) {
             if !diagnostic.related.iter().any(|label| label.span == span) {
-                diagnostic.related.push(Label { span, text: "included here".to_owned() });
+                diagnostic.related.push(Label { span, text: crate::diagnostic::INCLUDED.to_owned() });
             }
         }
     }
@@ -449,7 +451,7 @@ fn withins(
         let profile = read(loader, options, sources, sink, |reader| reader.read_profile(&within.include, within.span));
         let other = match profile {
             Some(Profile::Kpol(other)) => {
-                store.make_room(other.files.iter().map(|file| file.bytes).sum());
+                store.make_room(other.files.iter().map(|file| file.text.len()).sum());
                 other
             }
             Some(Profile::Json { name, text, .. }) => {

@@ -177,6 +177,8 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("E056", "compiler/tests/pages.rs", "its page shows it"),
     ("E062", "compiler/tests/cli_rim.rs", "a case has no command line"),
     ("E070", "compiler/tests/bad_input.rs", "cases are not written to a disk"),
+    ("E071", "compiler/tests/cli_rim/small_things.rs", "it is about a file on the disk"),
+    ("E072", "compiler/tests/cli_rim/small_things.rs", "it is about a file on the disk"),
     ("E099", "compiler/src/driver/output.rs", "our own mistakes have no example"),
 ];
 

@@ -232,7 +232,7 @@ pub fn decision(
     let Some(claim) = decider(resolved, store, *arch, *nr, environment, args) else {
         let default = resolved.defaults.iter().max_by_key(|default| default.priority)?;
         let includes = graph.chain(default.span.file).into_iter();
-        let on_the_way = includes.map(|span| Label { span, text: "included here".to_owned() }).collect();
+        let on_the_way = includes.map(|span| Label { span, text: crate::diagnostic::INCLUDED.to_owned() }).collect();
         return Some(Decision { place: default.span, by_default: true, on_the_way });
     };
     let mut on_the_way = places(resolved, graph, *arch, *nr, claim.member.via);

@@ -44,6 +44,7 @@ codes! {
     E006 "bad number"
     E007 "bad name"
     E008 "too large to work out"
+    E009 "not a policy"
     // Files.
     E010 "unreadable file"
     E011 "file too large"
@@ -98,6 +99,8 @@ codes! {
     E061 "bad project file"
     E062 "bad list of weights"
     E070 "cannot write"
+    E071 "product not up to date"
+    E072 "not in style"
     // Asserts.
     E080 "not before refused or runs"
     E081 "a multiplexer passes by a condition"
@@ -131,6 +134,7 @@ codes! {
     W027 "not taken by a runtime"
     W028 "unknown calls live on"
     W029 "refused by bits that may be dropped"
+    W030 "file that does nothing"
 }
 
 impl Code {

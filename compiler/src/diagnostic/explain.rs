@@ -251,6 +251,10 @@ mod tests {
         Code::E056,
         Code::E062,
         Code::E070,
+        Code::E071,
+        Code::E072,
+        Code::E071,
+        Code::E072,
         Code::E099,
     ];
 

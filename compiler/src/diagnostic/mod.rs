@@ -47,6 +47,9 @@ pub struct Label {
     pub text: String,
 }
 
+/// The text of a label at an `include` that leads to the place of a finding.
+pub const INCLUDED: &str = "included here";
+
 /// A change of the text that mends the mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fix {

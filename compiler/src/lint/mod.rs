@@ -16,6 +16,7 @@ mod release;
 mod sibling;
 mod start;
 mod unused;
+mod useless;
 
 pub use sibling::siblings;
 use std::collections::BTreeSet;
@@ -58,6 +59,8 @@ pub fn lint(
         effect::lint(&mut context, policy);
         half::lint(&mut context, policy);
         unused::lint(&mut context);
+    } else if resolved.defaults.is_empty() {
+        useless::lint(&mut context);
     }
 }
 

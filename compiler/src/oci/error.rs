@@ -186,7 +186,7 @@ impl fmt::Display for WriteError {
             Self::TooManyEntries { name, entries } => write!(
                 f,
                 "`{name}` would take {entries} JSON entries or more, too many for runtimes to load; \
-                 `in {{ … }}` takes one for each value, excluding a value one for each bit"
+                 name the values that are meant: each in `in {{ … }}` takes one entry, each that is excluded one for every bit"
             ),
             Self::Miscompiled(Fault::Shared { name, arch, other, other_arch }) => {
                 write!(f, "libseccomp may mix up the conditions of `{name}` on {arch} with those of ")?;

@@ -101,7 +101,7 @@ fn choose_default<'a>(resolved: &'a Resolved, graph: &Graph, sink: &mut Sink) ->
         };
         let mut diagnostic = diagnostic.label("a second default").related(first.span, "the first");
         for span in graph.chain(second.span.file) {
-            diagnostic = diagnostic.related(span, "included here");
+            diagnostic = diagnostic.related(span, crate::diagnostic::INCLUDED);
         }
         sink.push(diagnostic);
     }
@@ -259,7 +259,8 @@ fn report(resolved: &Resolved, graph: &Graph, conflict: &Conflict) -> Diagnostic
 /// The groups and includes that lead to a pattern.
 pub(crate) fn places(resolved: &Resolved, graph: &Graph, arch: Arch, nr: Nr, via: Via) -> Vec<Label> {
     let groups = resolved.chain(arch, nr, via).into_iter().map(|(span, text)| Label { span, text });
-    let includes = graph.chain(via.file()).into_iter().map(|span| Label { span, text: "included here".to_owned() });
+    let includes =
+        graph.chain(via.file()).into_iter().map(|span| Label { span, text: crate::diagnostic::INCLUDED.to_owned() });
     groups.chain(includes).collect()
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Budget {
 impl Budget {
     /// For all files of a policy.
     pub fn of(graph: &Graph) -> Self {
-        let bytes = graph.files.iter().map(|file| file.bytes).fold(0, usize::saturating_add);
+        let bytes = graph.files.iter().map(|file| file.text.len()).fold(0, usize::saturating_add);
         Self { most: most(bytes), steps: 0, near_names: NEAR_NAMES }
     }
 

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use kpol_grammar::ast::{self, BinaryOp, CompareOp, Expr, ExprKind, UnaryOp};
 use kpol_grammar::did_you_mean;
 
+use super::number::{fits_width, number_range, written};
 use super::value::Value;
 use super::width::{self, Narrow};
 use super::{Resolver, declare::Shape};
@@ -48,15 +49,15 @@ pub(super) struct At<'a> {
 
 /// A parameter, or a raw register.
 #[derive(Debug, Clone)]
-struct Slot {
-    arg: u8,
-    shape: Shape,
+pub(super) struct Slot {
+    pub(super) arg: u8,
+    pub(super) shape: Shape,
     /// All of a register, whatever the kernel takes of it: `reg0` … `reg5`.
-    raw: bool,
-    name: String,
-    span: Span,
+    pub(super) raw: bool,
+    pub(super) name: String,
+    pub(super) span: Span,
     /// Where a command leaves fewer bits.
-    narrow: Vec<Narrow>,
+    pub(super) narrow: Vec<Narrow>,
 }
 
 /// A register as it is.
@@ -74,7 +75,7 @@ pub(super) type KnownParams = Option<Rc<Params>>;
 
 /// What the kernel knows about the parameters of a call.
 pub(super) struct Params {
-    list: Vec<(String, Shape)>,
+    pub(super) list: Vec<(String, Shape)>,
     /// From here on, names have no fixed register on this ABI.
     split_at: Option<usize>,
 }
@@ -315,36 +316,6 @@ impl<'a> Resolver<'a> {
     }
 
     /// Whether a value can be meant for a parameter at all; reports it if not.
-    fn check_range(&mut self, slot: &Slot, value: i128, ordering: bool, span: Span, at: At<'a>) -> Option<()> {
-        let Shape { bits, signed, .. } = slot.shape;
-        if can_be_meant(value, slot.shape, ordering) || self.fits_elsewhere(&slot.name, value, ordering, at) {
-            return Some(());
-        }
-        let (lowest, highest) = number_range(bits, signed);
-        let kind = if signed { "a signed" } else { "an unsigned" };
-        let message = format!("{} does not fit in `{}`, {kind} number of {bits} bits", written(value), slot.name);
-        let mut diagnostic = Diagnostic::new(Code::E033, span, message);
-        if fits_width(value, bits) {
-            let meant = if signed { value - (1 << bits) } else { value + (1i128 << bits) };
-            diagnostic = diagnostic.help(format!("as such a number it is {}: write that", written(meant)));
-        } else {
-            let range = if signed { format!("{lowest} to {highest}") } else { format!("0 to {highest:#x}") };
-            diagnostic = diagnostic.help(format!("`{}` is a number from {range}", slot.name));
-        }
-        self.error(diagnostic);
-        None
-    }
-
-    /// Whether the parameter is wide enough on another ABI of the policy: `setuid` takes 16 bits on x86 and 32 on
-    /// x86_64, so that `uid == 100000` is no mistake, and is never true on x86.
-    fn fits_elsewhere(&self, name: &str, value: i128, ordering: bool, at: At<'a>) -> bool {
-        self.result.archs.iter().filter(|&&arch| arch != at.arch).any(|&arch| {
-            let Some(params) = self.params(at.call, arch) else { return false };
-            let index = self.index(&params, name, at.call);
-            index.is_some_and(|index| can_be_meant(value, params.list[index].1, ordering))
-        })
-    }
-
     fn warn_pointer(&mut self, tested: &Tested, value: i128, op: CompareOp) {
         let null_test = value == 0 && matches!(op, CompareOp::Eq | CompareOp::Ne);
         if tested.slot.shape.pointer && !null_test {
@@ -486,7 +457,7 @@ impl<'a> Resolver<'a> {
             .any(|&arch| self.is_parameter(name, At { arch, ..at }))
     }
 
-    fn params(&self, call: &'a str, arch: Arch) -> Option<Rc<Params>> {
+    pub(super) fn params(&self, call: &'a str, arch: Arch) -> Option<Rc<Params>> {
         if let Some(known) = self.known_params.borrow().get(&(call, arch)) {
             return known.clone();
         }
@@ -533,7 +504,7 @@ impl<'a> Resolver<'a> {
             || self.syscall(call).is_some_and(register::taken_by)
     }
 
-    fn index(&self, params: &Params, name: &str, call: &str) -> Option<usize> {
+    pub(super) fn index(&self, params: &Params, name: &str, call: &str) -> Option<usize> {
         let position = |name: &str| params.list.iter().position(|(known, _)| known == name);
         position(name).or_else(|| position(self.syscall(call)?.alias(name)?))
     }
@@ -693,25 +664,4 @@ fn operand(tested: &Tested, arch: Arch) -> Operand {
 
 fn width_mask(bits: u8) -> u64 {
     u64::MAX >> (64 - u32::from(bits))
-}
-
-/// Least and greatest number of a width.
-fn number_range(bits: u8, signed: bool) -> (i128, i128) {
-    if signed { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) } else { (0, (1 << bits) - 1) }
-}
-
-/// Whether a value can be meant for such a parameter.
-fn can_be_meant(value: i128, shape: Shape, ordering: bool) -> bool {
-    let (lowest, highest) = number_range(shape.bits, shape.signed);
-    (lowest..=highest).contains(&value) || !ordering && fits_width(value, shape.bits)
-}
-
-/// Whether a value is a number of that width, signed or not.
-fn fits_width(value: i128, bits: u8) -> bool {
-    (-(1 << (bits - 1))..1 << bits).contains(&value)
-}
-
-/// A value as a person would write it.
-fn written(value: i128) -> String {
-    if value.unsigned_abs() >= 0x1_0000 && value > 0 { format!("{value:#x}") } else { value.to_string() }
 }

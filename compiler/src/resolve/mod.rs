@@ -19,6 +19,7 @@ mod foreign;
 mod guard;
 mod memo;
 mod names;
+mod number;
 mod pattern;
 mod statement;
 mod value;

@@ -53,11 +53,13 @@ impl<'a> Resolver<'a> {
                             .map(Arch::name)
                             .collect();
                         let message = format!("`{}` does not exist on {}", name.text, on.join(", "));
-                        self.sink.push(
-                            Diagnostic::new(Code::W001, span, message)
-                                .note(format!("it does on {}", has.join(", ")))
-                                .help("remove it, or add the architecture"),
-                        );
+                        let here = |call: &str| self.stated.iter().all(|&arch| self.call_number(call, arch).is_some());
+                        let diagnostic =
+                            Diagnostic::new(Code::W001, span, message).note(format!("it does on {}", has.join(", ")));
+                        self.sink.push(match kernel_names(&name.text).into_iter().find(|call| here(call)) {
+                            Some(call) => diagnostic.help(format!("here the call is `{call}`")),
+                            None => diagnostic.help("remove it, or add the architecture"),
+                        });
                     }
                 }
                 PatternKind::Group(name) => match self.group_names.get(name.text.as_str()).cloned() {
@@ -314,4 +316,37 @@ pub fn bare_name(name: &str) -> Option<&str> {
     const DECORATIONS: [&str; 8] =
         ["__x64_sys_", "__ia32_sys_", "__arm64_sys_", "__se_sys_", "__do_sys_", "__NR_", "SYS_", "sys_"];
     DECORATIONS.iter().find_map(|decoration| name.strip_prefix(decoration))
+}
+
+/// What the kernel of other ABIs calls the same thing, likeliest first: the C library's functions keep the names that their calls had on
+/// the first ABIs (`umount` is `umount2`, `sigaction` is `rt_sigaction`), and 32-bit ABIs have variants with wider types (`stat64`).
+///
+/// Rows that no rule makes are those of glibc's `sysdeps/unix/sysv/linux` where a wrapper calls another name.
+fn kernel_names(name: &str) -> Vec<String> {
+    const OTHERS: &[(&str, &str)] = &[
+        ("_llseek", "lseek"),
+        ("_newselect", "pselect6"),
+        ("fstatat64", "newfstatat"),
+        ("lstat64", "newfstatat"),
+        ("mmap2", "mmap"),
+        ("oldfstat", "fstat"),
+        ("oldlstat", "newfstatat"),
+        ("oldolduname", "uname"),
+        ("oldstat", "newfstatat"),
+        ("olduname", "uname"),
+        ("sigreturn", "rt_sigreturn"),
+        ("stat64", "newfstatat"),
+        ("stime", "clock_settime"),
+        ("ugetrlimit", "getrlimit"),
+        ("umount", "umount2"),
+        ("waitpid", "wait4"),
+    ];
+    let mut names: Vec<String> =
+        OTHERS.iter().filter(|(old, _)| *old == name).map(|(_, new)| (*new).to_owned()).collect();
+    for suffix in ["_time64", "64", "32"] {
+        names.extend(name.strip_suffix(suffix).map(str::to_owned));
+    }
+    names.push(format!("rt_{name}"));
+    names.push(format!("new{name}"));
+    names
 }

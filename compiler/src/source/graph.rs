@@ -26,6 +26,8 @@ use crate::library::{self, LibraryFile};
 pub const MAX_INCLUDE: u64 = 1 << 20;
 /// The largest file that can be compiled.
 pub const MAX_ROOT: u64 = 16 << 20;
+/// From this many mistakes on, without one statement that can be read, a text is no policy.
+const NO_POLICY: usize = 4;
 /// How many files one policy may have.
 pub const MAX_FILES: usize = 1024;
 /// How deep includes may nest.
@@ -46,8 +48,8 @@ pub struct GraphFile {
     pub builtin: bool,
     /// Names that statements would define which could not be read; groups with their `@`.
     pub lost: HashSet<String>,
-    /// Length of its text.
-    pub bytes: usize,
+    /// Its text.
+    pub text: Arc<str>,
 }
 
 /// All files of one policy. `files[0]` is the one that was asked for.
@@ -121,7 +123,12 @@ impl<'a> Reader<'a> {
         let bytes = match self.loader.read(path, MAX_ROOT) {
             Ok(bytes) => bytes,
             Err(error) => {
-                self.diagnostics.push(load_diagnostic(None, &path.display().to_string(), &error, MAX_ROOT));
+                let mut diagnostic = unreadable(path, &error, MAX_ROOT);
+                let policy = path.with_extension("kpol");
+                if policy != path && self.loader.canonical(&policy).is_ok() {
+                    diagnostic.help = Some(format!("did you mean `{}`?", policy.display()));
+                }
+                self.diagnostics.push(diagnostic);
                 return None;
             }
         };
@@ -168,12 +175,11 @@ impl<'a> Reader<'a> {
             Arc::default()
         } else {
             let tree = self.loader.parse(&path, &text);
-            self.diagnostics.extend(tree.errors.iter().cloned().map(|error| syntax_diagnostic(id, error)));
+            self.diagnostics.extend(syntax_diagnostics(id, &text, &tree));
             tree.file
         };
         let mut lost = HashSet::new();
         lost_names(&text, &tree.statements, &mut lost);
-        let bytes = text.len();
         graph.files.push(GraphFile {
             id,
             tree: Arc::clone(&tree),
@@ -181,7 +187,7 @@ impl<'a> Reader<'a> {
             level: 1,
             builtin,
             lost,
-            bytes,
+            text,
         });
 
         walk.stack.push(id);
@@ -449,6 +455,11 @@ pub(crate) fn with_near(
     }
 }
 
+/// That a file which was named outside of any policy cannot be read: E010, or E011 where it is larger than `limit` bytes.
+pub fn unreadable(path: &Path, error: &LoadError, limit: u64) -> Diagnostic {
+    load_diagnostic(None, &path.display().to_string(), error, limit)
+}
+
 fn load_diagnostic(named: Option<Span>, name: &str, error: &LoadError, limit: u64) -> Diagnostic {
     let make = |code, message: String| match named {
         Some(span) => Diagnostic::new(code, span, message),
@@ -468,11 +479,33 @@ fn load_diagnostic(named: Option<Span>, name: &str, error: &LoadError, limit: u6
 }
 
 /// The operating system's words without its number.
-fn io_words(error: &std::io::Error) -> String {
+pub fn io_words(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// What is wrong with the text of a file, as findings of the file `id`: its mistakes, or one finding where it is no policy at all.
+pub fn syntax_diagnostics(id: FileId, text: &str, tree: &super::Tree) -> Vec<Diagnostic> {
+    let broken = |statement: &Statement| matches!(statement.kind, StatementKind::Broken);
+    // Where most mistakes are slips, somebody wrote rules.
+    let slips = tree.errors.iter().filter(|error| error.fix.is_some()).count();
+    let json = text.trim_start().starts_with(['{', '[']);
+    let least = if json { 1 } else { NO_POLICY };
+    if tree.errors.len() >= least && tree.file.statements.iter().all(broken) && slips * 2 < tree.errors.len() {
+        let message =
+            if json { "this is JSON, not a policy" } else { "this is no policy: not one statement can be read" };
+        let start = text.len() - text.trim_start().len();
+        let line = text[start..].lines().next().map_or(0, str::len);
+        let place = Span { file: id, bytes: ast::Span::new(start, start + line) };
+        return vec![Diagnostic::new(Code::E009, place, message).help(if json {
+            "`kpolc import` makes a policy of a runtime's JSON; `within \"FILE.json\"` compares with it"
+        } else {
+            "name a file of rules, such as `allow { read }`"
+        })];
+    }
+    tree.errors.iter().cloned().map(|error| syntax_diagnostic(id, error)).collect()
 }
 
 fn syntax_diagnostic(file: FileId, error: SyntaxError) -> Diagnostic {

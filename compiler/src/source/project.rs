@@ -224,6 +224,24 @@ pub fn libseccomp_version(text: &str) -> Option<(u8, u8, u8)> {
     numbers.next().is_none().then_some(version)
 }
 
+/// The same, if it is one of the releases that the tables know: of a later one nobody can say what it takes.
+///
+/// # Errors
+/// What is wrong with it, and what to write instead.
+pub fn known_libseccomp(text: &str) -> Result<(u8, u8, u8), String> {
+    let version = libseccomp_version(text).ok_or("a release has three numbers, such as 2.5.4")?;
+    let (oldest, newest) = ((2, 0, 0), tables::latest_libseccomp());
+    if version < oldest || version > newest {
+        let words = |(major, minor, patch)| format!("{major}.{minor}.{patch}");
+        return Err(format!(
+            "libseccomp {text} is not known, {} to {} are; name the nearest of them",
+            words(oldest),
+            words(newest)
+        ));
+    }
+    Ok(version)
+}
+
 /// The project file of a policy (or of a folder): the first upward from where it is.
 pub fn find(loader: &dyn Loader, start: &Path) -> Option<PathBuf> {
     let folder = match start.parent() {
@@ -384,6 +402,13 @@ impl Reader {
             "runtime" => reader.runtimes(value),
             "libseccomp" => {
                 reader.out.libseccomp = reader.version(value, "libseccomp", "2.5.4", libseccomp_version);
+                if let Some(text) = value.get_ref().as_str().filter(|_| reader.out.libseccomp.is_some())
+                    && let Err(why) = known_libseccomp(text)
+                {
+                    let (message, help) = why.split_once("; ").unwrap_or((&why, "write it as \"2.5.4\""));
+                    let diagnostic = reader.bad(value, message.to_owned());
+                    diagnostic.help = Some(help.to_owned());
+                }
             }
             "kernel" => reader.out.kernel = reader.version(value, "kernel", "6.1", KernelVersion::of_release),
             _ => reader.capabilities(value),

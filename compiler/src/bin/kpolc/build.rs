@@ -23,7 +23,7 @@ use crate::aim;
 use crate::inputs;
 use crate::report::{Place, Report};
 use crate::settings::{self, Projects};
-use crate::ui::{Status, Trouble, Ui};
+use crate::ui::{FormatArg, Status, Trouble, Ui};
 
 /// Make the files that a container runtime or the kernel takes.
 ///
@@ -64,6 +64,8 @@ pub struct Args {
     aim: aim::Args,
     #[command(flatten)]
     settings: settings::Args,
+    #[command(flatten)]
+    pub format: FormatArg,
 }
 
 /// A product, as the command line calls it.
@@ -155,10 +157,12 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
         return Err(Trouble::new("`--call` says what a graph shows: it needs `--emit dot`"));
     }
 
+    // Where a product goes to stdout, nothing else does.
+    let place = if plan.goal.as_deref() == Some(Path::new("-")) { Place::Aside } else { Place::Asked };
     let inputs = inputs::expand(&plan.paths)?;
     let mut report = Report::default();
     let Some(aim) = args.aim.aim(&mut report) else {
-        report.print(ui, Place::Aside)?;
+        report.print(ui, place)?;
         return Ok(report.status());
     };
     let mut projects = Projects::new(&Disk, &args.settings);
@@ -200,16 +204,16 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
         products.extend(made.into_iter().map(|product| (input, product)));
     }
     if failed {
-        report.print(ui, Place::Aside)?;
-        if inputs.len() > 1 {
-            ui.note(&format!("nothing written: {}", report.counts().unwrap_or_default()));
+        report.print(ui, place)?;
+        if inputs.len() > 1 && ui.format == crate::ui::Format::Human {
+            ui.note(&format!("nothing written: {}", report.counts_of(inputs.len()).unwrap_or_default()));
         }
         return Ok(report.status().max(Status::Findings));
     }
     let goal = match names::goal(plan.goal.as_deref(), &formats, products.len()) {
         Ok(goal) => goal,
         Err(trouble) => {
-            report.print(ui, Place::Aside)?;
+            report.print(ui, place)?;
             return Err(trouble);
         }
     };
@@ -223,11 +227,11 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
         })
         .collect();
     if let Err(trouble) = names::distinct(&made) {
-        report.print(ui, Place::Aside)?;
+        report.print(ui, place)?;
         return Err(trouble);
     }
-    let status = finish(args, &plan, &goal, &made, &mut report);
-    report.print(ui, Place::Aside)?;
+    let status = finish(args, ui, &plan, &goal, &made, &mut report);
+    report.print(ui, place)?;
     let status = status?;
     if status == Status::Fine && goal != Goal::Stdout {
         summary(ui, args.check, &briefs, &made, &proofs);
@@ -235,12 +239,19 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
     Ok(status.max(report.status()))
 }
 
-fn finish(args: &Args, plan: &Plan, goal: &Goal, made: &[Made], report: &mut Report) -> Result<Status, Trouble> {
+fn finish(
+    args: &Args,
+    ui: &Ui,
+    plan: &Plan,
+    goal: &Goal,
+    made: &[Made],
+    report: &mut Report,
+) -> Result<Status, Trouble> {
     if args.check {
         if *goal == Goal::Stdout {
             return Err(Trouble::new("`--check` compares with files; `-o -` names none"));
         }
-        return compare::all(made);
+        return compare::all(made, ui, report);
     }
     match goal {
         Goal::Stdout => {
@@ -250,9 +261,11 @@ fn finish(args: &Args, plan: &Plan, goal: &Goal, made: &[Made], report: &mut Rep
             }
             return Ok(Status::Fine);
         }
-        Goal::Folder(folder) if plan.mode == Mode::Plain => {
-            write::make_folder(folder)
-                .map_err(|error| Trouble::new(format!("cannot create folder `{}`: {error}", folder.display())))?;
+        Goal::Folder(folder) if plan.mode == Mode::Plain => make_folder(folder)?,
+        Goal::File(file) => {
+            if let Some(folder) = file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                make_folder(folder)?;
+            }
         }
         _ => {}
     }
@@ -273,6 +286,11 @@ fn finish(args: &Args, plan: &Plan, goal: &Goal, made: &[Made], report: &mut Rep
         folder.keep();
     }
     Ok(Status::Fine)
+}
+
+fn make_folder(folder: &Path) -> Result<(), Trouble> {
+    write::make_folder(folder)
+        .map_err(|error| Trouble::new(format!("cannot create folder `{}`: {error}", folder.display())))
 }
 
 fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made], proofs: &[Proof]) {

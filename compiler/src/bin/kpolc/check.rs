@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use kpol_compiler::driver;
-use kpol_compiler::source::Disk;
 
 use crate::build;
+use crate::filters::Files;
+use crate::includes::Includes;
 use crate::inputs;
 use crate::report::{Place, Report};
 use crate::settings::{self, Projects};
-use crate::ui::{Format, Status, Trouble, Ui};
+use crate::ui::{Format, FormatArg, Status, Trouble, Ui};
 
 /// Say what is wrong with policies.
 ///
@@ -22,9 +23,10 @@ use crate::ui::{Format, Status, Trouble, Ui};
   kpolc check --libseccomp 2.5.4 web.kpol      what that release would drop
   kpolc check --runtime 'runc 1.1.5' web.kpol  what that runtime makes of it
   kpolc check --emit bpf web.kpol              for raw BPF, not for a runtime's JSON
+  kpolc check - < web.kpol                     standard input
   kpolc check --format sarif . > kpol.sarif    for a code scanner")]
 pub struct Args {
-    /// Policies, or folders of them
+    /// Policies, folders of them, or `-` for standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Products that it shall be possible to make: JSON cannot say all that BPF can, and the other way round
@@ -32,16 +34,23 @@ pub struct Args {
     emit: Vec<build::Emit>,
     #[command(flatten)]
     settings: settings::Args,
+    #[command(flatten)]
+    pub format: FormatArg,
 }
 
 pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     let formats = build::formats(&args.emit);
     let inputs = inputs::expand(&args.paths)?;
+    let files = Files::with_stdin(&inputs)?;
     let mut report = Report::default();
-    let mut projects = Projects::new(&Disk, &args.settings);
-    let jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
+    let mut projects = Projects::new(&files, &args.settings);
+    let mut jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
+    let mut includes = Includes::of(&inputs);
+    for (input, settings) in &mut jobs {
+        settings.options.included = includes.included(&input.path);
+    }
     let answers = inputs::parallel(&jobs, ui, |(input, settings)| {
-        let mut checked = driver::check(&Disk, &input.path, &settings.options, &formats);
+        let mut checked = driver::check(&files, &input.path, &settings.options, &formats);
         settings.levels.apply(&mut checked.diagnostics);
         // The compiled policy stays behind: it belongs to its thread.
         (checked.sources, checked.diagnostics, checked.json)
@@ -54,7 +63,8 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     report.print(ui, Place::Asked)?;
     if ui.format == Format::Human {
         let many = if inputs.len() == 1 { "1 file".to_owned() } else { format!("{} files", inputs.len()) };
-        ui.note(&format!("checked {many}: {}", report.counts().unwrap_or_else(|| "no findings".to_owned())));
+        let counts = report.counts_of(inputs.len()).unwrap_or_else(|| "no findings".to_owned());
+        ui.note(&format!("checked {many}: {counts}"));
         build::premises::older(&proofs).iter().for_each(|note| ui.note(note));
     }
     Ok(report.status())

@@ -10,7 +10,7 @@ use kpol_compiler::driver::load::Filter;
 
 use crate::filters;
 use crate::settings;
-use crate::ui::{Format, Status, Trouble, Ui};
+use crate::ui::{Format, FormatArg, Status, Trouble, Ui};
 
 /// Say where two filters answer differently.
 ///
@@ -36,6 +36,8 @@ pub struct Args {
     files: filters::Args,
     #[command(flatten)]
     settings: settings::Args,
+    #[command(flatten)]
+    pub format: FormatArg,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use kpol_compiler::diagram::Store;
 use kpol_compiler::driver::Options;
 use kpol_compiler::driver::load::{self, Filter};
+use kpol_compiler::source::graph::MAX_ROOT;
 use kpol_compiler::source::{Disk, LoadError, Loader, Sources};
 use kpol_compiler::spec::Arch;
 
+use crate::inputs::{Input, STDIN};
 use crate::report::{Place, Report};
 use crate::settings::{self, Projects};
 use crate::ui::{Status, Trouble, Ui};
@@ -35,6 +37,20 @@ pub struct Files {
     unsaved: Option<(PathBuf, Vec<u8>)>,
 }
 
+impl Files {
+    /// With the text of standard input, where it is among the inputs.
+    pub fn with_stdin(inputs: &[Input]) -> Result<Self, Trouble> {
+        let path = PathBuf::from(STDIN);
+        if !inputs.iter().any(|input| input.path == path) {
+            return Ok(Self::default());
+        }
+        let wrong = |error| Trouble::new(format!("cannot read standard input: {error}"));
+        let mut text = Vec::new();
+        io::stdin().lock().take(MAX_ROOT + 1).read_to_end(&mut text).map_err(wrong)?;
+        Ok(Self { unsaved: Some((path, text)) })
+    }
+}
+
 impl Args {
     /// What standard input has is read here, once.
     pub fn files(&self) -> Result<Files, Trouble> {
@@ -52,7 +68,7 @@ impl Args {
 impl Loader for Files {
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
         let Some((unsaved, text)) = &self.unsaved else { return Disk.read(path, limit) };
-        if Disk.canonical(path).ok().as_ref() != Some(unsaved) {
+        if path != unsaved && Disk.canonical(path).ok().as_ref() != Some(unsaved) {
             return Disk.read(path, limit);
         }
         let size = text.len() as u64;

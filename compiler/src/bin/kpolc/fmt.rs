@@ -5,20 +5,22 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use kpol_compiler::diagnostic::{Code, Diagnostic};
+use kpol_compiler::diagnostic::{Code, Diagnostic, Span};
 use kpol_compiler::driver::{self, Options};
-use kpol_compiler::source::{Disk, LoadError, Loader};
+use kpol_compiler::source::graph::{self, MAX_ROOT};
+use kpol_compiler::source::{Disk, LoadError, Loader, SourceFile, Sources};
 use kpol_compiler::write::{self, Mode, Output};
 
 use crate::build::unified;
 use crate::inputs;
 use crate::report::{Place, Report};
 use crate::settings::{self, Projects};
-use crate::ui::{Status, Trouble, Ui};
+use crate::ui::{Format, FormatArg, Status, Trouble, Ui};
 
-/// As for every policy: more is no policy.
-const LIMIT: u64 = 1 << 20;
+/// As `check` and `build` take it.
+const LIMIT: u64 = MAX_ROOT;
 
 /// Bring policies into the one style.
 ///
@@ -40,8 +42,10 @@ pub struct Args {
     #[arg(long)]
     diff: bool,
     /// Search DIR for `include "..."`: that a text means the same as before is seen with what it includes
-    #[arg(short = 'I', long = "include", value_name = "DIR")]
+    #[arg(short = 'I', long = "include", value_name = "DIR", value_parser = settings::folder)]
     include: Vec<PathBuf>,
+    #[command(flatten)]
+    pub format: FormatArg,
 }
 
 /// The text in style; `None` where it has syntax errors.
@@ -64,37 +68,39 @@ fn same_policy(path: &Path, options: &Options, old: &str, new: &str) -> bool {
 /// What became of one text.
 enum Answer {
     InStyle,
-    New { old: String, new: String },
-    Broken(Diagnostic),
+    New {
+        old: String,
+        new: String,
+    },
+    /// It stays as it is, for these reasons.
+    Broken(Sources, Vec<Diagnostic>),
 }
 
 fn work(path: &Path, options: &Options, text: Result<Vec<u8>, LoadError>) -> Answer {
     let name = path.display();
-    let broken = |code, message: String| Answer::Broken(Diagnostic::without_place(code, message));
+    let broken = |diagnostic| Answer::Broken(Sources::default(), vec![diagnostic]);
     let bytes = match text {
         Ok(bytes) => bytes,
-        Err(LoadError::Io(error)) => return broken(Code::E010, format!("cannot read `{name}`: {error}")),
-        Err(LoadError::NotAFile(word)) => return broken(Code::E010, format!("cannot read `{name}`: it is {word}")),
-        Err(LoadError::TooLarge(_)) => return broken(Code::E011, format!("`{name}` is larger than {LIMIT} bytes")),
+        Err(error) => return broken(graph::unreadable(path, &error, LIMIT)),
     };
     let Ok(old) = String::from_utf8(bytes) else {
-        return broken(Code::E004, format!("`{name}` is not UTF-8; left as it is"));
+        return broken(Diagnostic::without_place(Code::E004, format!("`{name}` is not UTF-8")));
     };
     let Some(new) = formatted(&old) else {
-        let diagnostic = Diagnostic::without_place(Code::E001, format!("`{name}` has syntax errors; left as it is"));
-        // What came by stdin has no name to check it by.
-        return Answer::Broken(if path == Path::new("<stdin>") {
-            diagnostic
-        } else {
-            diagnostic.help(format!("`kpolc check {name}` shows them"))
-        });
+        let mut sources = Sources::default();
+        let text: Arc<str> = old.into();
+        let (name, path) = (name.to_string(), path.to_owned());
+        let tree = Disk.parse(&path, &text);
+        let id = sources.add(SourceFile { name, path, text: Arc::clone(&text) });
+        return Answer::Broken(sources, graph::syntax_diagnostics(id, &text, &tree));
     };
     if new == old {
         Answer::InStyle
     } else if same_text(&old, &new) && same_policy(path, options, &old, &new) {
         Answer::New { old, new }
     } else {
-        broken(Code::E070, format!("formatting `{name}` would change its meaning: a mistake in kpolc; left as it is"))
+        let message = format!("formatting `{name}` would change its meaning: a mistake in kpolc; left as it is");
+        broken(Diagnostic::without_place(Code::E070, message))
     }
 }
 
@@ -116,17 +122,24 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     });
     let mut outputs = Vec::new();
     let mut text = String::new();
-    let mut kept = 0usize;
+    let (mut kept, mut broken) = (0usize, 0usize);
     for (input, answer) in inputs.iter().zip(answers) {
         let path = &input.path;
         match answer {
             Answer::InStyle => kept += 1,
-            Answer::Broken(diagnostic) => report.push(diagnostic),
+            Answer::Broken(sources, diagnostics) => {
+                broken += 1;
+                report.add(&sources, diagnostics);
+            }
             Answer::New { old, new } => {
                 if args.diff {
                     text += &unified(&path.display().to_string(), &old, &new);
                 } else if args.check {
                     text += &format!("{}\n", path.display());
+                }
+                if args.check && ui.format != Format::Human {
+                    let (sources, diagnostic) = not_in_style(path, &old, &new);
+                    report.add(&sources, vec![diagnostic]);
                 }
                 outputs.push(Output { path: path.clone(), bytes: new.into_bytes() });
             }
@@ -134,7 +147,10 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     }
     let mut status = Status::Fine;
     if args.check || args.diff {
-        Ui::show(&text)?;
+        // In the forms for programs the findings say it.
+        if ui.format == Format::Human || args.diff && !args.check {
+            Ui::show(&text)?;
+        }
         if args.check && !outputs.is_empty() {
             status = Status::Findings;
         }
@@ -145,10 +161,36 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
                 report.push(Diagnostic::without_place(Code::E070, error.to_string()));
             }
         }
-        ui.note(&format!("{} rewritten, {kept} already in style", outputs.len()));
+        report.print(ui, Place::Asked)?;
+        let left = if broken == 0 { String::new() } else { format!(", {broken} left as it was") };
+        let left = if broken > 1 { left.replace("it was", "they were") } else { left };
+        ui.note(&format!("{} rewritten, {kept} already in style{left}", outputs.len()));
     }
-    report.print(ui, Place::Aside)?;
+    if args.check || args.diff {
+        report.print(ui, if args.diff { Place::Aside } else { Place::Asked })?;
+        if args.check && !outputs.is_empty() {
+            ui.note("not in style: `kpolc fmt` rewrites these files");
+        }
+    }
     Ok(status.max(report.status()))
+}
+
+/// E072, at the first line that would change.
+fn not_in_style(path: &Path, old: &str, new: &str) -> (Sources, Diagnostic) {
+    let mut sources = Sources::default();
+    let name = path.display().to_string();
+    let message = format!("`{name}` is not in style");
+    let id = sources.add(SourceFile { name: name.clone(), path: path.to_owned(), text: old.into() });
+    let mut start = 0;
+    let mut lines = old.split_inclusive('\n').zip(new.split_inclusive('\n').map(Some).chain(std::iter::repeat(None)));
+    let first = lines.find_map(|(old, new)| {
+        let begin = start;
+        start += old.len();
+        (Some(old) != new).then_some(begin..begin + old.trim_end().len())
+    });
+    let first = first.unwrap_or(old.len()..old.len());
+    let place = Span { file: id, bytes: kpol_grammar::ast::Span::new(first.start, first.end) };
+    (sources, Diagnostic::new(Code::E072, place, message).help(format!("`kpolc fmt {name}` rewrites it")))
 }
 
 /// From stdin to stdout. Text that cannot be formatted gives no output, so an editor keeps what it has.
@@ -162,9 +204,9 @@ fn stream(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     let text = if bytes.len() as u64 > LIMIT { Err(LoadError::TooLarge(None)) } else { Ok(bytes.clone()) };
     let options = Options { include_dirs: args.include.clone(), ..Options::default() };
     match work(Path::new("<stdin>"), &options, text) {
-        Answer::Broken(diagnostic) => {
+        Answer::Broken(sources, diagnostics) => {
             let mut report = Report::default();
-            report.push(diagnostic);
+            report.add(&sources, diagnostics);
             report.print(ui, Place::Aside)?;
             Ok(report.status())
         }

@@ -12,7 +12,7 @@ use kpol_compiler::library::{self, Effect, LibraryFile};
 use kpol_compiler::source::project;
 use serde_json::{Value, json};
 
-use crate::ui::{Format, Status, Trouble, Ui};
+use crate::ui::{Format, FormatArg, Status, Trouble, Ui};
 
 /// Show the built-in groups, and the profiles to include.
 ///
@@ -30,6 +30,8 @@ pub struct Args {
     /// Such as @basic-io, where the `@` may be left out, or profiles/go-runtime
     #[arg(value_name = "NAME")]
     name: Option<String>,
+    #[command(flatten)]
+    pub format: FormatArg,
 }
 
 pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {

@@ -9,7 +9,7 @@ use kpol_compiler::spec::Arch;
 use kpol_compiler::write::{self, Mode, Output};
 
 use crate::settings;
-use crate::ui::{Status, Trouble, Ui};
+use crate::ui::{FormatArg, Status, Trouble, Ui};
 
 /// The longest file that is read.
 const MOST_BYTES: u64 = 16 << 20;
@@ -45,6 +45,8 @@ pub struct Args {
     /// Whose JSON it is
     #[arg(long, value_enum, default_value_t = Whose::Auto, value_name = "DIALECT")]
     dialect: Whose,
+    #[command(flatten)]
+    pub format: FormatArg,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -16,6 +16,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::ui::{Format, Trouble, Ui};
 
+/// The name of what comes by standard input, as findings have it.
+pub const STDIN: &str = "<stdin>";
+
 /// One policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
@@ -30,8 +33,12 @@ pub fn expand(paths: &[PathBuf]) -> Result<Vec<Input>, Trouble> {
     let mut seen = BTreeSet::new();
     let mut inputs = Vec::new();
     for path in paths {
-        let wrong = |error| Trouble::new(format!("cannot read `{}`: {error}{}", path.display(), with_extension(path)));
-        if !fs::metadata(path).map_err(wrong)?.is_dir() {
+        if path == Path::new("-") {
+            take(Path::new(STDIN), false, &mut seen, &mut inputs);
+            continue;
+        }
+        // What cannot be read is reported by whoever reads it, with all else that is wrong.
+        if !path.is_dir() {
             refuse_products(path)?;
             take(path, false, &mut seen, &mut inputs);
             continue;
@@ -48,12 +55,6 @@ pub fn expand(paths: &[PathBuf]) -> Result<Vec<Input>, Trouble> {
         }
     }
     Ok(inputs)
-}
-
-/// `web.kpol` for `web`, where that is there.
-fn with_extension(path: &Path) -> String {
-    let policy = path.with_extension("kpol");
-    if policy.is_file() { format!("; did you mean `{}`?", policy.display()) } else { String::new() }
 }
 
 /// JSON and BPF are what policies become. `fmt` and the like would find a hundred mistakes of syntax in them.
@@ -76,7 +77,7 @@ fn take(path: &Path, found: bool, seen: &mut BTreeSet<PathBuf>, inputs: &mut Vec
 }
 
 /// No recursion: how deep folders nest is not ours to say.
-fn walk(root: &Path, found: &mut Vec<PathBuf>) -> Result<(), Trouble> {
+pub fn walk(root: &Path, found: &mut Vec<PathBuf>) -> Result<(), Trouble> {
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         let wrong = |error| Trouble::new(format!("cannot read `{}`: {error}", folder.display()));
@@ -163,7 +164,7 @@ mod tests {
         };
         assert_eq!(names(&[root.to_owned()]), [Path::new("a/c.kpol"), Path::new("b.kpol")]);
         assert_eq!(names(&[root.join("b.kpol"), root.to_owned()]), [Path::new("b.kpol"), Path::new("a/c.kpol")]);
-        assert!(expand(&[root.join("a/.git/none")]).is_err());
+        assert_eq!(names(&[root.join("a/.git/none")]), [Path::new("a/.git/none")]);
         fs::create_dir(root.join("empty")).unwrap();
         assert!(expand(&[root.join("empty")]).unwrap_err().0.contains("no .kpol file"));
     }

@@ -15,6 +15,7 @@ mod filters;
 mod fmt;
 mod groups;
 mod import;
+mod includes;
 mod inputs;
 mod lsp;
 mod man;
@@ -33,7 +34,7 @@ use clap::{Parser, Subcommand};
 
 use kpol_compiler::driver::{Own, Writer};
 
-use ui::{Status, Ui};
+use ui::{Format, Status, Ui};
 
 /// Compiler of kpol, a policy language for Linux syscall filters.
 #[derive(Debug, Parser)]
@@ -67,6 +68,28 @@ enum Command {
     Man(man::Args),
 }
 
+impl Command {
+    /// The form that was asked for; commands without findings have none to choose.
+    fn format(&self) -> Format {
+        let arg = match self {
+            Self::Check(args) => args.format,
+            Self::Build(args) => args.format,
+            Self::Why(args) => args.format,
+            Self::Diff(args) => args.format,
+            Self::Show(args) => args.format,
+            Self::Stats(args) => args.format,
+            Self::Fmt(args) => args.format,
+            Self::Run(args) => args.format,
+            Self::Import(args) => args.format,
+            Self::Groups(args) => args.format,
+            Self::New(_) | Self::Explain(_) | Self::Lsp(_) | Self::Completions(_) | Self::Man(_) => {
+                return Format::Human;
+            }
+        };
+        arg.format
+    }
+}
+
 fn main() -> ExitCode {
     kpolc(&Cli::parse(), &Own).into()
 }
@@ -74,7 +97,7 @@ fn main() -> ExitCode {
 /// The whole program but for its process. Products are by `writer`, which is always [`Own`], but in a test of what
 /// becomes of mistakes.
 fn kpolc(cli: &Cli, writer: &dyn Writer) -> Status {
-    let ui = Ui::new(&cli.ui);
+    let ui = Ui::new(&cli.ui, cli.command.format());
     let status = match &cli.command {
         Command::Check(args) => check::run(args, &ui),
         Command::Build(args) => build::run(args, &ui, writer),

@@ -24,7 +24,7 @@ use kpol_compiler::tables;
 
 use crate::report::{Place, Report};
 use crate::settings::{self, Projects};
-use crate::ui::{Status, Trouble, Ui};
+use crate::ui::{FormatArg, Status, Trouble, Ui};
 
 /// Run a command under a policy.
 ///
@@ -45,6 +45,8 @@ pub struct Args {
     command: Vec<OsString>,
     #[command(flatten)]
     settings: settings::Args,
+    #[command(flatten)]
+    pub format: FormatArg,
 }
 
 pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use kpol_compiler::diagnostic::{Code, Severity};
 use kpol_compiler::driver::Options;
 use kpol_compiler::oci::runtime::Runtime;
+use kpol_compiler::source::graph;
 use kpol_compiler::source::project::{self, Level, Levels, ProjectFile};
 use kpol_compiler::source::{Loader, Sources};
 use kpol_compiler::spec::{Arch, KernelVersion};
@@ -20,7 +21,7 @@ use crate::ui::Status;
 #[group(skip)]
 pub struct Args {
     /// Search DIR for `include "..."`, after the file's own folder
-    #[arg(short = 'I', long = "include", value_name = "DIR")]
+    #[arg(short = 'I', long = "include", value_name = "DIR", value_parser = folder)]
     include: Vec<PathBuf>,
     /// Use these ABIs instead of the policy's own `arch`, such as x86_64,aarch64
     #[arg(long, value_name = "ARCH", value_delimiter = ',', value_parser = arch, help_heading = "Target")]
@@ -64,6 +65,16 @@ fn did_you_mean(near: Option<&str>) -> String {
     near.map_or(String::new(), |near| format!("; did you mean `{near}`?"))
 }
 
+/// A folder that is there: a slip of the hand in `-I` would else be a search in nothing.
+pub fn folder(text: &str) -> Result<PathBuf, String> {
+    let folder = PathBuf::from(text);
+    match std::fs::metadata(&folder) {
+        Ok(metadata) if metadata.is_dir() => Ok(folder),
+        Ok(_) => Err("it is no folder".to_owned()),
+        Err(error) => Err(graph::io_words(&error)),
+    }
+}
+
 pub fn arch(text: &str) -> Result<Arch, String> {
     let names = || Arch::all().map(Arch::name);
     // What other tools call them.
@@ -88,7 +99,7 @@ fn kernel(text: &str) -> Result<KernelVersion, String> {
 }
 
 pub fn libseccomp(text: &str) -> Result<(u8, u8, u8), String> {
-    project::libseccomp_version(text).ok_or_else(|| "a release has three numbers, such as 2.5.4".to_owned())
+    project::known_libseccomp(text)
 }
 
 pub fn runtime(text: &str) -> Result<Runtime, String> {

@@ -12,7 +12,7 @@ use kpol_compiler::write::{self, Mode, Output};
 
 use crate::filters;
 use crate::settings;
-use crate::ui::{Format, Status, Trouble, Ui};
+use crate::ui::{Format, FormatArg, Status, Trouble, Ui};
 
 /// Show every call and what it gets.
 ///
@@ -39,6 +39,8 @@ pub struct Args {
     files: filters::Args,
     #[command(flatten)]
     settings: settings::Args,
+    #[command(flatten)]
+    pub format: FormatArg,
 }
 
 pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {

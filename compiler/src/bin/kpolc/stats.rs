@@ -16,7 +16,7 @@ use crate::filters;
 use crate::report::{Place, Report};
 use crate::settings;
 use crate::show::text;
-use crate::ui::{Format, Status, Trouble, Ui, printable};
+use crate::ui::{Format, FormatArg, Status, Trouble, Ui, printable};
 
 /// So many of the heaviest calls are shown.
 const HEAVIEST: usize = 5;
@@ -41,6 +41,8 @@ pub struct Args {
     files: filters::Args,
     #[command(flatten)]
     settings: settings::Args,
+    #[command(flatten)]
+    pub format: FormatArg,
 }
 
 pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {

@@ -69,15 +69,21 @@ enum Color {
     Never,
 }
 
+/// The option of commands that have findings.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[group(skip)]
+pub struct FormatArg {
+    /// Form of the findings: human, concise (a line each), markdown (a list), json, sarif, github or gitlab
+    #[arg(long, value_enum, default_value_t = Format::Human, value_name = "FORM")]
+    #[arg(help_heading = "Output", display_order = 900, hide_possible_values = true)]
+    pub format: Format,
+}
+
 /// Options of every command.
 #[derive(Debug, clap::Args)]
 // Two structs of one name would be two groups of one name.
 #[group(skip)]
 pub struct Args {
-    /// Form of the findings: human, concise (a line each), markdown (a list), json, sarif, github or gitlab
-    #[arg(long, global = true, value_enum, default_value_t = Format::Human, value_name = "FORM")]
-    #[arg(help_heading = "Output", display_order = 900, hide_possible_values = true)]
-    format: Format,
     /// Colours: auto, always or never; `auto` heeds NO_COLOR, CLICOLOR and CLICOLOR_FORCE
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     #[arg(help_heading = "Output", display_order = 901, hide_possible_values = true)]
@@ -102,8 +108,8 @@ fn set(name: &str) -> bool {
 }
 
 impl Ui {
-    pub fn new(args: &Args) -> Self {
-        Self { format: args.format, quiet: args.quiet, color: args.color }
+    pub fn new(args: &Args, format: Format) -> Self {
+        Self { format, quiet: args.quiet, color: args.color }
     }
 
     /// Whether to paint on something that is a terminal or not (no-color.org, bixense.com/clicolors).

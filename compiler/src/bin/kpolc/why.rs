@@ -15,13 +15,13 @@ use kpol_compiler::spec::{Arch, Nr};
 use crate::filters;
 use crate::report::{Place, Report};
 use crate::settings;
-use crate::ui::{Format, Status, Trouble, Ui};
+use crate::ui::{Format, FormatArg, Status, Trouble, Ui};
 
 /// Say what a call gets, and why.
 ///
 /// FILE is a policy, a JSON profile or raw BPF (.kpol, .json, .bpf). CALL is written as in C, with names or numbers;
-/// what is left out (or `_`) is unknown, and the answer says what hangs on it. A line of the audit log
-/// (`type=1326 … syscall=41 …`, or `type=SECCOMP`, raw or by `ausearch -i`) does as well.
+/// what is left out (or `_`) is unknown, and the answer says what depends on it. A record of the audit log
+/// (`type=1326 … syscall=41 …`, or `type=SECCOMP`; raw, or as `ausearch -i` prints it) is a CALL too.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   kpolc why web.kpol 'socket(AF_ALG, SOCK_SEQPACKET, 0)'
@@ -39,6 +39,8 @@ pub struct Args {
     files: filters::Args,
     #[command(flatten)]
     settings: settings::Args,
+    #[command(flatten)]
+    pub format: FormatArg,
 }
 
 /// The answer on some ABIs.

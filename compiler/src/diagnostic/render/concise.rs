@@ -4,7 +4,7 @@
 //! web.kpol:2:15: error[E031]: `socket` has no parameter `famly`
 //! ```
 //!
-//! Lines and columns count from 1, columns in bytes of UTF-8. A finding without a place begins with `kpolc:`, and so does
+//! Other places that have a part in it stand behind: `…; main.kpol:2:9: included here`. Lines and columns count from 1, columns in bytes of UTF-8. A finding without a place begins with `kpolc:`, and so does
 //! the count of those that are too many of one code (see `few`).
 
 use super::few::{few, words};
@@ -12,6 +12,9 @@ use super::place::{Places, Unit};
 use super::{clean, severity_word};
 use crate::diagnostic::Diagnostic;
 use crate::source::Sources;
+
+/// Other places that a line names.
+const MAX_RELATED: usize = 3;
 
 /// The findings, each in a line that ends with a newline.
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
@@ -28,7 +31,13 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources) -> String {
             None => out.push_str("kpolc: "),
         }
         let word = severity_word(diagnostic.severity);
-        out.push_str(&format!("{word}[{}]: {}\n", diagnostic.code.as_str(), clean::line(&diagnostic.message)));
+        out.push_str(&format!("{word}[{}]: {}", diagnostic.code.as_str(), clean::line(&diagnostic.message)));
+        for label in diagnostic.related.iter().take(MAX_RELATED) {
+            let (start, _) = places.ends(label.span, Unit::Utf8);
+            let name = clean::name(&places.file(label.span.file).name);
+            out.push_str(&format!("; {name}:{}:{}: {}", start.line, start.column, clean::line(&label.text)));
+        }
+        out.push('\n');
     }
     for more in more {
         out.push_str(&format!("kpolc: {}\n", words(more)));

@@ -12,7 +12,7 @@
 use serde_json::{Map, Value, json};
 
 use super::place::{Places, Unit};
-use crate::diagnostic::explain::first_paragraph;
+use crate::diagnostic::explain::{self, first_paragraph};
 use crate::diagnostic::{Code, Diagnostic, Edit, Fix, Label, Severity, Span};
 use crate::source::Sources;
 
@@ -56,7 +56,7 @@ fn rule(code: Code) -> Value {
         "id": code.as_str(),
         "shortDescription": { "text": code.title() },
         "fullDescription": { "text": first_paragraph(code).unwrap_or_else(|| code.title().to_owned()) },
-        "help": { "text": page, "markdown": page },
+        "help": { "text": explain::render(code, false, 100), "markdown": page },
         "defaultConfiguration": { "level": level(code.severity()) },
     })
 }

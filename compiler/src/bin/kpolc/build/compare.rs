@@ -2,17 +2,19 @@
 
 use std::path::Path;
 
-use kpol_compiler::driver::Format;
+use kpol_compiler::diagnostic::{Code, Diagnostic};
+use kpol_compiler::driver::Format as Product;
 use kpol_compiler::source::{Disk, LoadError, Loader};
 
 use super::Made;
-use crate::ui::{Status, Trouble, Ui};
+use crate::report::Report;
+use crate::ui::{Format, Status, Trouble, Ui};
 
 /// Far more than any product has.
 const LIMIT: u64 = 64 << 20;
 
-/// Shows every difference.
-pub(super) fn all(made: &[Made]) -> Result<Status, Trouble> {
+/// Reports every file that is not what would be built (E071); people see the difference too.
+pub(super) fn all(made: &[Made], ui: &Ui, report: &mut Report) -> Result<Status, Trouble> {
     let mut text = String::new();
     for one in made {
         let path = &one.output.path;
@@ -25,9 +27,23 @@ pub(super) fn all(made: &[Made]) -> Result<Status, Trouble> {
         };
         if let Some(difference) = difference(path, old.as_deref(), &one.output.bytes, one.format) {
             text.push_str(&difference);
+            let (name, policy) = (path.display(), one.policy.display());
+            let message = match old {
+                Some(_) => format!("`{name}` is not what `{policy}` builds"),
+                None => format!("`{name}` is missing: `{policy}` was not built"),
+            };
+            // Annotations need a place; people have the difference.
+            let place = report.start_of(&one.policy).filter(|_| ui.format != Format::Human);
+            let diagnostic = match place {
+                Some(place) => Diagnostic::new(Code::E071, place, message),
+                None => Diagnostic::without_place(Code::E071, message),
+            };
+            report.push(diagnostic.help("the same command without `--check` writes it"));
         }
     }
-    Ui::show(&text)?;
+    if ui.format == Format::Human {
+        Ui::show(&text)?;
+    }
     Ok(if text.is_empty() { Status::Fine } else { Status::Findings })
 }
 
@@ -36,16 +52,16 @@ fn cannot(path: &Path, why: &str) -> Trouble {
 }
 
 /// Words about how `old` is not `new`.
-fn difference(path: &Path, old: Option<&[u8]>, new: &[u8], format: Format) -> Option<String> {
+fn difference(path: &Path, old: Option<&[u8]>, new: &[u8], format: Product) -> Option<String> {
     let name = path.display().to_string();
     match old {
         Some(old) if old == new => None,
         None => Some(format!("{name}: missing\n")),
         Some(old) => Some(match format {
-            Format::Json | Format::Asm | Format::C | Format::Dot | Format::Smt2 => {
+            Product::Json | Product::Asm | Product::C | Product::Dot | Product::Smt2 => {
                 unified(&name, &String::from_utf8_lossy(old), &String::from_utf8_lossy(new))
             }
-            Format::Bpf => instructions(&name, old, new),
+            Product::Bpf => instructions(&name, old, new),
         }),
     }
 }
@@ -90,12 +106,12 @@ mod tests {
     #[test]
     fn differences_are_shown() {
         let path = Path::new("web.json");
-        assert_eq!(difference(path, Some(b"a\n"), b"a\n", Format::Json), None);
-        assert_eq!(difference(path, None, b"a\n", Format::Json).unwrap(), "web.json: missing\n");
-        let text = difference(path, Some(b"a\nb\n"), b"a\nc\n", Format::Json).unwrap();
+        assert_eq!(difference(path, Some(b"a\n"), b"a\n", Product::Json), None);
+        assert_eq!(difference(path, None, b"a\n", Product::Json).unwrap(), "web.json: missing\n");
+        let text = difference(path, Some(b"a\nb\n"), b"a\nc\n", Product::Json).unwrap();
         assert_eq!(text, "--- a/web.json\n+++ b/web.json\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n");
         let ret = [6, 0, 0, 0, 0, 0, 0xff, 0x7f];
-        let text = difference(Path::new("web.bpf"), Some(&ret[..5]), &ret, Format::Bpf).unwrap();
+        let text = difference(Path::new("web.bpf"), Some(&ret[..5]), &ret, Product::Bpf).unwrap();
         assert_eq!(
             text,
             "web.bpf: 5 bytes, 8 would be built; first difference in instruction 0:\n-5 stray bytes\n+code 0x06 jt 0 jf 0 k 0x7fff0000\n"
