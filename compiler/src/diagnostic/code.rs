@@ -135,6 +135,7 @@ codes! {
     W028 "unknown calls live on"
     W029 "refused by bits that may be dropped"
     W030 "file that does nothing"
+    W031 "condition made void"
 }
 
 impl Code {

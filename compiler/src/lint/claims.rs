@@ -38,7 +38,8 @@ type Patterns<'a> = BTreeMap<Span, Vec<Place<'a>>>;
 /// What each kind of claim covers.
 type Unions = BTreeMap<Kind, Node>;
 
-pub(super) fn lint(context: &mut Context<'_>) {
+/// `void` are patterns of which it is known already that a wider rule stands beside them.
+pub(super) fn lint(context: &mut Context<'_>, void: &[Span]) {
     let has_overrides = context.resolved.rules.iter().any(|rule| rule.priority > 0);
     // What options have settled may be otherwise on another host: it makes nothing superfluous.
     let steady = if has_overrides { unions(context, true) } else { Unions::new() };
@@ -51,7 +52,7 @@ pub(super) fn lint(context: &mut Context<'_>) {
                 .help("remove it, or the override"),
         );
     }
-    duplicates(context, &patterns, &dead);
+    duplicates(context, &patterns, &dead, void);
     if has_overrides {
         let all = unions(context, false);
         idle_overrides(context, &all);
@@ -195,7 +196,7 @@ fn dead(context: &mut Context<'_>, patterns: &Patterns<'_>, unions: &Unions) -> 
 
 /// Patterns that others of their kind say already. Of two that say the same, the later one is too much: so the last
 /// pattern is looked at first, and whatever is found no longer counts for those before it.
-fn duplicates(context: &mut Context<'_>, patterns: &Patterns<'_>, dead: &BTreeMap<Span, Span>) {
+fn duplicates(context: &mut Context<'_>, patterns: &Patterns<'_>, dead: &BTreeMap<Span, Span>, void: &[Span]) {
     let mut behind: FxHashMap<Kind, Node> = FxHashMap::default();
     let mut gone: FxHashSet<Span> = FxHashSet::default();
     let mut same: FxHashMap<(Kind, Node), Vec<&Claim>> = FxHashMap::default();
@@ -229,7 +230,17 @@ fn duplicates(context: &mut Context<'_>, patterns: &Patterns<'_>, dead: &BTreeMa
                 && !gone.contains(&pattern)
                 && context.store.and(other.member.set, first.claim.member.set) != Node::FALSE
         });
-        let diagnostic = Diagnostic::new(Code::W013, span, "this is already said").help("remove it");
+        if void.contains(&span) {
+            continue;
+        }
+        // Of a wider and a narrower pattern nobody knows which one is meant.
+        let wider = other.is_some_and(|other| other.member.set != first.claim.member.set);
+        let help = if wider {
+            "the other is wider: narrow it where this condition is to hold, else remove this"
+        } else {
+            "remove it"
+        };
+        let diagnostic = Diagnostic::new(Code::W013, span, "this is already said").help(help);
         context.push(match other {
             Some(other) => diagnostic.related(other.member.via.pattern, "here"),
             None => diagnostic,

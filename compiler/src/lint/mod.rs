@@ -17,6 +17,7 @@ mod sibling;
 mod start;
 mod unused;
 mod useless;
+mod void;
 
 pub use sibling::siblings;
 use std::collections::BTreeSet;
@@ -49,7 +50,8 @@ pub fn lint(
     sink: &mut Sink,
 ) {
     let mut context = Context { graph, resolved, options, store, sink };
-    claims::lint(&mut context);
+    let void = policy.map(|policy| void::lint(&mut context, policy)).unwrap_or_default();
+    claims::lint(&mut context, &void);
     outcome::lint(&mut context, policy);
     if let Some(policy) = policy {
         start::lint(&mut context, policy);

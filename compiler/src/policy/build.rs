@@ -207,14 +207,14 @@ fn quarrels(
 }
 
 /// The name of a call.
-pub(super) fn name(resolved: &Resolved, arch: Arch, nr: Nr) -> Option<&str> {
+pub(crate) fn name(resolved: &Resolved, arch: Arch, nr: Nr) -> Option<&str> {
     match resolved.declared.get(&(arch, nr)) {
         Some(name) => Some(name),
         None => tables::syscall_at(arch, nr).map(tables::Syscall::name),
     }
 }
 
-fn call_name(resolved: &Resolved, arch: Arch, nr: Nr) -> String {
+pub(crate) fn call_name(resolved: &Resolved, arch: Arch, nr: Nr) -> String {
     name(resolved, arch, nr).map_or_else(|| format!("number {}", nr.0), str::to_owned)
 }
 
