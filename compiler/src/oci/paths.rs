@@ -89,6 +89,9 @@ fn by_caps(
 }
 
 /// Splits the values of one word, `bits` wide, into intervals; neighbours differ.
+///
+/// INVARIANT: the node asks about no bit of the word that is above: else no walk would reach it, and the walk would visit
+/// every number.
 fn intervals(
     store: &Store,
     node: Node,
@@ -132,6 +135,9 @@ pub const MOST_ENTRIES: u64 = 1024;
 /// answer: of `arg2 < 0xf41e304f`, `arg1 < 7` and `arg2 >= 0x15263f…` together, releases up to 2.6.1 also take arg2 == 0xf41e304f.
 pub fn entries(store: &mut Store, node: Node, default: Action, bits: u8, may_order: bool) -> Result<Vec<Path>, u64> {
     let used = arguments(store, node);
+    // Of x32 and n32 libseccomp sees 32 bits and the kernel shows 64: what asks for more is written as it is, and whoever
+    // reads it back says what libseccomp makes of it.
+    let bits = if asks_above(store, node, bits) { 64 } else { bits };
     let mut best: Option<(u64, bool, Node, [u8; 6])> = None;
     for order in orders(&used) {
         let permuted = permute(store, node, &order);
@@ -163,6 +169,12 @@ pub fn entries(store: &mut Store, node: Node, default: Action, bits: u8, may_ord
         args.sort_unstable();
     }
     Ok(paths)
+}
+
+/// Whether the function asks about bits of arguments from `bits` on.
+fn asks_above(store: &Store, node: Node, bits: u8) -> bool {
+    let above = |place| matches!(place, Place::Arg { bit, .. } if bit >= bits);
+    store.reachable(node).into_iter().any(|inner| store.split(inner).is_some_and(|(var, ..)| above(var.place())))
 }
 
 /// Which arguments the function asks about.
