@@ -59,6 +59,10 @@ want i686-linux-gnu-gcc gcc-i686-linux-gnu
 [ -e /usr/i686-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-i386-cross)
 want x86_64-linux-gnux32-gcc gcc-x86-64-linux-gnux32
 [ -e /usr/x86_64-linux-gnux32/lib/libc.a ] || missing+=(libc6-dev-x32-cross)
+# Headers of the kernel alone: numbers of calls on the other ABIs.
+for machine in riscv64 s390x powerpc mips m68k hppa sh4; do
+    [ -e "/usr/$machine-linux-gnu/include/asm/unistd.h" ] || missing+=("linux-libc-dev-$machine-cross")
+done
 [ -e /usr/include/seccomp.h ] || missing+=(libseccomp-dev)
 
 # playwright-core drives a browser that is installed; it brings none of its own.

@@ -4,8 +4,9 @@
 //! override (file of level 2)  >  override (level 1)  >  plain rule  >  default
 //! ```
 
+use super::abi::Abi;
 use super::facts::Facts;
-use super::policy::{Abi, Act, Condition, File, Guard, Named, Operator, Pattern, Policy, Statement, Word};
+use super::policy::{Act, Assert, Condition, File, Guard, Named, Operator, Pattern, Policy, Shape, Statement, Word};
 
 /// A call as a filter sees it.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,13 @@ pub fn evaluate(policy: &Policy, facts: &Facts, call: Call<'_>) -> Result<Act, S
         }
     }
     Ok(best.map_or(policy.default, |(_, action)| action))
+}
+
+/// Whether an assert is broken by a call that gets `act`.
+pub fn breaks(policy: &Policy, facts: &Facts, assert: &Assert, call: Call<'_>, act: Act) -> bool {
+    assert.guards.iter().all(|guard| holds(policy, guard, call.abi))
+        && assert.patterns.iter().any(|pattern| matches(policy, facts, pattern, call))
+        && !assert.wanted.holds(act)
 }
 
 /// 1 for a file without includes, else one more than the highest of them.
@@ -79,7 +87,7 @@ fn matches(policy: &Policy, facts: &Facts, pattern: &Pattern, call: Call<'_>) ->
     let named = match &pattern.named {
         Named::Call(name, conditions) => {
             name == call.name && conditions.iter().all(|condition| true_of(condition, call))
-                || conditions.is_empty() && pattern.except.is_empty() && facts.leads_to(call, name)
+                || conditions.is_empty() && facts.leads_to(call, name)
         }
         Named::Group(name) => {
             policy.groups.get(name).into_iter().flatten().any(|member| matches(policy, facts, member, call))
@@ -88,26 +96,37 @@ fn matches(policy: &Policy, facts: &Facts, pattern: &Pattern, call: Call<'_>) ->
     named && !pattern.except.iter().any(|other| matches(policy, facts, other, call))
 }
 
+/// What the kernel takes of the register, and of how many bits the parameter is declared.
+fn taken(word: &Word, call: Call<'_>) -> (Shape, u32, u32) {
+    let shape = word.shape(call.abi).expect("a shape on every ABI that has the call");
+    let declared = shape.bits;
+    let cut = shape.cuts.iter().find(|cut| cut.values.contains(&(call.args[cut.register] & cut.mask)));
+    match cut {
+        Some(cut) => (Shape { bits: cut.bits, signed: false, ..shape.clone() }, cut.shift, declared),
+        None => (shape, 0, declared),
+    }
+}
+
 /// The word's bits, without a sign.
-fn bits(word: &Word, mask: Option<u64>, call: Call<'_>) -> (u64, u32) {
-    let width = if call.abi == Abi::X86 { word.bits_on_x86 } else { word.bits };
-    let kept = if width == 64 { u64::MAX } else { (1 << width) - 1 };
-    (call.args[word.index] & kept & mask.unwrap_or(u64::MAX), width)
+fn bits(word: &Word, mask: Option<u64>, call: Call<'_>) -> u64 {
+    let (shape, shift, _) = taken(word, call);
+    call.args[shape.index] >> shift & u64::MAX >> (64 - shape.bits) & mask.unwrap_or(u64::MAX)
 }
 
 /// The same as the number that the kernel works with.
 fn number(word: &Word, mask: Option<u64>, call: Call<'_>) -> i128 {
-    let (value, width) = bits(word, mask, call);
-    let negative = word.signed && value >> (width - 1) & 1 == 1;
+    let value = bits(word, mask, call);
+    let (Shape { bits: width, signed, .. }, ..) = taken(word, call);
+    let negative = signed && value >> (width - 1) & 1 == 1;
     if negative { i128::from(value) - (1i128 << width) } else { i128::from(value) }
 }
 
 /// Whether the bits are those of the value, which may be written with a sign or without.
 fn equal(word: &Word, mask: Option<u64>, value: i128, call: Call<'_>) -> bool {
-    let (bits, width) = bits(word, mask, call);
-    let modulus = 1i128 << width;
-    // A value that no number of the width is.
-    (-(modulus / 2)..modulus).contains(&value) && value.rem_euclid(modulus) == i128::from(bits)
+    let (Shape { bits: width, .. }, _, declared) = taken(word, call);
+    let modulus = 1i128 << declared;
+    // A value that no number of the declared width is; else it is cut as the argument is.
+    (-(modulus / 2)..modulus).contains(&value) && value.rem_euclid(1i128 << width) == i128::from(bits(word, mask, call))
 }
 
 fn true_of(condition: &Condition, call: Call<'_>) -> bool {
@@ -130,7 +149,7 @@ fn true_of(condition: &Condition, call: Call<'_>) -> bool {
             });
             inside != *negated
         }
-        Condition::Bits { word, mask } => bits(word, *mask, call).0 != 0,
+        Condition::Bits { word, mask } => bits(word, *mask, call) != 0,
         Condition::Not(inner) => !true_of(inner, call),
         Condition::And(list) => list.iter().all(|one| true_of(one, call)),
         Condition::Or(list) => list.iter().any(|one| true_of(one, call)),

@@ -1,25 +1,25 @@
-//! What the oracle knows of the kernel, and from whom.
+//! What the oracle knows of calls, from others than the compiler's tables.
 //!
 //! ```text
-//! tracefs   sys_enter_socket   field:int family   →  32 bits, signed, register 0
-//! headers   #define __NR_socket 41                →  41 on x86_64
-//! libc      AF_ALG                                →  38
+//! x86_64   tracefs of the running kernel      field:int family      →  32 bits, signed, register 0
+//! others   the kernel's sources               int family
+//! numbers  headers                            #define __NR_socket 41
 //! ```
 //!
-//! Types are those that SYSCALL_DEFINE declares. Where the kernel hands a wider type on as a narrower one before it looks,
-//! `NARROWED` says so, with the place. A parameter in `UNSURE` is not used: how much of it the kernel looks at depends
-//! on the other arguments.
+//! Types are those that the kernel declares. Where it hands a wider type on as a narrower one before it looks, `NARROWED` says so,
+//! with the place, or the sources' file. Where a command decides, `CUTS` says how. A parameter in
+//! `UNSURE`, or of which the sources are not sure, is not used.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use super::abi::Abi;
 use super::evaluate::Call;
-use super::policy::{Abi, Word};
-use crate::skip::{Skip, need_root};
+use super::policy::{Cut, Shape, Word};
+use super::sources::Declared;
+use super::{numbers, sources, tracefs};
+use crate::skip::Skip;
 
-/// Parameters that the kernel narrows after the entry: call, parameter, bits, signed.
+/// Parameters that the kernel narrows after the entry, on every ABI that has them by these names: call, parameter, bits, signed.
 const NARROWED: &[(&str, &str, u32, bool)] = &[
     // kernel/fork.c: `.flags = (lower_32_bits(clone_flags) & ~CSIGNAL)`
     ("clone", "clone_flags", 32, false),
@@ -49,11 +49,18 @@ const NARROWED: &[(&str, &str, u32, bool)] = &[
     ("vmsplice", "nr_segs", 32, false),
     // kernel/ptrace.c: `find_get_task_by_vpid(pid)`, which takes a pid_t
     ("ptrace", "pid", 32, true),
+    // arch/mips/kernel/linux32.c: `personality & 0xffffffff`; arch/powerpc/kernel/syscalls.c: masks of fewer bits, then
+    // ksys_personality(unsigned int)
+    ("personality", "personality", 32, false),
+    // fs/utimes.c, arch/x86/kernel/sys_ia32.c: `unsigned int dfd` in the entries of 32 bits, an int everywhere else. A policy
+    // reads it as it is everywhere else, so that AT_FDCWD is negative: the same bits.
+    ("futimesat", "dfd", 32, true),
+    ("utimensat", "dfd", 32, true),
+    ("fstatat64", "dfd", 32, true),
 ];
 
-/// Parameters whose width depends on more than their type; see the module.
+/// Parameters whose width depends on more than their type, and not as `CUTS` says.
 const UNSURE: &[(&str, &[&str])] = &[
-    ("fcntl", &["arg"]),
     ("ioctl", &["arg"]),
     ("keyctl", &["arg2", "arg3", "arg4", "arg5"]),
     ("prctl", &["arg2", "arg3", "arg4", "arg5"]),
@@ -61,49 +68,88 @@ const UNSURE: &[(&str, &[&str])] = &[
     ("ptrace", &["request", "addr", "data"]),
     ("kcmp", &["idx1", "idx2"]),
     ("mbind", &["mode", "flags", "maxnode"]),
-    ("semctl", &["arg"]),
     ("futex", &["utime"]),
+    ("sysfs", &["arg1"]),
 ];
 
-/// Calls whose entry on 32-bit x86 is another function than on x86_64, with other parameters
-/// (`arch/x86/entry/syscalls/syscall_32.tbl`): they are used without conditions there.
-const OTHER_ON_X86: &[&str] = &[
-    "clone",
-    "fstat",
-    "getrlimit",
-    "ipc",
-    "lstat",
-    "mmap",
-    "readdir",
-    "select",
-    "sigaction",
-    "signal",
-    "sigsuspend",
-    "stat",
-    "umount",
-    "uname",
-    "waitpid",
-    "rt_sigaction",
+/// A parameter of which some commands take less.
+struct Known {
+    call: &'static str,
+    parameter: &'static str,
+    /// On these ABIs it is as said, on others it is not known; empty for all.
+    abis: &'static [Abi],
+    /// The parameter that holds the command, bits of it that count, its values.
+    by: &'static str,
+    mask: u64,
+    values: &'static [u64],
+    /// Bits that are left.
+    bits: u32,
+    /// Whether they are the upper ones on big-endian machines.
+    high: bool,
+}
+
+use Abi::{Aarch64, Loongarch64, Mips64, Mipsel64, Parisc64, Ppc64, Ppc64le, Riscv64, S390x, X32, X86_64};
+
+const KNOWN: &[Known] = &[
+    // fs/fcntl.c, do_fcntl: `int argi = (int)arg`, for F_DUPFD, F_SETFD, F_SETFL, F_SETOWN, F_SETSIG, F_SETLEASE, F_NOTIFY,
+    // F_DUPFD_QUERY, F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_ADD_SEALS. MIPS and PA-RISC number them otherwise.
+    Known {
+        call: "fcntl",
+        parameter: "arg",
+        abis: &[X86_64, X32, Aarch64, Riscv64, S390x, Ppc64le, Ppc64, Loongarch64],
+        by: "cmd",
+        mask: u64::MAX,
+        values: &[0, 2, 4, 8, 10, 1024, 1026, 1027, 1030, 1031, 1033],
+        bits: 32,
+        high: false,
+    },
+    // ipc/sem.c, ksys_semctl: `val = arg >> 32` on 64 bits big-endian, else `val = arg`. SETVAL, also with IPC_64.
+    Known {
+        call: "semctl",
+        parameter: "arg",
+        abis: &[X86_64, X32, Aarch64, Riscv64, S390x, Ppc64le, Ppc64, Loongarch64, Mips64, Mipsel64, Parisc64],
+        by: "cmd",
+        mask: u64::MAX,
+        values: &[16, 272],
+        bits: 32,
+        high: true,
+    },
+    // net/packet/af_packet.c, packet_create: `__be16 proto = (__force __be16)protocol`. AF_PACKET.
+    Known {
+        call: "socket",
+        parameter: "protocol",
+        abis: &[],
+        by: "family",
+        mask: u64::MAX,
+        values: &[17],
+        bits: 16,
+        high: false,
+    },
+    // ipc/syscall.c, ksys_ipc: ints of semtimedop, semget, semctl, msgget, msgctl, shmat, shmctl.
+    Known {
+        call: "ipc",
+        parameter: "second",
+        abis: &[S390x, Ppc64le, Ppc64],
+        by: "call",
+        mask: 0xffff,
+        values: &[1, 2, 3, 4, 13, 14, 21, 24],
+        bits: 32,
+        high: false,
+    },
+    // The same: ints of semget, semctl, msgsnd, msgrcv, shmget.
+    Known {
+        call: "ipc",
+        parameter: "third",
+        abis: &[S390x, Ppc64le, Ppc64],
+        by: "call",
+        mask: 0xffff,
+        values: &[2, 3, 11, 12, 23],
+        bits: 32,
+        high: false,
+    },
 ];
 
-/// Calls whose ids have 16 bits on 32-bit x86 (`kernel/uid16.c`).
-const IDS_OF_16_BITS: &[&str] = &[
-    "chown",
-    "fchown",
-    "lchown",
-    "setfsgid",
-    "setfsuid",
-    "setgid",
-    "setregid",
-    "setresgid",
-    "setresuid",
-    "setreuid",
-    "setuid",
-    "setgroups",
-    "getgroups",
-];
-
-/// `socketcall` (`include/uapi/linux/net.h`) and `ipc` (`include/uapi/linux/ipc.h`) on 32-bit x86.
+/// `socketcall` (`include/uapi/linux/net.h`) and `ipc` (`include/uapi/linux/ipc.h`), where there are such calls.
 const WITHIN: &[(&str, &str, u32)] = &[
     ("socket", "socketcall", 1),
     ("bind", "socketcall", 2),
@@ -139,28 +185,26 @@ const WITHIN: &[(&str, &str, u32)] = &[
     ("shmctl", "ipc", 24),
 ];
 
-/// The call that a tracepoint's name stands for, where the names differ (`fs/stat.c`, `kernel/sys.c`, `fs/namespace.c`).
-const NAMES: &[(&str, &str)] =
-    &[("newstat", "stat"), ("newfstat", "fstat"), ("newlstat", "lstat"), ("newuname", "uname"), ("umount", "umount2")];
-
-/// A parameter.
+/// A parameter that can be named in a policy.
 #[derive(Debug, Clone)]
 pub struct Parameter {
     /// What the kernel calls it, with its widths.
     pub word: Word,
     /// Whether it is an address, of which only 0 says something.
     pub pointer: bool,
-    /// Whether it takes two registers on 32-bit x86, so that it and what follows have no name there.
-    pub split: bool,
 }
 
-/// Prototypes and numbers.
+/// Parameters and numbers.
 #[derive(Debug)]
 pub struct Facts {
-    /// Parameters of the calls of x86_64, unusable ones left out.
-    pub prototypes: BTreeMap<String, Vec<Parameter>>,
+    /// Calls of which something is known.
+    pub calls: Vec<String>,
     /// Numbers by ABI and name.
     pub numbers: BTreeMap<Abi, BTreeMap<String, u32>>,
+    lists: sources::Lists,
+    /// Names of parameters on x86_64, by which they go everywhere; whether each has a register of its own on 32 bits, where
+    /// what stands behind a split one has no name, even if some kernel takes the halves one by one.
+    generic: BTreeMap<String, BTreeMap<String, bool>>,
 }
 
 impl Facts {
@@ -169,158 +213,126 @@ impl Facts {
     /// # Errors
     /// No tracefs, or no headers.
     pub fn read() -> Result<Self, Skip> {
-        let prototypes = with_tracefs(prototypes)?;
-        let mut numbers = BTreeMap::new();
-        for (abi, compiler, header) in [
-            (Abi::X86_64, "cc", "asm/unistd_64.h"),
-            (Abi::X86, "cc", "asm/unistd_32.h"),
-            (Abi::X32, "cc", "asm/unistd_x32.h"),
-            (Abi::Aarch64, "aarch64-linux-gnu-gcc", "asm/unistd.h"),
-        ] {
-            numbers.insert(abi, numbers_of(compiler, header)?);
+        let mut lists = sources::read()?;
+        let mut generic = BTreeMap::new();
+        for (call, list) in tracefs::read()? {
+            let split = list.iter().flatten().position(|one| one.split).unwrap_or(6);
+            let names = list.iter().flatten().enumerate().map(|(index, one)| (one.name.clone(), index < split));
+            generic.insert(call.clone(), names.collect());
+            lists.insert((call, X86_64), list);
         }
-        Ok(Self { prototypes, numbers })
+        common_names(&lists, &mut generic);
+        for ((call, _), list) in &mut lists {
+            for one in list.iter_mut().flatten() {
+                if let Some(narrowed) = NARROWED.iter().find(|known| (known.0, known.1) == (call, &one.name)) {
+                    (one.bits, one.signed, one.unsure) = (narrowed.2, narrowed.3, false);
+                }
+            }
+        }
+        let mut numbers = BTreeMap::new();
+        for abi in Abi::all() {
+            numbers.insert(abi, numbers::of(abi)?);
+        }
+        let calls: BTreeSet<String> = lists.keys().map(|(call, _)| call.clone()).collect();
+        Ok(Self { calls: calls.into_iter().collect(), numbers, lists, generic })
+    }
+
+    /// Whether one of these ABIs has the call.
+    pub fn has(&self, abis: &[Abi], call: &str) -> bool {
+        abis.iter().any(|abi| self.numbers[abi].contains_key(call))
     }
 
     /// Whether a call is a way to the call `name` through `socketcall` or `ipc`.
     pub fn leads_to(&self, call: Call<'_>, name: &str) -> bool {
         let first = match call.name {
             "socketcall" => call.args[0] as u32,
-            // ipc/syscall.c: the upper half is a version.
+            // arch/s390/kernel/syscall.c refuses a version; else the upper half is one (ipc/syscall.c).
+            "ipc" if matches!(call.abi, Abi::S390 | S390x) => call.args[0] as u32,
             "ipc" => call.args[0] as u32 & 0xffff,
             _ => return false,
         };
-        call.abi == Abi::X86 && WITHIN.iter().any(|&(inner, outer, nr)| (inner, outer, nr) == (name, call.name, first))
+        WITHIN.iter().any(|&(inner, outer, nr)| (inner, outer, nr) == (name, call.name, first))
     }
 
-    /// Whether a multiplexer reaches it on 32-bit x86.
-    pub fn is_multiplexed(&self, name: &str) -> bool {
-        WITHIN.iter().any(|(inner, ..)| *inner == name)
+    /// Whether a multiplexer reaches it on one of these ABIs.
+    pub fn is_multiplexed(&self, abis: &[Abi], name: &str) -> bool {
+        WITHIN.iter().any(|(inner, outer, _)| *inner == name && self.has(abis, outer))
     }
 
-    /// The parameters of a call that mean the same on all of these ABIs.
-    pub fn usable(&self, name: &str, abis: &[Abi]) -> Vec<&Parameter> {
-        let Some(all) = self.prototypes.get(name) else { return Vec::new() };
-        if abis.contains(&Abi::X86) && OTHER_ON_X86.contains(&name) {
-            return Vec::new();
+    /// The register that holds a parameter.
+    pub fn register(&self, call: &str, abi: Abi, name: &str) -> Option<usize> {
+        let list = self.lists.get(&(call.to_owned(), abi))?;
+        list.iter().position(|one| one.as_ref().is_some_and(|one| one.name == name))
+    }
+
+    /// The parameters of a call that can be named for all of these ABIs that have it.
+    pub fn usable(&self, call: &str, abis: &[Abi]) -> Vec<Parameter> {
+        let having: Vec<Abi> = abis.iter().copied().filter(|abi| self.numbers[abi].contains_key(call)).collect();
+        let list = |abi: Abi| self.lists.get(&(call.to_owned(), abi));
+        let Some(first) = having.first().and_then(|&abi| list(abi)) else { return Vec::new() };
+        let unsure = UNSURE.iter().find(|known| known.0 == call).map_or(&[][..], |known| known.1);
+        let mut found = Vec::new();
+        'parameters: for one in first.iter().flatten().filter(|one| !unsure.contains(&one.name.as_str())) {
+            let narrow = having.iter().any(|abi| abi.bits() == 32);
+            let usable = |names: &BTreeMap<String, bool>| names.get(&one.name).is_some_and(|own| *own || !narrow);
+            if self.generic.get(call).is_some_and(|names| !usable(names)) {
+                continue;
+            }
+            let mut shapes = BTreeMap::new();
+            for &abi in &having {
+                let Some(list) = list(abi) else { continue 'parameters };
+                let here = |name: &str| list.iter().position(|one| one.as_ref().is_some_and(|one| one.name == name));
+                let Some(shape) = here(&one.name).and_then(|index| shape(call, abi, list, index, &here)) else {
+                    continue 'parameters;
+                };
+                shapes.insert(abi, shape);
+            }
+            let word = Word { name: one.name.clone(), shapes, register: None };
+            found.push(Parameter { word, pointer: one.pointer });
         }
-        // From 512 on, x32 has entries of its own (`arch/x86/entry/syscalls/syscall_64.tbl`).
-        let own = self.numbers[&Abi::X32].get(name).is_some_and(|nr| nr & 0x3fff_ffff >= 512);
-        if abis.contains(&Abi::X32) && own {
-            return Vec::new();
+        found
+    }
+}
+
+/// Of calls that x86_64 does not have: the name that most ABIs have for each parameter. Some entries call it otherwise.
+fn common_names(lists: &sources::Lists, generic: &mut BTreeMap<String, BTreeMap<String, bool>>) {
+    let mut votes: BTreeMap<&str, Vec<BTreeMap<&str, usize>>> = BTreeMap::new();
+    for ((call, _), list) in lists.iter().filter(|((call, _), _)| !generic.contains_key(call)) {
+        let places = votes.entry(call).or_default();
+        places.resize(places.len().max(list.len()), BTreeMap::new());
+        for (place, one) in places.iter_mut().zip(list) {
+            *place.entry(one.as_ref().map_or("", |one| &one.name)).or_default() += 1;
         }
-        // CONFIG_CLONE_BACKWARDS: arm64 has tls before child_tidptr.
-        let count = if name == "clone" { 2 } else { 6 };
-        let split = all.iter().find(|parameter| parameter.split).map_or(6, |first| first.word.index);
-        let count = if abis.contains(&Abi::X86) { count.min(split) } else { count };
-        all.iter().filter(|parameter| parameter.word.index < count).collect()
+    }
+    for (call, places) in votes {
+        let most =
+            |place: &BTreeMap<&str, usize>| place.iter().max_by_key(|vote| vote.1).map(|vote| vote.0.to_string());
+        generic.insert(call.to_owned(), places.iter().filter_map(most).map(|name| (name, true)).collect());
     }
 }
 
-/// Calls `read` with the folder of system calls in tracefs, which is mounted for the time being if it is not.
-fn with_tracefs<T>(read: impl FnOnce(&Path) -> Result<T, Skip>) -> Result<T, Skip> {
-    let mounted = PathBuf::from("/sys/kernel/tracing");
-    if mounted.join("events/syscalls").is_dir() {
-        return read(&mounted.join("events/syscalls"));
+/// What a parameter is on an ABI; `None` if it is not known under all commands.
+fn shape(
+    call: &str,
+    abi: Abi,
+    list: &[Option<Declared>],
+    index: usize,
+    here: &dyn Fn(&str) -> Option<usize>,
+) -> Option<Shape> {
+    let declared = list[index].as_ref()?;
+    let mut shape = Shape { index, bits: declared.bits, signed: declared.signed, cuts: Vec::new() };
+    let known = KNOWN.iter().find(|known| (known.call, known.parameter) == (call, declared.name.as_str()));
+    let Some(known) = known else { return (!declared.unsure).then_some(shape) };
+    if known.bits >= declared.bits {
+        return Some(shape);
     }
-    need_root()?;
-    let folder = tempfile::tempdir().map_err(|error| Skip(error.to_string()))?;
-    let status = Command::new("mount").args(["-t", "tracefs", "tracefs"]).arg(folder.path()).status();
-    if !status.is_ok_and(|status| status.success()) {
-        return Err(Skip("tracefs can't be mounted".into()));
-    }
-    let result = read(&folder.path().join("events/syscalls"));
-    let _ = Command::new("umount").arg(folder.path()).status();
-    result
-}
-
-fn prototypes(folder: &Path) -> Result<BTreeMap<String, Vec<Parameter>>, Skip> {
-    let entries = fs::read_dir(folder).map_err(|error| Skip(format!("{}: {error}", folder.display())))?;
-    let mut all = BTreeMap::new();
-    for entry in entries.flatten() {
-        let event = entry.file_name().to_string_lossy().into_owned();
-        let Some(event) = event.strip_prefix("sys_enter_") else { continue };
-        let Ok(format) = fs::read_to_string(entry.path().join("format")) else { continue };
-        let name = NAMES.iter().find(|(other, _)| *other == event).map_or(event, |(_, name)| name);
-        all.insert(name.to_owned(), parameters(name, &format));
-    }
-    if all.len() < 300 {
-        return Err(Skip(format!("tracefs has only {} system calls", all.len())));
-    }
-    Ok(all)
-}
-
-/// The parameters of `field:int family; offset:16; …`, those of the call alone.
-fn parameters(call: &str, format: &str) -> Vec<Parameter> {
-    let fields = format.lines().filter_map(|line| line.trim().strip_prefix("field:")?.split(';').next());
-    let own = fields.skip_while(|field| !field.ends_with("__syscall_nr")).skip(1);
-    own.enumerate().filter_map(|(index, field)| parameter(call, index, field)).collect()
-}
-
-fn parameter(call: &str, index: usize, field: &str) -> Option<Parameter> {
-    let (ty, name) = field.rsplit_once([' ', '*'])?;
-    let pointer = field.contains('*');
-    let unsure = UNSURE.iter().any(|(other, names)| *other == call && names.contains(&name));
-    if unsure {
+    if !known.abis.is_empty() && !known.abis.contains(&abi) {
         return None;
     }
-    let ty = ty.trim().trim_start_matches("const ").trim();
-    let (mut bits, mut signed, split) = match ty {
-        _ if pointer => (64, false, false),
-        "int" | "s32" | "__s32" | "pid_t" | "key_t" | "key_serial_t" | "mqd_t" | "timer_t" | "clockid_t" | "rwf_t" => {
-            (32, true, false)
-        }
-        "unsigned int" | "unsigned" | "u32" | "__u32" | "uid_t" | "gid_t" | "qid_t" => (32, false, false),
-        "umode_t" => (16, false, false),
-        "unsigned long" | "size_t" | "aio_context_t" => (64, false, false),
-        "long" | "off_t" => (64, true, false),
-        "loff_t" => (64, true, true),
-        "u64" | "__u64" => (64, false, true),
-        // A type that the oracle does not know.
-        _ => return None,
-    };
-    if let Some(narrowed) = NARROWED.iter().find(|(other, param, ..)| (*other, *param) == (call, name)) {
-        (bits, signed) = (narrowed.2, narrowed.3);
-    }
-    let id = matches!(ty, "uid_t" | "gid_t");
-    let bits_on_x86 = if id && IDS_OF_16_BITS.contains(&call) { 16 } else { bits.min(32) };
-    let word = Word { name: name.to_owned(), index, bits, signed, bits_on_x86 };
-    Some(Parameter { word, pointer, split })
-}
-
-/// `__NR_…` as the C preprocessor sees them.
-fn numbers_of(compiler: &str, header: &str) -> Result<BTreeMap<String, u32>, Skip> {
-    let output = Command::new(compiler)
-        .args(["-E", "-dM", "-include", header, "-x", "c", "/dev/null"])
-        .output()
-        .map_err(|error| Skip(format!("{compiler}: {error}")))?;
-    if !output.status.success() {
-        return Err(Skip(format!("{compiler} finds no <{header}>")));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let macros: BTreeMap<&str, &str> =
-        text.lines().filter_map(|line| line.strip_prefix("#define ")?.split_once(' ')).collect();
-    let mut value = BTreeMap::new();
-    for (name, body) in &macros {
-        let Some(call) = name.strip_prefix("__NR_") else { continue };
-        let mut body = *body;
-        // `__NR3264_fcntl` stands for a number of its own.
-        if let Some(other) = macros.get(body) {
-            body = other;
-        }
-        let sum = body.trim_matches(['(', ')']);
-        let number = match sum.split_once('+') {
-            Some((base, number)) if base.trim() == "__X32_SYSCALL_BIT" => {
-                number.trim().parse::<u32>().ok().map(|number| number + 0x4000_0000)
-            }
-            _ => sum.parse().ok(),
-        };
-        if let Some(number) = number {
-            value.insert(call.to_owned(), number);
-        }
-    }
-    // Of a 64-bit ABI: `syscalls` is a count, `arch_specific_syscall` the begin of a range.
-    let not_calls: BTreeSet<&str> = BTreeSet::from(["syscalls", "arch_specific_syscall", "syscall_count"]);
-    value.retain(|name, _| !not_calls.contains(name.as_str()));
-    Ok(value)
+    let by = here(known.by)?;
+    let command = list[by].as_ref()?;
+    let mask = known.mask & u64::MAX >> (64 - command.bits);
+    let shift = if known.high && abi.is_big_endian() { 32 } else { 0 };
+    shape.cuts.push(Cut { register: by, mask, values: known.values.to_vec(), bits: known.bits, shift });
+    Some(shape)
 }

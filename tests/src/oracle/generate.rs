@@ -11,8 +11,13 @@
 
 use std::collections::BTreeMap;
 
+use super::abi::Abi;
+use super::asserts;
 use super::facts::{Facts, Parameter};
-use super::policy::{Abi, Act, Condition, File, Guard, Named, Number, Operator, Pattern, Policy, Statement, Word};
+use super::policy::{
+    Act, Call, Condition, File, Guard, Named, Number, Operator, Pattern, Policy, Shape, Statement, Word,
+};
+use super::sources::of_type;
 
 /// Numbers that look random and are the same in every run (xorshift64*, Vigna 2016).
 #[derive(Debug)]
@@ -48,15 +53,37 @@ impl Random {
     }
 }
 
+/// ABIs of one machine, since a file is for one; x86_64 and aarch64 have a byte order in common.
 const ARCHS: &[&[Abi]] = &[
     &[],
     &[Abi::X86_64],
     &[Abi::X86_64],
+    &[Abi::X86_64],
+    &[Abi::X86_64, Abi::X86],
     &[Abi::X86_64, Abi::X86],
     &[Abi::X86_64, Abi::X86, Abi::X32],
-    &[Abi::Aarch64],
     &[Abi::X86],
+    &[Abi::Aarch64],
     &[Abi::X86_64, Abi::Aarch64],
+    &[Abi::Aarch64, Abi::Arm],
+    &[Abi::Arm],
+    &[Abi::Riscv64],
+    &[Abi::S390x],
+    &[Abi::S390x, Abi::S390],
+    &[Abi::Ppc64le],
+    &[Abi::Ppc64],
+    &[Abi::Ppc64, Abi::Ppc],
+    &[Abi::Loongarch64],
+    &[Abi::Mips64, Abi::Mips64n32],
+    &[Abi::Mips64, Abi::Mips64n32, Abi::Mips],
+    &[Abi::Mips],
+    &[Abi::Mipsel64, Abi::Mipsel64n32],
+    &[Abi::Mipsel64, Abi::Mipsel64n32, Abi::Mipsel],
+    &[Abi::Mipsel],
+    &[Abi::M68k],
+    &[Abi::Parisc64, Abi::Parisc],
+    &[Abi::Parisc64],
+    &[Abi::Sh],
 ];
 
 const CAPS: &[&str] = &["CAP_CHOWN", "CAP_SYS_ADMIN", "CAP_NET_BIND_SERVICE"];
@@ -92,23 +119,32 @@ const INTERESTING: &[&str] = &[
     "epoll_ctl",
     "socketcall",
     "ipc",
+    "semctl",
+    "msgsnd",
+    "sendto",
+    "fadvise64",
+    "setresgid",
+    "recvfrom",
+    "io_getevents",
     "prlimit64",
     "waitid",
 ];
 
-/// Constants with one value on all ABIs here, by the crate `libc`.
+/// Constants with one value on all ABIs, by the crate `libc`.
 const CONSTANTS: &[(&str, i64)] = &[
     ("AF_UNIX", libc::AF_UNIX as i64),
     ("AF_INET6", libc::AF_INET6 as i64),
     ("AF_ALG", libc::AF_ALG as i64),
-    ("SOCK_STREAM", libc::SOCK_STREAM as i64),
     ("SIGKILL", libc::SIGKILL as i64),
     ("CLONE_NEWUSER", libc::CLONE_NEWUSER as i64),
     ("PROT_EXEC", libc::PROT_EXEC as i64),
-    ("O_CREAT", libc::O_CREAT as i64),
     ("AT_FDCWD", libc::AT_FDCWD as i64),
     ("PR_SET_DUMPABLE", libc::PR_SET_DUMPABLE as i64),
 ];
+
+/// Types of parameters of declared calls.
+const TYPES: &[&str] =
+    &["int", "unsigned int", "long", "size_t", "u64", "umode_t", "char *", "pid_t", "unsigned long", "loff_t"];
 
 /// A policy, and the numbers that stand in its conditions, around which something changes.
 #[derive(Debug)]
@@ -121,17 +157,19 @@ pub struct Generated {
     pub edges: Vec<i128>,
 }
 
-struct Maker<'a> {
-    random: &'a mut Random,
-    facts: &'a Facts,
-    listed: Vec<Abi>,
-    policy: Policy,
-    calls: Vec<String>,
-    clans: Vec<Vec<String>>,
+pub(super) struct Maker<'a> {
+    pub(super) random: &'a mut Random,
+    pub(super) facts: &'a Facts,
+    pub(super) listed: Vec<Abi>,
+    pub(super) policy: Policy,
+    pub(super) calls: Vec<String>,
+    pub(super) clans: Vec<Vec<String>>,
     /// Groups of each clan that were made so far.
     groups: Vec<Vec<String>>,
     edges: Vec<i128>,
     plain: bool,
+    /// Whether the multiplexers are refused, so that conditions bind on what they reach.
+    closed: bool,
 }
 
 /// A policy of that seed. With `plain`, what JSON can nearly always say: few conditions and no data beside actions.
@@ -145,10 +183,13 @@ pub fn generate(random: &mut Random, facts: &Facts, plain: bool) -> Generated {
         groups: BTreeMap::new(),
         numbers: Vec::new(),
         sets: Vec::new(),
+        declared: Vec::new(),
+        asserts: Vec::new(),
         caps: CAPS.iter().copied().filter(|_| random.once_in(2)).collect(),
         kernel: *random.of(KERNELS),
     };
     let listed = policy.listed();
+    let closed = facts.has(&listed, "ipc") && random.once_in(2);
     let mut maker = Maker {
         random,
         facts,
@@ -159,6 +200,7 @@ pub fn generate(random: &mut Random, facts: &Facts, plain: bool) -> Generated {
         groups: Vec::new(),
         edges: Vec::new(),
         plain,
+        closed,
     };
     maker.make();
     Generated { policy: maker.policy, calls: maker.calls, edges: maker.edges }
@@ -173,6 +215,7 @@ impl Maker<'_> {
             self.policy.other_default = Some((file, self.action()));
         }
         self.make_constants();
+        self.make_declared();
         self.choose_calls();
         self.make_groups();
         let levels = self.policy.files.len() + 1;
@@ -181,7 +224,8 @@ impl Maker<'_> {
         for _ in 0..3 + self.random.below(8) {
             let file = self.random.below(self.policy.files.len());
             let clan = self.random.below(self.clans.len());
-            let over = self.random.once_in(3);
+            // What closes the multiplexers is at the highest level, and must not meet another rule there.
+            let over = self.random.once_in(3) && !(self.closed && file == 0);
             let level = if over { self.level(file) } else { 0 };
             let patterns = (0..1 + self.random.below(3)).map(|_| self.pattern_of(clan)).collect();
             let rule = Statement::Rule { over, action: says[clan][level], patterns };
@@ -189,6 +233,13 @@ impl Maker<'_> {
             self.policy.files[file].statements.push(rule);
         }
         self.make_splits();
+        if self.closed {
+            let outer = |name: &str| Pattern { named: Named::Call(name.to_owned(), Vec::new()), except: Vec::new() };
+            let patterns = ["socketcall", "ipc"].iter().filter(|name| self.facts.has(&self.listed, name));
+            let patterns = patterns.map(|name| outer(name)).collect();
+            self.policy.files[0].statements.push(Statement::Rule { over: true, action: Act::Deny(38), patterns });
+        }
+        asserts::make(self);
     }
 
     fn level(&self, file: usize) -> usize {
@@ -219,21 +270,65 @@ impl Maker<'_> {
         }
     }
 
+    /// Calls that no kernel has, on some of the ABIs.
+    fn make_declared(&mut self) {
+        if !self.random.once_in(6) {
+            return;
+        }
+        for index in 0..1 + self.random.below(2) {
+            let first = *self.random.of(&self.listed);
+            let listed = self.listed.clone();
+            let on = listed.into_iter().filter(|abi| *abi == first || self.random.once_in(2)).collect::<Vec<_>>();
+            // One number for all; kpolc adds the bit of x32.
+            let number = 700 + index as u32 + if first == Abi::X32 { 0 } else { first.base() };
+            let seen = |abi: Abi| if abi == Abi::X32 { number + abi.base() } else { number };
+            let count = self.random.below(5);
+            self.policy.declared.push(Call {
+                name: format!("frobnicate{index}"),
+                parameters: (0..count).map(|at| (format!("p{at}"), *self.random.of(TYPES))).collect(),
+                numbers: on.into_iter().map(|abi| (abi, seen(abi))).collect(),
+            });
+        }
+    }
+
+    /// The parameters that can be named.
+    fn usable(&self, call: &str) -> Vec<Parameter> {
+        let Some(declared) = self.policy.declared.iter().find(|known| known.name == call) else {
+            return self.facts.usable(call, &self.listed);
+        };
+        let mut found = Vec::new();
+        for (index, (name, ty)) in declared.parameters.iter().enumerate() {
+            let before = &declared.parameters[..=index];
+            // Two registers on 32 bits, so that it and what follows have no name there.
+            let split = before.iter().any(|(_, ty)| matches!(*ty, "u64" | "loff_t"));
+            if split && declared.numbers.keys().any(|abi| abi.bits() == 32) {
+                break;
+            }
+            let Some((bits, signed)) = of_type(ty) else { continue };
+            let shape = |abi: &Abi| Shape { index, bits: bits.min(abi.bits()), signed, cuts: Vec::new() };
+            let shapes = declared.numbers.keys().map(|abi| (*abi, shape(abi))).collect();
+            let word = Word { name: name.clone(), shapes, register: None };
+            found.push(Parameter { word, pointer: ty.contains('*') });
+        }
+        found
+    }
+
     fn choose_calls(&mut self) {
-        let all: Vec<&String> = self.facts.prototypes.keys().collect();
+        let all = &self.facts.calls;
         let count = 6 + self.random.below(12);
         while self.calls.len() < count {
             let call = if self.random.once_in(2) {
                 (*self.random.of(INTERESTING)).to_owned()
             } else {
-                (*self.random.of(&all)).clone()
+                self.random.of(all).clone()
             };
-            let known = self.listed.iter().any(|abi| self.facts.numbers[abi].contains_key(&call));
+            let known = self.facts.has(&self.listed, &call);
             if !known || self.calls.contains(&call) || self.meets_multiplexed(&call) {
                 continue;
             }
             self.calls.push(call);
         }
+        self.calls.extend(self.policy.declared.iter().map(|call| call.name.clone()));
         self.clans = vec![Vec::new(); 1 + self.random.below(4)];
         for call in self.calls.clone() {
             let clan = self.random.below(self.clans.len());
@@ -245,7 +340,10 @@ impl Maker<'_> {
     /// Whether a rule on it would meet another on the multiplexer that leads to it, where the two would have to agree.
     fn meets_multiplexed(&self, call: &str) -> bool {
         let outer = |name: &str| matches!(name, "socketcall" | "ipc");
-        let inner = |name: &str| self.facts.is_multiplexed(name);
+        if self.closed && outer(call) {
+            return true;
+        }
+        let inner = |name: &str| self.facts.is_multiplexed(&self.listed, name);
         outer(call) && self.calls.iter().any(|other| inner(other))
             || inner(call) && self.calls.iter().any(|other| outer(other))
     }
@@ -264,7 +362,7 @@ impl Maker<'_> {
     }
 
     /// A pattern of calls of a clan alone.
-    fn pattern_of(&mut self, clan: usize) -> Pattern {
+    pub(super) fn pattern_of(&mut self, clan: usize) -> Pattern {
         let group = !self.groups.get(clan).is_none_or(Vec::is_empty) && self.random.once_in(3);
         let named = if group {
             Named::Group(self.random.of(&self.groups[clan]).clone())
@@ -276,10 +374,8 @@ impl Maker<'_> {
         let mut except = Vec::new();
         // What is left of a call behind a multiplexer is said in other words by each: not asked here.
         let whole = match &named {
-            Named::Group(_) => {
-                self.listed.contains(&Abi::X86) && self.clans[clan].iter().any(|one| self.facts.is_multiplexed(one))
-            }
-            Named::Call(name, _) => self.listed.contains(&Abi::X86) && self.facts.is_multiplexed(name),
+            Named::Group(_) => self.clans[clan].iter().any(|one| self.is_multiplexed(one)),
+            Named::Call(name, _) => self.is_multiplexed(name),
         };
         if !whole && self.random.once_in(3) {
             for _ in 0..1 + self.random.below(2) {
@@ -291,14 +387,17 @@ impl Maker<'_> {
         Pattern { named, except }
     }
 
+    /// Whether a condition on it would not bind, since a multiplexer reaches it.
+    fn is_multiplexed(&self, name: &str) -> bool {
+        !self.closed && self.facts.is_multiplexed(&self.listed, name)
+    }
+
     /// Calls outside of all clans, each shared out by a condition and its opposite.
     fn make_splits(&mut self) {
         for _ in 0..self.random.below(3) {
-            let all: Vec<&String> = self.facts.prototypes.keys().collect();
-            let call = (*self.random.of(&all)).clone();
-            let taken = self.calls.contains(&call) || self.facts.is_multiplexed(&call);
-            let known = self.listed.iter().any(|abi| self.facts.numbers[abi].contains_key(&call));
-            if taken || !known {
+            let call = self.random.of(&self.facts.calls).clone();
+            let taken = self.calls.contains(&call) || self.is_multiplexed(&call) || self.meets_multiplexed(&call);
+            if taken || !self.facts.has(&self.listed, &call) {
                 continue;
             }
             let Some(condition) = self.condition(&call) else { continue };
@@ -327,7 +426,7 @@ impl Maker<'_> {
         Statement::When(guards, body)
     }
 
-    fn guard(&mut self) -> Guard {
+    pub(super) fn guard(&mut self) -> Guard {
         let negated = self.random.once_in(3);
         match self.random.below(3) {
             0 => Guard::Arch(vec![*self.random.of(&self.listed)], negated),
@@ -336,7 +435,7 @@ impl Maker<'_> {
         }
     }
 
-    fn action(&mut self) -> Act {
+    pub(super) fn action(&mut self) -> Act {
         let choices = if self.plain { 6 } else { 10 };
         match self.random.below(choices) {
             0 | 1 => Act::Allow,
@@ -354,8 +453,7 @@ impl Maker<'_> {
 
     fn conditions(&mut self, call: &str) -> Vec<Condition> {
         // A condition on a call behind a multiplexer is a matter of its own: whether it may be built at all.
-        let multiplexed = self.listed.contains(&Abi::X86) && self.facts.is_multiplexed(call);
-        if multiplexed || self.random.once_in(2) {
+        if self.is_multiplexed(call) || self.random.once_in(2) {
             return Vec::new();
         }
         let most = if self.plain { 1 } else { 2 };
@@ -378,9 +476,8 @@ impl Maker<'_> {
                 _ => Condition::Not(Box::new(Condition::Or(list))),
             });
         }
-        let usable: Vec<Parameter> = self.facts.usable(call, &self.listed).into_iter().cloned().collect();
-        // In JSON an order on many bits takes an entry a bit.
-        let usable: Vec<Parameter> = usable.into_iter().filter(|one| one.word.bits >= 8).collect();
+        // One that has a sign on some ABIs only could not be said with one number for all.
+        let usable: Vec<Parameter> = self.usable(call).into_iter().filter(|one| !one.word.is_mixed()).collect();
         if self.random.once_in(12) {
             return Some(self.on_register());
         }
@@ -388,6 +485,11 @@ impl Maker<'_> {
             return None;
         }
         let parameter = self.random.of(&usable).clone();
+        // So that commands come up which take less of it.
+        for cut in parameter.word.shapes.values().flat_map(|shape| &shape.cuts) {
+            let value = i128::from(*self.random.of(&cut.values));
+            self.edges.extend([value; 3]);
+        }
         if parameter.pointer {
             let operator = *self.random.of(&[Operator::Equal, Operator::NotEqual]);
             let value = Number { value: 0, name: None };
@@ -399,7 +501,7 @@ impl Maker<'_> {
     /// A condition on a register as it is.
     fn on_register(&mut self) -> Condition {
         let index = self.random.below(6);
-        let word = Word { name: format!("reg{index}"), index, bits: 64, signed: false, bits_on_x86: 32 };
+        let word = Word::register(index);
         let value = self.value(32, false);
         let operator = *self.random.of(&[Operator::Equal, Operator::NotEqual]);
         Condition::Compare { word, mask: None, operator, value: self.named(value) }
@@ -407,7 +509,7 @@ impl Maker<'_> {
 
     fn test(&mut self, word: Word) -> Condition {
         // Values must fit the narrowest reading of the policy.
-        let bits = if self.listed.contains(&Abi::X86) { word.bits.min(word.bits_on_x86) } else { word.bits };
+        let (bits, signed) = word.narrowest();
         let mask = self.random.once_in(3).then(|| {
             let mask = match self.random.below(3) {
                 0 => 1 << self.random.below(bits as usize),
@@ -419,14 +521,14 @@ impl Maker<'_> {
         match self.random.below(5) {
             0 => Condition::Bits { word, mask },
             1 | 2 => {
-                let value = self.value(bits, word.signed);
+                let value = self.value(bits, signed);
                 // A mask leaves only some values.
                 let value = mask.map_or(value, |mask| (value as u64 & mask & u64::MAX >> (65 - bits)) as i128);
                 let operator = *self.random.of(&[Operator::Equal, Operator::NotEqual]);
                 Condition::Compare { word, mask, operator, value: self.named_within(value, bits) }
             }
             3 => {
-                let value = self.value(bits, word.signed);
+                let value = self.value(bits, signed);
                 let operators = [Operator::Less, Operator::AtMost, Operator::Greater, Operator::AtLeast];
                 let operator = *self.random.of(&operators);
                 Condition::Compare { word, mask: None, operator, value: self.named_within(value, bits) }
@@ -438,7 +540,7 @@ impl Maker<'_> {
                     let (name, ranges) = self.random.of(&sets).clone();
                     return Condition::In { word, mask: None, ranges, set: Some(name), negated };
                 }
-                let ranges = (0..1 + self.random.below(3)).map(|_| self.range(bits, word.signed)).collect();
+                let ranges = (0..1 + self.random.below(3)).map(|_| self.range(bits, signed)).collect();
                 Condition::In { word, mask: None, ranges, set: None, negated }
             }
         }

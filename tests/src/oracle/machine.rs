@@ -4,28 +4,33 @@
 //! run(bytes, token of x86_64, 41, [38, …])  →  the word of the `ret` that is reached
 //! ```
 
-/// What a filter of little-endian words returns for a call; `None` where it is no filter that the kernel would take.
-pub fn run(program: &[u8], token: u32, nr: u32, args: &[u64; 6]) -> Option<u32> {
+/// What a filter returns for a call on a machine of that byte order; `None` where it is no filter that the kernel would take.
+pub fn run(program: &[u8], big_endian: bool, token: u32, nr: u32, args: &[u64; 6]) -> Option<u32> {
+    let word = |bytes: [u8; 4]| if big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
     let mut data = Vec::with_capacity(64);
-    data.extend(nr.to_le_bytes());
-    data.extend(token.to_le_bytes());
+    for value in [nr, token] {
+        data.extend(if big_endian { value.to_be_bytes() } else { value.to_le_bytes() });
+    }
     data.extend([0; 8]);
-    args.iter().for_each(|arg| data.extend(arg.to_le_bytes()));
+    for arg in args {
+        data.extend(if big_endian { arg.to_be_bytes() } else { arg.to_le_bytes() });
+    }
 
     let (mut a, mut x, mut memory, mut at) = (0u32, 0u32, [0u32; 16], 0usize);
     loop {
         let insn = program.get(at * 8..at * 8 + 8)?;
-        let code = u16::from_le_bytes([insn[0], insn[1]]);
+        let code =
+            if big_endian { u16::from_be_bytes([insn[0], insn[1]]) } else { u16::from_le_bytes([insn[0], insn[1]]) };
         let (jt, jf) = (usize::from(insn[2]), usize::from(insn[3]));
-        let k = u32::from_le_bytes([insn[4], insn[5], insn[6], insn[7]]);
+        let k = word([insn[4], insn[5], insn[6], insn[7]]);
         at += 1;
         let source = if code & 8 == 8 { x } else { k };
         match code & 7 {
             // LD, in words of 32 bits: absolute, immediate, from memory.
             0 => match code {
                 0x20 if k.is_multiple_of(4) => {
-                    let word = data.get(k as usize..k as usize + 4)?;
-                    a = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+                    let at = data.get(k as usize..k as usize + 4)?;
+                    a = word([at[0], at[1], at[2], at[3]]);
                 }
                 0x00 => a = k,
                 0x60 => a = *memory.get(k as usize)?,

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use super::abi::Abi;
+
 /// What a call gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Act {
@@ -40,50 +42,6 @@ impl Act {
     }
 }
 
-/// ABIs of which this machine's headers have the numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Abi {
-    /// 64 bits, by `syscall`.
-    X86_64,
-    /// 32 bits, by `int 0x80`.
-    X86,
-    /// 32-bit pointers in 64-bit registers; numbers have bit 30.
-    X32,
-    /// 64 bits, by `svc`.
-    Aarch64,
-}
-
-impl Abi {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::X86_64, Self::X86, Self::X32, Self::Aarch64];
-
-    /// The word of the language.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::X86 => "x86",
-            Self::X32 => "x32",
-            Self::Aarch64 => "aarch64",
-        }
-    }
-
-    /// `AUDIT_ARCH_…` (`include/uapi/linux/audit.h`): the machine of ELF, with bits for 64 bits and little endian.
-    pub fn token(self) -> u32 {
-        const LITTLE_ENDIAN: u32 = 0x4000_0000;
-        const BITS_64: u32 = 0x8000_0000;
-        match self {
-            Self::X86_64 | Self::X32 => u32::from(libc::EM_X86_64) | BITS_64 | LITTLE_ENDIAN,
-            Self::X86 => u32::from(libc::EM_386) | LITTLE_ENDIAN,
-            Self::Aarch64 => u32::from(libc::EM_AARCH64) | BITS_64 | LITTLE_ENDIAN,
-        }
-    }
-
-    /// Bits of a register that the kernel shows a filter.
-    pub fn bits(self) -> u32 {
-        if self == Self::X86 { 32 } else { 64 }
-    }
-}
-
 /// `==` and its like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
@@ -110,19 +68,68 @@ pub struct Number {
     pub name: Option<String>,
 }
 
-/// What is looked at: a register's low bits.
+/// What is looked at: a parameter, or a register as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
     /// Name of the parameter, as the kernel has it, or `reg0` … `reg5`.
     pub name: String,
+    /// What it is on each ABI that has the call.
+    pub shapes: BTreeMap<Abi, Shape>,
+    /// The register, if it is none of a parameter.
+    pub register: Option<usize>,
+}
+
+/// What the kernel takes of a register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
     /// Which register.
     pub index: usize,
-    /// Bits that the kernel keeps on a 64-bit ABI.
+    /// How many low bits.
     pub bits: u32,
-    /// Whether the kernel keeps them as a signed number.
+    /// Whether it keeps them as a signed number.
     pub signed: bool,
-    /// Bits that it keeps on 32-bit x86, where they are others.
-    pub bits_on_x86: u32,
+    /// Where it takes less.
+    pub cuts: Vec<Cut>,
+}
+
+/// A command under which the kernel takes less of another register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// Where the command is.
+    pub register: usize,
+    /// Which bits of it count.
+    pub mask: u64,
+    /// Commands.
+    pub values: Vec<u64>,
+    /// Bits that are left, without a sign.
+    pub bits: u32,
+    /// How many bits lie below.
+    pub shift: u32,
+}
+
+impl Word {
+    /// A register as it is.
+    pub fn register(index: usize) -> Self {
+        Self { name: format!("reg{index}"), shapes: BTreeMap::new(), register: Some(index) }
+    }
+
+    /// What it is on an ABI.
+    pub fn shape(&self, abi: Abi) -> Option<Shape> {
+        let raw = |index| Shape { index, bits: 64, signed: false, cuts: Vec::new() };
+        self.register.map(raw).or_else(|| self.shapes.get(&abi).cloned())
+    }
+
+    /// Bits and sign that a value must fit to be meant on every ABI.
+    pub fn narrowest(&self) -> (u32, bool) {
+        let bits = self.shapes.values().map(|shape| shape.bits).min().unwrap_or(64);
+        (bits, self.shapes.values().all(|shape| shape.signed) && !self.shapes.is_empty())
+    }
+
+    /// Whether it has a sign on one ABI and none on another.
+    pub fn is_mixed(&self) -> bool {
+        let signed = self.shapes.values().filter(|shape| shape.signed).count();
+        signed != 0 && signed != self.shapes.len()
+    }
 }
 
 /// A condition on the arguments of a call.
@@ -182,6 +189,54 @@ pub enum Statement {
     When(Vec<Guard>, Vec<Statement>),
 }
 
+/// What an assert says of calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// `refused`
+    Refused,
+    /// `runs`
+    Runs,
+    /// An action, and no other.
+    Is(Act),
+    /// Any other action.
+    IsNot(Act),
+}
+
+impl Wanted {
+    /// Whether a call that gets `act` is as wanted.
+    pub fn holds(self, act: Act) -> bool {
+        let refused = matches!(act, Act::Deny(_) | Act::Kill | Act::KillThread | Act::Trap(_));
+        match self {
+            Self::Refused => refused,
+            Self::Runs => !refused,
+            Self::Is(other) => act == other,
+            Self::IsNot(other) => act != other,
+        }
+    }
+}
+
+/// `assert "title" { WANTED { … } }`, in file 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assert {
+    /// What is said.
+    pub wanted: Wanted,
+    /// Of which calls.
+    pub patterns: Vec<Pattern>,
+    /// `when` it is meant.
+    pub guards: Vec<Guard>,
+}
+
+/// `syscall name(…) = …`, in file 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Its name.
+    pub name: String,
+    /// Names and types of its parameters.
+    pub parameters: Vec<(String, &'static str)>,
+    /// Its number on each ABI that has it, as a filter sees it.
+    pub numbers: BTreeMap<Abi, u32>,
+}
+
 /// A file of the policy; file 0 is the profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct File {
@@ -210,6 +265,10 @@ pub struct Policy {
     pub numbers: Vec<(String, i128)>,
     /// Constants of the policy: sets.
     pub sets: Vec<(String, Vec<(Number, Number)>)>,
+    /// Calls that no kernel has.
+    pub declared: Vec<Call>,
+    /// What is asserted.
+    pub asserts: Vec<Assert>,
     /// Capabilities that the container holds.
     pub caps: Vec<&'static str>,
     /// The kernel that it is built for.
@@ -220,5 +279,10 @@ impl Policy {
     /// The ABIs that it is for.
     pub fn listed(&self) -> Vec<Abi> {
         if self.archs.is_empty() { vec![Abi::X86_64, Abi::Aarch64] } else { self.archs.clone() }
+    }
+
+    /// The number of a call that it declares.
+    pub fn declared(&self, abi: Abi, name: &str) -> Option<u32> {
+        self.declared.iter().find(|call| call.name == name)?.numbers.get(&abi).copied()
     }
 }

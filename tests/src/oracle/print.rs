@@ -1,6 +1,7 @@
 //! A policy's data as `.kpol` text.
 
-use super::policy::{Act, Condition, Guard, Named, Number, Operator, Pattern, Policy, Statement, Word};
+use super::abi::Abi;
+use super::policy::{Act, Condition, Guard, Named, Number, Operator, Pattern, Policy, Statement, Wanted, Word};
 
 /// The name of a file of a policy.
 pub fn file_name(file: usize) -> String {
@@ -24,7 +25,7 @@ fn print_file(policy: &Policy, index: usize) -> String {
             text += &format!("arch {}\n", names.join(", "));
         }
         let over = if policy.other_default.is_some() { "override " } else { "" };
-        text += &format!("{over}default {}\n", action(policy.default));
+        text += &format!("{over}default {}\n", action(policy.default, policy));
         for (name, value) in &policy.numbers {
             text += &format!("const {name} = {value}\n");
         }
@@ -32,26 +33,61 @@ fn print_file(policy: &Policy, index: usize) -> String {
             text += &format!("const {name} = {{ {} }}\n", set(ranges));
         }
     }
+    if index == 0 {
+        declarations(policy, &mut text);
+    }
     if let Some((_, other)) = policy.other_default.filter(|(file, _)| *file == index) {
-        text += &format!("default {}\n", action(other));
+        text += &format!("default {}\n", action(other, policy));
     }
     for name in &file.groups {
         text += &format!("group @{name} {{ {} }}\n", patterns(&policy.groups[name]));
     }
-    file.statements.iter().for_each(|one| statement(one, &mut text));
+    file.statements.iter().for_each(|one| statement(policy, one, &mut text));
+    if index == 0 {
+        asserts(policy, &mut text);
+    }
     text
 }
 
-fn statement(one: &Statement, text: &mut String) {
+fn declarations(policy: &Policy, text: &mut String) {
+    for call in &policy.declared {
+        let parameters: Vec<String> = call.parameters.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
+        let parameters = if parameters.is_empty() { String::new() } else { format!("({})", parameters.join(", ")) };
+        let names: Vec<&str> = call.numbers.keys().map(|abi| abi.name()).collect();
+        // As the kernel counts: without the bit of x32.
+        let number =
+            call.numbers.iter().map(|(abi, number)| if *abi == Abi::X32 { number - abi.base() } else { *number });
+        let number = number.min().unwrap_or_default();
+        *text += &format!("syscall {}{parameters} = {number} on {}\n", call.name, names.join(", "));
+    }
+}
+
+/// Titles are the numbers of the asserts.
+fn asserts(policy: &Policy, text: &mut String) {
+    for (index, assert) in policy.asserts.iter().enumerate() {
+        let wanted = match assert.wanted {
+            Wanted::Refused => "refused".to_owned(),
+            Wanted::Runs => "runs".to_owned(),
+            Wanted::Is(act) => action(act, policy),
+            Wanted::IsNot(act) => format!("not {}", action(act, policy)),
+        };
+        let said = format!("assert \"{index}\" {{ {wanted} {{ {} }} }}", patterns(&assert.patterns));
+        let guards: Vec<String> = assert.guards.iter().map(guard).collect();
+        *text += &if guards.is_empty() { said } else { format!("when {} {{ {said} }}", guards.join(" && ")) };
+        text.push('\n');
+    }
+}
+
+fn statement(policy: &Policy, one: &Statement, text: &mut String) {
     match one {
         Statement::Rule { over, action: what, patterns: list } => {
             let over = if *over { "override " } else { "" };
-            *text += &format!("{over}{} {{ {} }}\n", action(*what), patterns(list));
+            *text += &format!("{over}{} {{ {} }}\n", action(*what, policy), patterns(list));
         }
         Statement::When(guards, body) => {
             let guards: Vec<String> = guards.iter().map(guard).collect();
             *text += &format!("when {} {{\n", guards.join(" && "));
-            body.iter().for_each(|one| statement(one, text));
+            body.iter().for_each(|one| statement(policy, one, text));
             *text += "}\n";
         }
     }
@@ -69,12 +105,14 @@ fn guard(guard: &Guard) -> String {
     }
 }
 
-fn action(action: Act) -> String {
+fn action(action: Act, policy: &Policy) -> String {
+    // MIPS and PA-RISC have other numbers of errors than the rest.
+    let names = !policy.listed().iter().any(|abi| matches!(abi.native(), Abi::Mips64 | Abi::Mipsel64 | Abi::Parisc64));
     match action {
         Act::Allow => "allow".to_owned(),
         Act::Log => "log".to_owned(),
         Act::Deny(1) => "deny".to_owned(),
-        Act::Deny(38) => "deny(ENOSYS)".to_owned(),
+        Act::Deny(38) if names => "deny(ENOSYS)".to_owned(),
         Act::Deny(errno) => format!("deny({errno})"),
         Act::Kill => "kill".to_owned(),
         Act::KillThread => "kill_thread".to_owned(),
