@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use super::runtime::{MAX_ERRNO, Refusal, Stack, load_it};
+use super::runtime::{MAX_ERRNO, Refusal, Release, Stack, load_it};
 use super::sharing::Fault;
 use crate::spec::{Action, Arch, Call, Nr};
 
@@ -79,8 +79,8 @@ pub enum WriteError {
     Dropped {
         /// The call.
         name: &'static str,
-        /// The first libseccomp that knows it; `None` if none does yet.
-        needs: Option<&'static str>,
+        /// The first libseccomp that has it on every ABI of the policy; `None` if none does yet.
+        needs: Option<Release>,
         /// Who drops it; none where all do.
         stacks: Vec<Stack>,
         /// What such calls get.
@@ -247,7 +247,7 @@ impl fmt::Display for WriteError {
 impl std::error::Error for WriteError {}
 
 /// Rules on these names are dropped by these runtimes, of all if none is named; and the ways out.
-pub fn dropped(names: &[&str], needs: Option<&str>, stacks: &[Stack], default: Action) -> String {
+pub fn dropped(names: &[&str], needs: Option<Release>, stacks: &[Stack], default: Action) -> String {
     let list = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let (rules, them) = if names.len() == 1 { ("the rule", "it") } else { ("the rules", "them") };
     let mut who: Vec<String> = stacks.iter().map(ToString::to_string).collect();
@@ -258,7 +258,9 @@ pub fn dropped(names: &[&str], needs: Option<&str>, stacks: &[Stack], default: A
         (false, Some(last)) => format!("{} and {last} do not know", who.join(", ")),
     };
     let release = match needs {
-        Some(needs) => format!("name a runtime with libseccomp {needs} or later if it has one, "),
+        Some((major, minor, patch)) => {
+            format!("name a runtime with libseccomp {major}.{minor}.{patch} or later if it has one, ")
+        }
         None => String::new(),
     };
     format!(

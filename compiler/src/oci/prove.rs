@@ -205,7 +205,12 @@ impl Prover<'_> {
     }
 
     fn lost(&self, call: Syscall, stacks: Vec<Stack>) -> WriteError {
-        WriteError::Dropped { name: call.name(), needs: call.libseccomp(), stacks, default: self.policy.default }
+        WriteError::Dropped {
+            name: call.name(),
+            needs: runtime::since(call, &self.policy.archs),
+            stacks,
+            default: self.policy.default,
+        }
     }
 }
 

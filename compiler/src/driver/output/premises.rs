@@ -13,7 +13,7 @@ use kpol_grammar::ast::StatementKind;
 use super::{arch_place, default_place, place_of_name};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::driver::Compiled;
-use crate::oci::runtime::{Field, Refused, Stack, Stub};
+use crate::oci::runtime::{Field, Refused, Release, Stack, Stub};
 use crate::oci::{self, WriteError};
 use crate::spec::Action;
 use crate::tables;
@@ -21,27 +21,27 @@ use crate::tables;
 /// A pattern, and the runtimes that drop names of it.
 type Place<'a> = (Span, &'a [Stack]);
 
+/// A name that is dropped, the first library that has it, and what its calls get.
+type Name = (&'static str, Option<Release>, Action);
+
 /// One finding a pattern, however many of its names are dropped.
 pub(super) fn dropped(compiled: &Compiled, errors: &[WriteError]) -> Vec<Diagnostic> {
-    let mut by_place: BTreeMap<Place<'_>, Vec<(&'static str, Action)>> = BTreeMap::new();
+    let mut by_place: BTreeMap<Place<'_>, Vec<Name>> = BTreeMap::new();
     for error in errors {
-        if let WriteError::Dropped { name, stacks, default, .. } = error {
+        if let WriteError::Dropped { name, needs, stacks, default } = error {
             let place = place_of_name(compiled, name);
-            by_place.entry((place, stacks)).or_default().push((name, *default));
+            by_place.entry((place, stacks)).or_default().push((name, *needs, *default));
         }
     }
     by_place.into_iter().map(|(place, calls)| of_place(place, &calls)).collect()
 }
 
-fn of_place((place, stacks): Place<'_>, calls: &[(&'static str, Action)]) -> Diagnostic {
-    let names: Vec<&str> = calls.iter().map(|&(name, _)| name).collect();
-    // The release that knows all of them, if there is one.
-    let needs: Option<Vec<_>> = names
-        .iter()
-        .map(|name| tables::syscall(name).and_then(|call| Some((call.libseccomp_release()?, call.libseccomp()?))))
-        .collect();
-    let needs = needs.and_then(|all| all.into_iter().max()).map(|(_, text)| text);
-    let default = calls.first().map_or(Action::Allow, |&(_, default)| default);
+fn of_place((place, stacks): Place<'_>, calls: &[Name]) -> Diagnostic {
+    let names: Vec<&str> = calls.iter().map(|&(name, ..)| name).collect();
+    // The release that has all of them, if there is one.
+    let needs: Option<Vec<Release>> = calls.iter().map(|&(_, needs, _)| needs).collect();
+    let needs = needs.and_then(|all| all.into_iter().max());
+    let default = calls.first().map_or(Action::Allow, |&(.., default)| default);
     let text = oci::dropped(&names, needs, stacks, default);
     let (what, how) = text.split_once("; ").unwrap_or((&text, ""));
     Diagnostic::new(Code::E057, place, what).help(how)

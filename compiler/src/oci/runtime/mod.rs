@@ -48,7 +48,7 @@ use crate::tables;
 pub use handed::{Calls, Handed, Rule};
 pub use handover::{Dialect, host_names};
 pub use refusal::{Field, LoadError, MAX_ERRNO, Refusal, Refused, refuses};
-pub use rules::{Combined, combine, compared_bits, is_known, number, on_arch};
+pub use rules::{Combined, combine, compared_bits, is_known, number, on_arch, since};
 pub use runc::Stub;
 pub use who::{Engine, Kind, OLDEST_IN, OLDEST_LIBSECCOMP, Runtime, Stack, load_it, release_text};
 

@@ -36,6 +36,12 @@ const LATE: [(tables::Syscall, &[Arch], Release); 3] = [
     (tables::syscall_named("memfd_secret"), &[Arch::Riscv64, Arch::S390, Arch::S390x], (2, 5, 5)),
 ];
 
+/// The first release by which a rule on the call counts on all of these ABIs that have it; `None` if none does yet.
+pub fn since(call: tables::Syscall, archs: &[Arch]) -> Option<Release> {
+    let late = LATE.iter().filter(|&&(late, on, _)| late == call && on.iter().any(|arch| archs.contains(arch)));
+    late.map(|&(.., since)| since).chain([call.libseccomp_release()?]).max()
+}
+
 /// The number that a release has for a call on an ABI (`None`: the newest).
 pub fn number(call: tables::Syscall, arch: Arch, release: Option<Release>) -> Option<Nr> {
     let lacks = |release: Release| {

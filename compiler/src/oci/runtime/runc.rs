@@ -16,7 +16,7 @@
 //!   such numbers are negative (`abi_syscall_resolve_name_munge`, `src/syscalls.c`);
 //! - an ABI of which no number above 0 is named has none;
 //! - x32 numbers are told apart by bit 30, and -1 has it: with x32 listed it gets ENOSYS, without it is left to libseccomp;
-//! - not followed: numbers from 2^31 on without bit 30, which no kernel has, get ENOSYS as x86_64's do;
+//! - so numbers from 2^31 on without bit 30, which libseccomp takes for x32's, get ENOSYS as those of x86_64 do;
 //! - since 1.1.3 number 0 of s390 and s390x gets ENOSYS always: the kernel shows a filter 0 for what it does not know.
 //!
 //! More than 32 names are put into a binary tree (`SetOptimize(2)`, `seccomp_linux.go`), which answers as the list does.
@@ -84,7 +84,8 @@ pub fn front(
         }
     }
     let refusal = Node::action(Action::Errno(tables::errno("ENOSYS", host).unwrap_or(38)));
-    let with_x32 = above.get(&Arch::X32).and_then(|parts| parts.last()).map(|&(_, any)| any);
+    let any_of = |arch| above.get(&arch).and_then(|parts| parts.last()).map(|&(_, any)| any);
+    let (with_x32, with_x86_64) = (any_of(Arch::X32), any_of(Arch::X86_64));
     for (arch, mut parts) in above {
         let any = parts.last().map_or(Node::FALSE, |&(_, any)| any);
         if matches!(arch, Arch::S390 | Arch::S390x) && release >= (1, 1, 3) {
@@ -100,6 +101,11 @@ pub fn front(
     // -1 is x32's by its bit.
     if let (Some(any), Some(table)) = (with_x32, function.tables.get_mut(&Arch::X86_64)) {
         let set = Table::from_intervals([(0, Node::FALSE), (u32::MAX, any)]);
+        *table = laid_over(store, table, &set, refusal);
+    }
+    // Without the bit x32's are x86_64's, above all that is named.
+    if let (Some(any), Some(table)) = (with_x86_64, function.tables.get_mut(&Arch::X32)) {
+        let set = Table::from_intervals([(0, Node::FALSE), (2 * X32_BIT, any), (3 * X32_BIT, Node::FALSE)]);
         *table = laid_over(store, table, &set, refusal);
     }
     stubs
