@@ -180,7 +180,7 @@ fn products_do_what_an_evaluator_of_another_make_says() {
                 },
                 _ => None,
             };
-            let count = if is_listed { 300 } else { 10 };
+            let count = if is_listed { 500 } else { 10 };
             for (name, nr) in calls(&made, &facts, abi, &mut random, count) {
                 // -1 is no number of x32, though it has the bit: it is everybody's.
                 if abi == Abi::X32 && nr == u32::MAX {
