@@ -128,6 +128,13 @@ pub fn get(name: &str) -> Option<&'static LibraryFile> {
     FILES.binary_search_by(|file| file.name.cmp(name)).ok().map(|index| &FILES[index])
 }
 
+/// The file for `include <…>` that defines a constant.
+pub fn defines(constant: &str) -> Option<&'static str> {
+    let define = format!("const {constant} =");
+    let mut includable = FILES.iter().filter(|file| !file.is_groups());
+    includable.find(|file| file.text.lines().any(|line| line.starts_with(&define))).map(|file| file.name)
+}
+
 /// The file that defines a built-in group; `name` has its `@`.
 pub fn group_file(name: &str) -> Option<&'static LibraryFile> {
     group(name).map(|(_, file)| file)

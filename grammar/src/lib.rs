@@ -33,5 +33,5 @@ pub mod words;
 
 pub use format::format;
 pub use meaning::same_meaning;
-pub use near::{did_you_mean, nearest};
+pub use near::{Offer, did_you_mean, nearest};
 pub use parse::{MAX_NESTING, Parsed, SyntaxError, SyntaxErrorKind, parse, parse_tree};

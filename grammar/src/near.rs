@@ -53,6 +53,38 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     near.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
+/// What to offer to somebody who wrote a name that there is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The likeliest names, never none.
+    pub names: Vec<String>,
+    /// Whether it was a slip of the keys, and of no other name: one letter too many, too few, another, or two swapped.
+    pub slip: bool,
+}
+
+impl Offer {
+    /// So many names that are equally near are shown.
+    const SHOWN: usize = 3;
+
+    /// What is near to `word`: all names that one slip of the keys leads to, else the one that is likeliest.
+    pub fn of<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let lower = word.to_ascii_lowercase();
+        let near = nearest(word, candidates);
+        let slips: Vec<&str> = near
+            .iter()
+            .copied()
+            .filter(|name| strsim::damerau_levenshtein(&lower, &name.to_ascii_lowercase()) <= 1)
+            .take(Self::SHOWN)
+            .collect();
+        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        Some(match slips[..] {
+            [] => Self { names: own(&near[..near.len().min(1)]), slip: false },
+            _ => Self { slip: slips.len() == 1, names: own(&slips) },
+        })
+        .filter(|offer| !offer.names.is_empty())
+    }
+}
+
 /// Which letters a word has; some share a bit.
 fn letters(word: &str) -> u64 {
     word.chars().fold(0, |letters, letter| letters | 1 << (u32::from(letter.to_ascii_lowercase()) & 63))
@@ -60,7 +92,20 @@ fn letters(word: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::did_you_mean;
+    use super::{Offer, did_you_mean};
+
+    #[test]
+    fn one_slip_of_the_keys_has_one_meaning_or_none() {
+        let names = ["TCGETA", "TCGETS", "openat", "openat2", "read"];
+        let offer = |word| Offer::of(word, names);
+        let made =
+            |names: &[&str], slip| Some(Offer { names: names.iter().map(|name| (*name).to_owned()).collect(), slip });
+        assert_eq!(offer("TCGET"), made(&["TCGETA", "TCGETS"], false));
+        assert_eq!(offer("raed"), made(&["read"], true));
+        assert_eq!(offer("Read"), made(&["read"], true));
+        assert_eq!(offer("opnnnat"), made(&["openat"], false));
+        assert_eq!(offer("completely_else"), None);
+    }
 
     #[test]
     fn finds_what_was_meant() {

@@ -57,6 +57,17 @@ pub struct Fix {
     pub title: String,
     /// Replacements that do not overlap, all of them together.
     pub edits: Vec<Edit>,
+    /// Whether it can be made without a look at it.
+    pub safety: Safety,
+}
+
+/// What a fix may do to a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safety {
+    /// It keeps what the policy means, or gives a text that cannot be read the one meaning that it can have.
+    Safe,
+    /// It guesses a name, or changes what calls get: `kpolc check --unsafe-fixes`, or somebody who looks at it.
+    Unsafe,
 }
 
 /// One replacement.
@@ -148,10 +159,21 @@ impl Diagnostic {
         self
     }
 
-    /// The edit `span` → `text`.
+    /// The edit `span` → `text`, to be looked at before it is made.
     #[must_use]
     pub fn fix(mut self, title: impl Into<String>, span: Span, text: impl Into<String>) -> Self {
-        self.fix = Some(Fix { title: title.into(), edits: vec![Edit { span, text: text.into() }] });
+        let edits = vec![Edit { span, text: text.into() }];
+        self.fix = Some(Fix { title: title.into(), edits, safety: Safety::Unsafe });
         self
+    }
+
+    /// The edit `span` → `text`, which is [`Safety::Safe`].
+    #[must_use]
+    pub fn safe_fix(self, title: impl Into<String>, span: Span, text: impl Into<String>) -> Self {
+        let mut diagnostic = self.fix(title, span, text);
+        if let Some(fix) = &mut diagnostic.fix {
+            fix.safety = Safety::Safe;
+        }
+        diagnostic
     }
 }

@@ -4,7 +4,7 @@
 //! answer `clone3` with ENOSYS: C libraries then fall back to `clone`, and on any other errno they give up.
 
 use super::{Context, may_run};
-use crate::diagnostic::{Code, Diagnostic, Edit, Fix, Span};
+use crate::diagnostic::{Code, Diagnostic, Edit, Fix, Safety, Span};
 use crate::diagram::Node;
 use crate::policy::Policy;
 use crate::spec::Action;
@@ -40,6 +40,7 @@ pub(super) fn lint(context: &mut Context<'_>, policy: &Policy) {
             diagnostic.fix = Some(Fix {
                 title: "add `deny(ENOSYS) { clone3 }`".to_owned(),
                 edits: vec![Edit { span: end, text: "\ndeny(ENOSYS) { clone3 }".to_owned() }],
+                safety: Safety::Unsafe,
             });
         }
         context.push(diagnostic);

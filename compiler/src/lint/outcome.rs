@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use kpol_grammar::ast::{self, Outcome, Statement, StatementKind};
 
 use super::Context;
-use crate::diagnostic::{Code, Diagnostic, Edit, Fix, Span};
+use crate::diagnostic::{Code, Diagnostic, Edit, Fix, Safety, Span};
 use crate::diagram::Node;
 use crate::policy::Policy;
 use crate::resolve::{Assertion, Promise};
@@ -43,7 +43,12 @@ pub(super) fn lint(context: &mut Context<'_>, policy: Option<&Policy>) {
                 if policy.is_none_or(|policy| are_refused(context, policy, assertion)) {
                     let mut edits = vec![Edit { span, text: "refused".to_owned() }];
                     edits.extend(superfluous(context, file, claims, index, assertion, &known));
-                    diagnostic.fix = Some(Fix { title: "replace `not allow` by `refused`".to_owned(), edits });
+                    diagnostic.fix = Some(Fix {
+                        title: "replace `not allow` by `refused`".to_owned(),
+                        edits,
+                        // It asserts more.
+                        safety: Safety::Unsafe,
+                    });
                 }
                 context.push(diagnostic);
             }

@@ -165,7 +165,7 @@ impl<'a> Resolver<'a> {
             Diagnostic::new(Code::E080, span, format!("`not {word}` is no statement"))
                 .note("it could be meant of all of these calls, or of one")
                 .help(format!("to say that all of these calls {of_all}, write `{opposite}`"))
-                .fix(format!("replace `not {word}` by `{opposite}`"), span, opposite.to_owned()),
+                .safe_fix(format!("replace `not {word}` by `{opposite}`"), span, opposite.to_owned()),
         );
     }
 

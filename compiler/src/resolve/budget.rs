@@ -82,12 +82,7 @@ impl Resolver<'_> {
 
     /// What was meant by a name that is wrong at that place: found by `search`, but of the first names only, and never for a finding
     /// that is there already.
-    pub(super) fn near(
-        &mut self,
-        code: Code,
-        at: Span,
-        search: impl FnOnce(&Self) -> Option<String>,
-    ) -> Option<String> {
+    pub(super) fn near<T>(&mut self, code: Code, at: Span, search: impl FnOnce(&Self) -> Option<T>) -> Option<T> {
         if self.budget.near_names == 0 || self.sink.knows(code, at) {
             return None;
         }

@@ -11,16 +11,16 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use kpol_grammar::Offer;
 use kpol_grammar::ast::{self, BinaryOp, CompareOp, Expr, ExprKind, UnaryOp};
-use kpol_grammar::did_you_mean;
 
 use super::number::{fits_width, number_range, written};
 use super::value::Value;
 use super::width::{self, Narrow};
 use super::{Resolver, declare::Shape};
-use crate::diagnostic::{Code, Diagnostic, Edit, FileId, Fix, Severity, Span};
+use crate::diagnostic::{Code, Diagnostic, Edit, FileId, Fix, Safety, Severity, Span};
 use crate::diagram::{Comparison, Node, Operand, Store};
-use crate::source::graph::with_near;
+use crate::source::graph::with_offer;
 use crate::spec::Arch;
 use crate::spec::register::{self, Register};
 use crate::tables;
@@ -83,6 +83,15 @@ pub(super) struct Params {
 impl<'a> Resolver<'a> {
     /// The set of calls for which `expr` holds. Recursion is bounded by the parser's nesting.
     pub(super) fn condition(&mut self, expr: &'a Expr, at: At<'a>) -> Node {
+        if matches!(expr.kind, ExprKind::Compare { .. } | ExprKind::In { .. } | ExprKind::Chain { .. }) {
+            self.compared = Some((expr, at));
+        }
+        let node = self.condition_below(expr, at);
+        self.compared = None;
+        node
+    }
+
+    fn condition_below(&mut self, expr: &'a Expr, at: At<'a>) -> Node {
         match &expr.kind {
             ExprKind::Paren(inner) => self.condition(inner, at),
             ExprKind::Unary(UnaryOp::Not, inner) => {
@@ -224,7 +233,7 @@ impl<'a> Resolver<'a> {
         };
         let diagnostic = diagnostic.help(format!("test membership: write `{instead}`"));
         self.error(match op_span {
-            Some(op_span) => diagnostic.fix(format!("write `{instead}`"), op_span, instead),
+            Some(op_span) => diagnostic.safe_fix(format!("write `{instead}`"), op_span, instead),
             None => diagnostic,
         });
     }
@@ -244,7 +253,7 @@ impl<'a> Resolver<'a> {
                 let edits = vec![brace(set.span.start, "{"), brace(set.span.end, "}")];
                 let diagnostic = Diagnostic::new(Code::E037, span, "`in` needs a set, and this is one value")
                     .help("write `== value`, or put it in braces");
-                let fix = Some(Fix { title: "put it in braces".to_owned(), edits });
+                let fix = Some(Fix { title: "put it in braces".to_owned(), edits, safety: Safety::Safe });
                 self.error(Diagnostic { fix, ..diagnostic });
                 return None;
             }
@@ -439,13 +448,13 @@ impl<'a> Resolver<'a> {
         };
         // `arg2` is near to whatever looks like it, and says nothing of what was meant.
         let names = params.list.iter().map(|(name, _)| name.as_str()).filter(|name| !register::is_old_name(name));
-        let near = did_you_mean(name, names);
+        let near = Offer::of(name, names);
         let otherwise = if params.list.is_empty() {
             "it takes no arguments".to_owned()
         } else {
             format!("it has {}", self.parameter_list(at))
         };
-        self.error(with_near(Diagnostic::new(Code::E031, span, message), span, near, str::to_owned, &otherwise));
+        self.error(with_offer(Diagnostic::new(Code::E031, span, message), span, near.as_ref(), &otherwise));
     }
 
     /// Whether the call has such a parameter on another ABI of the policy.
@@ -486,7 +495,7 @@ impl<'a> Resolver<'a> {
         Some(Params { list, split_at })
     }
 
-    fn is_parameter(&self, name: &str, at: At<'a>) -> bool {
+    pub(super) fn is_parameter(&self, name: &str, at: At<'a>) -> bool {
         self.params(at.call, at.arch).is_some_and(|params| self.index(&params, name, at.call).is_some())
             || self.register(name, at.call).is_some()
     }
@@ -553,7 +562,7 @@ impl<'a> Resolver<'a> {
             self.sink.push(
                 Diagnostic::new(Code::W020, span, format!("`{name}` is the old name of `{new}`"))
                     .help(format!("write `{new}`, which no parameter can be called"))
-                    .fix(format!("replace it by `{new}`"), span, new),
+                    .safe_fix(format!("replace it by `{new}`"), span, new),
             );
         }
         Slot { arg: register.index, shape: RAW, raw: true, name: name.to_owned(), span, narrow: Vec::new() }

@@ -1,4 +1,4 @@
-//! Constants that are compared with a parameter and mean something else.
+//! Constants that are compared with a parameter and mean something else, and those that would fit.
 //!
 //! ```text
 //! kill(sig == SIGEV_NONE)          1, as SIGHUP is: how a timer notifies, and no signal
@@ -58,5 +58,34 @@ impl<'a> Resolver<'a> {
                 .note(format!("`{}` has values like {}", param.name, fitting.join(", ")))
                 .help("write the constant that is meant, or the number"),
         );
+    }
+
+    /// Constants that fit the parameter of the condition that is being read; none where nobody knows which do.
+    pub(super) fn fitting_constants(&self) -> Vec<&'static str> {
+        let Some((expr, at)) = self.compared else { return Vec::new() };
+        let fitting = || {
+            let params = self.params(at.call, at.arch)?;
+            let index = self.index(&params, self.parameter_in(expr, at)?, at.call)?;
+            let call = self.syscall(at.call)?;
+            let param = register::param(call, at.arch, params.list.get(index).map(|_| index as u8)?)?;
+            Some(tables::constants_for(call, param.name).collect())
+        };
+        fitting().unwrap_or_default()
+    }
+
+    /// The first parameter that an expression names. Recursion is bounded by the parser's nesting.
+    fn parameter_in<'e>(&self, expr: &'e Expr, at: At<'a>) -> Option<&'e str> {
+        match &expr.kind {
+            ExprKind::Name(name) => self.is_parameter(name, at).then_some(name.as_str()),
+            ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => self.parameter_in(inner, at),
+            ExprKind::Chain { first, rest } => self
+                .parameter_in(first, at)
+                .or_else(|| rest.iter().find_map(|(_, _, operand)| self.parameter_in(operand, at))),
+            ExprKind::Compare { left, right, .. } => {
+                self.parameter_in(left, at).or_else(|| self.parameter_in(right, at))
+            }
+            ExprKind::In { left, .. } => self.parameter_in(left, at),
+            _ => None,
+        }
     }
 }

@@ -294,6 +294,8 @@ struct Resolver<'a> {
     hiding: FxHashMap<GroupId, bool>,
     /// Whether hidden arguments count so at the moment.
     reaching: bool,
+    /// The condition that is being read, for those who offer constants.
+    compared: Option<(&'a ast::Expr, condition::At<'a>)>,
     /// Patterns of asserts that match nothing: what is wrong with their conditions is said there.
     empty_claims: Vec<Span>,
     /// Steps that are left.
@@ -325,6 +327,7 @@ impl<'a> Resolver<'a> {
             reached_sets: FxHashMap::default(),
             hiding: FxHashMap::default(),
             reaching: false,
+            compared: None,
             empty_claims: Vec::new(),
             budget: budget::Budget::of(graph),
             watch: memo::Watch::default(),

@@ -7,15 +7,15 @@
 
 use std::rc::Rc;
 
+use kpol_grammar::Offer;
 use kpol_grammar::ast::{Expr, Pattern, PatternKind};
-use kpol_grammar::did_you_mean;
 
 use super::condition::At;
 use super::{ArchSet, CallSet, GroupId, MAX_NESTING, Member, Resolver, Via};
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::diagram::{Comparison, Node, Operand};
 use crate::library;
-use crate::source::graph::with_near;
+use crate::source::graph::with_offer;
 use crate::spec::{Arch, Nr, multiplex};
 use crate::tables;
 
@@ -87,14 +87,25 @@ impl<'a> Resolver<'a> {
             return;
         }
         let bare = bare_name(name).filter(|bare| self.knows_call(bare)).map(str::to_owned);
-        let near = bare.or_else(|| {
-            self.near(Code::E030, span, |known| {
-                let names = tables::Syscall::all().map(|call| -> &str { call.name() });
-                did_you_mean(name, names.chain(known.calls.keys().copied())).map(str::to_owned)
-            })
+        if let Some(bare) = bare {
+            self.error(diagnostic.help(format!("did you mean `{bare}`?")).fix(
+                format!("replace it by `{bare}`"),
+                span,
+                bare,
+            ));
+            return;
+        }
+        if let Some((_, call)) = C_FUNCTIONS.iter().find(|(function, _)| *function == name) {
+            // What is spelt alike does another thing: `fsopen` mounts.
+            self.error(diagnostic.help(format!("it is a function of the C library, which calls {call}")));
+            return;
+        }
+        let offer = self.near(Code::E030, span, |known| {
+            let names = tables::Syscall::all().map(|call| -> &str { call.name() });
+            Offer::of(name, names.chain(known.calls.keys().copied()))
         });
         let otherwise = "if the kernel has it, declare it: `syscall NAME = NUMBER on ARCH`";
-        self.error(with_near(diagnostic, span, near.as_deref(), str::to_owned, otherwise));
+        self.error(with_offer(diagnostic, span, offer.as_ref(), otherwise));
     }
 
     fn unknown_group(&mut self, name: &str, span: Span) {
@@ -105,11 +116,12 @@ impl<'a> Resolver<'a> {
             // Without the `@`, which all have: of two letters one is no likeness.
             let names = known.group_names.keys().copied().chain(library::group_names().map(|name| -> &str { name }));
             let bare = names.filter_map(|name| name.strip_prefix('@'));
-            did_you_mean(name.trim_start_matches('@'), bare).map(|near| format!("@{near}"))
+            let offer = Offer::of(name.trim_start_matches('@'), bare)?;
+            Some(Offer { names: offer.names.iter().map(|near| format!("@{near}")).collect(), ..offer })
         });
         let diagnostic = Diagnostic::new(Code::E026, span, format!("no group `{name}`"));
         let otherwise = "`kpolc groups` lists the built-in ones; `group @name { … }` defines one";
-        self.error(with_near(diagnostic, span, near.as_deref(), str::to_owned, otherwise));
+        self.error(with_offer(diagnostic, span, near.as_ref(), otherwise));
     }
 
     /// The union of several patterns.
@@ -317,6 +329,48 @@ pub fn bare_name(name: &str) -> Option<&str> {
         ["__x64_sys_", "__ia32_sys_", "__arm64_sys_", "__se_sys_", "__do_sys_", "__NR_", "SYS_", "sys_"];
     DECORATIONS.iter().find_map(|decoration| name.strip_prefix(decoration))
 }
+
+/// Functions of the C library that are no system calls, and what they call (glibc 2.36, musl 1.2.3, as strace shows them).
+const C_FUNCTIONS: &[(&str, &str)] = &[
+    ("abort", "`rt_sigprocmask` and `tgkill`"),
+    ("calloc", "`brk` and `mmap`"),
+    ("dlopen", "`openat`, `read` and `mmap`"),
+    ("execl", "`execve`"),
+    ("execlp", "`execve`"),
+    ("execv", "`execve`"),
+    ("execvp", "`execve`"),
+    ("fclose", "`close`"),
+    ("fopen", "`openat`"),
+    ("fread", "`read`"),
+    ("freopen", "`openat` and `dup3`"),
+    ("fseek", "`lseek`"),
+    ("fwrite", "`write`"),
+    ("getaddrinfo", "`socket`, `connect`, `sendto` and `recvfrom`"),
+    ("gethostbyname", "`socket`, `connect`, `sendto` and `recvfrom`"),
+    ("getcontext", "`rt_sigprocmask`"),
+    ("isatty", "`ioctl`"),
+    ("malloc", "`brk` and `mmap`"),
+    ("mkfifo", "`mknodat`"),
+    ("mkstemp", "`openat` and `getrandom`"),
+    ("opendir", "`openat`"),
+    ("popen", "`pipe2`, `clone` and `execve`"),
+    ("posix_spawn", "`clone` and `execve`"),
+    ("printf", "`write`"),
+    ("pthread_create", "`clone3` or `clone`, and `mmap`"),
+    ("raise", "`tgkill`"),
+    ("readdir", "`getdents64`"),
+    ("realloc", "`mremap`"),
+    ("remove", "`unlink` or `unlinkat`"),
+    ("sem_wait", "`futex`"),
+    ("sigwait", "`rt_sigtimedwait`"),
+    ("sleep", "`clock_nanosleep`"),
+    ("sysconf", "no system call, or `prlimit64`"),
+    ("system", "`clone`, `execve` and `wait4`"),
+    ("tcgetattr", "`ioctl`"),
+    ("tcsetattr", "`ioctl`"),
+    ("usleep", "`clock_nanosleep`"),
+    ("wait", "`wait4`"),
+];
 
 /// What the kernel of other ABIs calls the same thing, likeliest first: the C library's functions keep the names that their calls had on
 /// the first ABIs (`umount` is `umount2`, `sigaction` is `rt_sigaction`), and 32-bit ABIs have variants with wider types (`stat64`).

@@ -7,13 +7,14 @@
 
 use std::rc::Rc;
 
-use kpol_grammar::ast::{BinaryOp, Expr, ExprKind, SetItem, UnaryOp};
-use kpol_grammar::did_you_mean;
+use kpol_grammar::Offer;
+use kpol_grammar::ast::{self, BinaryOp, Expr, ExprKind, SetItem, StatementKind, UnaryOp};
 use rustc_hash::FxHashSet;
 
 use super::{MAX_NESTING, Resolver};
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
-use crate::source::graph::with_near;
+use crate::library;
+use crate::source::graph::with_offer;
 use crate::spec::Arch;
 use crate::tables;
 
@@ -205,17 +206,36 @@ impl<'a> Resolver<'a> {
         if self.is_lost(name) {
             return None;
         }
-        let near = self.near(Code::E032, span, |known| {
+        let diagnostic = Diagnostic::new(Code::E032, span, format!("no constant `{name}`"));
+        if let Some(file) = library::defines(name) {
+            let include = format!("include <{file}>");
+            let diagnostic = diagnostic.help(format!("`<{file}>` defines it: write `{include}`"));
+            // The rules of that file come with it, so somebody has to look.
+            let place = self.graph.files.first().and_then(|root| {
+                let mut includes = root.tree.statements.iter().rev();
+                let (end, text) = match includes.find(|one| matches!(one.kind, StatementKind::Include(_))) {
+                    Some(last) => (last.span.end, format!("\n{include}")),
+                    None => (root.tree.statements.first()?.span.start, format!("{include}\n")),
+                };
+                (root.id == span.file).then_some((Span { file: root.id, bytes: ast::Span { start: end, end } }, text))
+            });
+            self.error(match place {
+                Some((place, text)) => diagnostic.fix(format!("add `{include}`"), place, text),
+                None => diagnostic,
+            });
+            return None;
+        }
+        let offer = self.near(Code::E032, span, |known| {
             let own = known.const_names.keys().copied();
-            did_you_mean(name, own.chain(tables::constant_names().map(|name| -> &str { name }))).map(str::to_owned)
+            // What fits the parameter, where it is known what does.
+            let fitting = known.fitting_constants();
+            if fitting.is_empty() {
+                Offer::of(name, own.chain(tables::constant_names().map(|name| -> &str { name })))
+            } else {
+                Offer::of(name, own.chain(fitting))
+            }
         });
-        self.error(with_near(
-            Diagnostic::new(Code::E032, span, format!("no constant `{name}`")),
-            span,
-            near.as_deref(),
-            str::to_owned,
-            "write its number, or name it by `const`",
-        ));
+        self.error(with_offer(diagnostic, span, offer.as_ref(), "write its number, or name it by `const`"));
         None
     }
 

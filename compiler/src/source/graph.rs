@@ -14,12 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kpol_grammar::ast::{self, PatternKind, Statement, StatementKind};
-use kpol_grammar::did_you_mean;
 use kpol_grammar::parse::{SyntaxError, SyntaxErrorKind};
+use kpol_grammar::words::one_of;
+use kpol_grammar::{Offer, did_you_mean};
 use rustc_hash::FxHashMap;
 
 use super::{LoadError, Loader, SourceFile, Sources};
-use crate::diagnostic::{Code, Diagnostic, Edit, FileId, Fix, Label, Severity, Span};
+use crate::diagnostic::{Code, Diagnostic, Edit, FileId, Fix, Label, Safety, Severity, Span};
 use crate::library::{self, LibraryFile};
 
 /// The largest file that can be included, in bytes.
@@ -437,7 +438,22 @@ fn builtin_groups(statements: &[Statement], names: &mut BuiltinGroups) {
     }
 }
 
-/// Adds "did you mean" and its fix, or other help where nothing is near.
+/// Adds "did you mean", with a fix where it was a slip of the keys, or other help where nothing is near.
+pub(crate) fn with_offer(diagnostic: Diagnostic, span: Span, offer: Option<&Offer>, otherwise: &str) -> Diagnostic {
+    let Some(Offer { names, slip }) = offer else {
+        return if otherwise.is_empty() { diagnostic } else { diagnostic.help(otherwise) };
+    };
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let quoted: Vec<&str> = quoted.iter().map(String::as_str).collect();
+    let diagnostic = diagnostic.help(format!("did you mean {}?", one_of(&quoted)));
+    match names.first().filter(|_| *slip) {
+        Some(name) => diagnostic.fix(format!("replace it by `{name}`"), span, name),
+        // Further than a slip of the keys, or one of several: a hint, since nobody knows which call or value is meant.
+        None => diagnostic,
+    }
+}
+
+/// Adds "did you mean" and its fix for words of which there are few, or other help where nothing is near.
 pub(crate) fn with_near(
     diagnostic: Diagnostic,
     span: Span,
@@ -526,6 +542,14 @@ fn syntax_diagnostic(file: FileId, error: SyntaxError) -> Diagnostic {
         related: error.related.into_iter().map(|(span, text)| Label { span: place(span), text }).collect(),
         help: error.help,
         notes: Vec::new(),
-        fix: error.fix.map(|(title, span, text)| Fix { title, edits: vec![Edit { span: place(span), text }] }),
+        fix: error.fix.map(|(title, span, text)| Fix {
+            title,
+            edits: vec![Edit { span: place(span), text }],
+            safety: match error.kind {
+                // A name is guessed.
+                SyntaxErrorKind::UnknownStatement | SyntaxErrorKind::BadName => Safety::Unsafe,
+                _ => Safety::Safe,
+            },
+        }),
     }
 }

@@ -453,7 +453,7 @@ impl Reader {
                 let (span, text) = (self.span(value.span()), number.as_str().to_owned());
                 let diagnostic = self.bad(value, format!("`{key}` is a string, and `{text}` a number"));
                 *diagnostic =
-                    diagnostic.clone().help("put it into quotes").fix("put it into quotes", span, quoted(&text));
+                    diagnostic.clone().help("put it into quotes").safe_fix("put it into quotes", span, quoted(&text));
                 return None;
             }
             _ => {

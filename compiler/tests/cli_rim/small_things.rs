@@ -156,9 +156,9 @@ fn counts_speak_of_the_files_that_were_named() {
         ("c.kpol", START),
     ]);
     let one = kpolc(dir.path(), &["check", "a.kpol"]);
-    assert!(one.err.ends_with("checked 1 file: 1 error\n"), "{}", one.err);
+    assert!(one.err.contains("\nchecked 1 file: 1 error\n"), "{}", one.err);
     let three = kpolc(dir.path(), &["check", "a.kpol", "b.kpol", "c.kpol"]);
-    assert!(three.err.ends_with("checked 3 files: 1 error in 2 of 3 files\n"), "{}", three.err);
+    assert!(three.err.contains("\nchecked 3 files: 1 error in 2 of 3 files\n"), "{}", three.err);
     let built = kpolc(dir.path(), &["build", "a.kpol", "b.kpol", "c.kpol"]);
     assert!(built.err.ends_with("nothing written: 1 error in 2 of 3 files\n"), "{}", built.err);
 }
@@ -297,4 +297,66 @@ fn help_fits_the_terminal_line_by_line() {
         let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 100).collect();
         assert!(!text.is_empty() && long.is_empty(), "{command}: {long:#?}");
     }
+}
+
+const SLIPS: &str =
+    "# why\ndefault = deny\nallow [ @default, write ]\nallow { socket(family == {AF_INET, AF_UNIX}), raed }\n";
+const FIXED: &str =
+    "// why\ndefault deny\nallow { @default, write }\nallow { socket(family in {AF_INET, AF_UNIX}), raed }\n";
+
+#[test]
+fn safe_fixes_are_made_and_guesses_only_where_they_are_asked_for() {
+    let dir = folder(&[("web.kpol", SLIPS)]);
+    let path = dir.path().join("web.kpol");
+    let check = kpolc(dir.path(), &["check", "web.kpol"]);
+    assert!(check.err.ends_with("`--fix` can fix 4, with `--unsafe-fixes` 1 more\n"), "{}", check.err);
+
+    let diff = kpolc(dir.path(), &["check", "--diff", "web.kpol"]);
+    assert_eq!(diff.status, 1);
+    assert!(
+        diff.out.starts_with("--- a/web.kpol\n+++ b/web.kpol\n") && diff.out.contains("+default deny"),
+        "{}",
+        diff.out
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), SLIPS, "a diff writes nothing");
+
+    let safe = kpolc(dir.path(), &["check", "--fix", "web.kpol"]);
+    assert_eq!(safe.status, 1, "the guess is left");
+    assert!(safe.err.contains("fixed 4 findings in 1 file\nchecked 1 file: 1 error\n"), "{}", safe.err);
+    assert_eq!(fs::read_to_string(&path).unwrap(), FIXED);
+
+    let all = kpolc(dir.path(), &["check", "--fix", "--unsafe-fixes", "web.kpol"]);
+    assert_eq!(all.status, 0, "{}", all.err);
+    assert_eq!(fs::read_to_string(&path).unwrap(), FIXED.replace("raed", "read"));
+    assert_eq!(kpolc(dir.path(), &["check", "--unsafe-fixes", "web.kpol"]).status, 2);
+}
+
+#[test]
+fn fixes_stay_in_the_files_that_were_named() {
+    let lib = "allow [ write ]\n";
+    let dir = folder(&[("lib.kpol", lib), ("web.kpol", "include \"lib.kpol\"\ndefault = deny\nallow { @default }\n")]);
+    assert_eq!(kpolc(dir.path(), &["check", "--fix", "web.kpol"]).status, 1);
+    assert_eq!(fs::read_to_string(dir.path().join("lib.kpol")).unwrap(), lib);
+    assert_eq!(kpolc(dir.path(), &["check", "--fix", "."]).status, 0);
+    assert_eq!(fs::read_to_string(dir.path().join("lib.kpol")).unwrap(), "allow { write }\n");
+}
+
+#[test]
+fn no_fix_leads_to_another_call_or_value_than_a_slip_of_the_keys() {
+    let dir = folder(&[(
+        "web.kpol",
+        "default deny\ninclude <profiles/runtime-base>\nallow { clone(clone_flags & CLONE_NAMESPACES == 0), fopen, ioctl(cmd == TCGET) }\n",
+    )]);
+    let answer = kpolc(dir.path(), &["check", "web.kpol"]);
+    // The library that defines the name comes before whatever is spelt alike (`NR_NAMESPACES` is 128).
+    assert!(answer.err.contains("fix: add `include <profiles/processes>`"), "{}", answer.err);
+    assert!(answer.err.contains("a function of the C library, which calls `openat`"), "{}", answer.err);
+    assert!(answer.err.contains("did you mean `TCGETA`, `TCGETS` or `TCGETX`?"), "{}", answer.err);
+    assert!(!answer.err.contains("fix: replace it"), "{}", answer.err);
+    // With all fixes made, the condition holds: no namespaces.
+    let path = dir.path().join("web.kpol");
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace(", fopen, ioctl(cmd == TCGET)", "")).unwrap();
+    assert_eq!(kpolc(dir.path(), &["check", "--fix", "--unsafe-fixes", "web.kpol"]).status, 0);
+    let why = kpolc(dir.path(), &["why", "web.kpol", "clone(CLONE_NEWUSER)"]);
+    assert!(why.out.contains("deny(EPERM)"), "{}", why.out);
 }

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use kpol_compiler::driver;
+use kpol_compiler::source::Disk;
 
 use crate::build;
-use crate::filters::Files;
+use crate::filters::{self, Files};
+use crate::fix::{self, Fixed};
 use crate::includes::Includes;
 use crate::inputs;
 use crate::report::{Place, Report};
@@ -23,6 +25,7 @@ use crate::ui::{Format, FormatArg, Status, Trouble, Ui};
   kpolc check --libseccomp 2.5.4 web.kpol      what that release would drop
   kpolc check --runtime 'runc 1.1.5' web.kpol  what that runtime makes of it
   kpolc check --emit bpf web.kpol              for raw BPF, not for a runtime's JSON
+  kpolc check --fix web.kpol                   make the fixes that are safe
   kpolc check - < web.kpol                     standard input
   kpolc check --format sarif . > kpol.sarif    for a code scanner")]
 pub struct Args {
@@ -33,6 +36,8 @@ pub struct Args {
     #[arg(long, value_enum, value_delimiter = ',', default_value = "json", value_name = "FORMATS")]
     emit: Vec<build::Emit>,
     #[command(flatten)]
+    fix: fix::Args,
+    #[command(flatten)]
     settings: settings::Args,
     #[command(flatten)]
     pub format: FormatArg,
@@ -41,14 +46,16 @@ pub struct Args {
 pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     let formats = build::formats(&args.emit);
     let inputs = inputs::expand(&args.paths)?;
-    let files = Files::with_stdin(&inputs)?;
+    args.fix.refuse(&inputs)?;
+    let mut files = Files::with_stdin(&inputs)?;
     let mut report = Report::default();
-    let mut projects = Projects::new(&files, &args.settings);
+    let mut projects = Projects::new(&Disk, &args.settings);
     let mut jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
     let mut includes = Includes::of(&inputs);
     for (input, settings) in &mut jobs {
         settings.options.included = includes.included(&input.path);
     }
+    let fixed = if args.fix.asked() { args.fix.run(&jobs, &mut files)? } else { Fixed::default() };
     let answers = inputs::parallel(&jobs, ui, |(input, settings)| {
         let mut checked = driver::check(&files, &input.path, &settings.options, &formats);
         settings.levels.apply(&mut checked.diagnostics);
@@ -60,12 +67,21 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         report.add(&sources, diagnostics);
         proofs.extend(json);
     }
-    report.print(ui, Place::Asked)?;
+    args.fix.finish(&fixed, &mut report)?;
+    report.print(ui, if args.fix.diff() { Place::Aside } else { Place::Asked })?;
     if ui.format == Format::Human {
         let many = if inputs.len() == 1 { "1 file".to_owned() } else { format!("{} files", inputs.len()) };
         let counts = report.counts_of(inputs.len()).unwrap_or_else(|| "no findings".to_owned());
+        let files = fixed.texts.len();
+        match fixed.findings {
+            0 => {}
+            count if args.fix.diff() => ui.note(&format!("would fix {}", filters::many(count, "finding"))),
+            count => ui.note(&format!("fixed {} in {}", filters::many(count, "finding"), filters::many(files, "file"))),
+        }
         ui.note(&format!("checked {many}: {counts}"));
+        args.fix.hint(report.findings()).iter().for_each(|hint| ui.note(hint));
         build::premises::older(&proofs).iter().for_each(|note| ui.note(note));
     }
-    Ok(report.status())
+    let shown = if args.fix.diff() && !fixed.texts.is_empty() { Status::Findings } else { Status::Fine };
+    Ok(report.status().max(shown))
 }

@@ -1,5 +1,6 @@
 //! Filters of any form, for the commands that answer questions about them.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -31,13 +32,18 @@ pub struct Args {
     unsaved: Option<PathBuf>,
 }
 
-/// The disk, but for one file of which an editor knows more.
+/// The disk, but for files of which somebody knows more: an editor that has not saved, `--fix`, standard input.
 #[derive(Debug, Default)]
 pub struct Files {
-    unsaved: Option<(PathBuf, Vec<u8>)>,
+    unsaved: BTreeMap<PathBuf, Vec<u8>>,
 }
 
 impl Files {
+    /// From now on this is the text of a file, by its canonical path.
+    pub fn put(&mut self, canonical: PathBuf, text: Vec<u8>) {
+        self.unsaved.insert(canonical, text);
+    }
+
     /// With the text of standard input, where it is among the inputs.
     pub fn with_stdin(inputs: &[Input]) -> Result<Self, Trouble> {
         let path = PathBuf::from(STDIN);
@@ -47,7 +53,7 @@ impl Files {
         let wrong = |error| Trouble::new(format!("cannot read standard input: {error}"));
         let mut text = Vec::new();
         io::stdin().lock().take(MAX_ROOT + 1).read_to_end(&mut text).map_err(wrong)?;
-        Ok(Self { unsaved: Some((path, text)) })
+        Ok(Self { unsaved: BTreeMap::from([(path, text)]) })
     }
 }
 
@@ -61,22 +67,24 @@ impl Args {
         let canonical = Disk.canonical(path).map_err(wrong)?;
         let mut text = Vec::new();
         io::stdin().lock().take(MOST).read_to_end(&mut text).map_err(wrong)?;
-        Ok(Files { unsaved: Some((canonical, text)) })
+        Ok(Files { unsaved: BTreeMap::from([(canonical, text)]) })
     }
 }
 
 impl Loader for Files {
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, LoadError> {
-        let Some((unsaved, text)) = &self.unsaved else { return Disk.read(path, limit) };
-        if path != unsaved && Disk.canonical(path).ok().as_ref() != Some(unsaved) {
+        if self.unsaved.is_empty() {
             return Disk.read(path, limit);
         }
+        let known = self.canonical(path).ok().and_then(|path| self.unsaved.get(&path));
+        let Some(text) = known else { return Disk.read(path, limit) };
         let size = text.len() as u64;
         if size > limit { Err(LoadError::TooLarge(Some(size))) } else { Ok(text.clone()) }
     }
 
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
-        Disk.canonical(path)
+        // Standard input has no path but its name.
+        if self.unsaved.contains_key(path) { Ok(path.to_owned()) } else { Disk.canonical(path) }
     }
 }
 

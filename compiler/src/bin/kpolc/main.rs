@@ -12,6 +12,7 @@ mod completions;
 mod diff;
 mod explain;
 mod filters;
+mod fix;
 mod fmt;
 mod groups;
 mod import;

@@ -64,6 +64,11 @@ impl Report {
         }
     }
 
+    /// Every finding.
+    pub fn findings(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
     /// What it comes to.
     pub fn status(&self) -> Status {
         self.diagnostics.iter().map(status).max().unwrap_or(Status::Fine)

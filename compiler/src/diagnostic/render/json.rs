@@ -8,7 +8,7 @@
 //!       "message": "`socket` has no parameter `famly`",
 //!       "place": { "file": "web.kpol", "start": { "offset": 28, "line": 2, "column": 15 }, "end": {…}, "label": "…" },
 //!       "related": [ … places … ], "notes": [ … ], "help": "did you mean `family`?",
-//!       "fix": { "title": "…", "edits": [ { "file": …, "start": …, "end": …, "text": "family" } ] } }
+//!       "fix": { "title": "…", "safe": false, "edits": [ { "file": …, "start": …, "end": …, "text": "family" } ] } }
 //!   ],
 //!   "summary": { "errors": 1, "warnings": 0, "files": 1 }
 //! }
@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use super::place::{Places, Unit};
 use super::{Counts, severity_word};
-use crate::diagnostic::{Diagnostic, Label, Span};
+use crate::diagnostic::{Diagnostic, Label, Safety, Span};
 use crate::source::Sources;
 
 #[derive(Serialize)]
@@ -76,6 +76,7 @@ struct Point {
 #[derive(Serialize)]
 struct Fix<'a> {
     title: &'a str,
+    safe: bool,
     edits: Vec<Edit<'a>>,
 }
 
@@ -112,6 +113,7 @@ fn finding<'a>(diagnostic: &'a Diagnostic, places: &Places<'a>) -> Finding<'a> {
         help: diagnostic.help.as_deref(),
         fix: diagnostic.fix.as_ref().map(|fix| Fix {
             title: &fix.title,
+            safe: fix.safety == Safety::Safe,
             edits: fix.edits.iter().map(|edit| Edit { range: range(edit.span, places), text: &edit.text }).collect(),
         }),
     }
@@ -172,6 +174,7 @@ mod tests {
                     "help": "did you mean `family`?",
                     "fix": {
                         "title": "replace `famly` by `family`",
+                        "safe": false,
                         "edits": [{ "file": "web.kpol", "start": start, "end": end, "text": "family" }],
                     },
                 }],
