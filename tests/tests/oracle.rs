@@ -113,6 +113,18 @@ fn registers(made: &Generated, random: &mut Random, abi: Abi) -> [u64; 6] {
     })
 }
 
+/// Often gives a register that decides what others mean a value by which it does, perhaps with bits above.
+fn command(made: &Generated, random: &mut Random, call: &mut Call<'_>) {
+    let here = |known: &&(String, Abi, usize, Vec<u64>)| (known.0.as_str(), known.1) == (call.name, call.abi);
+    let own: Vec<_> = made.commands.iter().filter(here).collect();
+    if own.is_empty() || random.once_in(2) {
+        return;
+    }
+    let (_, abi, register, values) = *random.of(&own);
+    let dirt = if random.once_in(2) { random.bits() & !0xffff } else { 0 };
+    call.args[*register] = (*random.of(values) | dirt) & u64::MAX >> (64 - abi.bits());
+}
+
 /// Names of the calls to try, with their numbers: those of the policy often, any other sometimes.
 fn calls<'a>(
     made: &'a Generated,
@@ -186,7 +198,8 @@ fn products_do_what_an_evaluator_of_another_make_says() {
                 if abi == Abi::X32 && nr == u32::MAX {
                     continue;
                 }
-                let call = Call { abi, name, args: registers(&made, &mut random, abi) };
+                let mut call = Call { abi, name, args: registers(&made, &mut random, abi) };
+                command(&made, &mut random, &mut call);
                 let says = if is_listed { Some(evaluate(&made.policy, &facts, call).unwrap()) } else { None };
                 if let Some(act) = says {
                     let broken_by = |assert: &Assert| breaks(&made.policy, &facts, assert, call, act);

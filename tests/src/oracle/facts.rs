@@ -254,6 +254,16 @@ impl Facts {
         WITHIN.iter().any(|&(inner, outer, nr)| (inner, outer, nr) == (name, call.name, first))
     }
 
+    /// The multiplexers that reach a call, each with the first argument that leads there.
+    pub fn ways(&self, abis: &[Abi], name: &str) -> Vec<(Abi, &'static str, u64)> {
+        let outer = WITHIN.iter().filter(|known| known.0 == name);
+        let on = |known: &(&'static str, &'static str, u32)| {
+            let (outer, number) = (known.1, u64::from(known.2));
+            abis.iter().copied().filter(move |abi| self.has(&[*abi], outer)).map(move |abi| (abi, outer, number))
+        };
+        outer.flat_map(on).collect()
+    }
+
     /// Whether a multiplexer reaches it on one of these ABIs.
     pub fn is_multiplexed(&self, abis: &[Abi], name: &str) -> bool {
         WITHIN.iter().any(|(inner, outer, _)| *inner == name && self.has(abis, outer))

@@ -155,6 +155,8 @@ pub struct Generated {
     pub calls: Vec<String>,
     /// Numbers of its conditions.
     pub edges: Vec<i128>,
+    /// Values of a register of a call on an ABI that decide what others mean.
+    pub commands: Vec<(String, Abi, usize, Vec<u64>)>,
 }
 
 pub(super) struct Maker<'a> {
@@ -167,6 +169,7 @@ pub(super) struct Maker<'a> {
     /// Groups of each clan that were made so far.
     groups: Vec<Vec<String>>,
     edges: Vec<i128>,
+    commands: Vec<(String, Abi, usize, Vec<u64>)>,
     plain: bool,
     /// Whether the multiplexers are refused, so that conditions bind on what they reach.
     closed: bool,
@@ -199,11 +202,12 @@ pub fn generate(random: &mut Random, facts: &Facts, plain: bool) -> Generated {
         clans: Vec::new(),
         groups: Vec::new(),
         edges: Vec::new(),
+        commands: Vec::new(),
         plain,
         closed,
     };
     maker.make();
-    Generated { policy: maker.policy, calls: maker.calls, edges: maker.edges }
+    Generated { policy: maker.policy, calls: maker.calls, edges: maker.edges, commands: maker.commands }
 }
 
 impl Maker<'_> {
@@ -327,6 +331,11 @@ impl Maker<'_> {
                 continue;
             }
             self.calls.push(call);
+        }
+        for call in &self.calls {
+            for (abi, outer, number) in self.facts.ways(&self.listed, call) {
+                self.commands.push((outer.to_owned(), abi, 0, vec![number]));
+            }
         }
         self.calls.extend(self.policy.declared.iter().map(|call| call.name.clone()));
         self.clans = vec![Vec::new(); 1 + self.random.below(4)];
@@ -484,11 +493,12 @@ impl Maker<'_> {
         if usable.is_empty() {
             return None;
         }
-        let parameter = self.random.of(&usable).clone();
-        // So that commands come up which take less of it.
-        for cut in parameter.word.shapes.values().flat_map(|shape| &shape.cuts) {
-            let value = i128::from(*self.random.of(&cut.values));
-            self.edges.extend([value; 3]);
+        let cut: Vec<Parameter> = usable.iter().filter(|one| one.word.is_cut()).cloned().collect();
+        let from = if !cut.is_empty() && self.random.once_in(2) { &cut } else { &usable };
+        let parameter = self.random.of(from).clone();
+        for (abi, cut) in parameter.word.shapes.iter().flat_map(|(abi, shape)| shape.cuts.iter().map(|cut| (*abi, cut)))
+        {
+            self.commands.push((call.to_owned(), abi, cut.register, cut.values.clone()));
         }
         if parameter.pointer {
             let operator = *self.random.of(&[Operator::Equal, Operator::NotEqual]);

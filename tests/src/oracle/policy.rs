@@ -125,6 +125,11 @@ impl Word {
         (bits, self.shapes.values().all(|shape| shape.signed) && !self.shapes.is_empty())
     }
 
+    /// Whether some command takes less of it.
+    pub fn is_cut(&self) -> bool {
+        self.shapes.values().any(|shape| !shape.cuts.is_empty())
+    }
+
     /// Whether it has a sign on one ABI and none on another.
     pub fn is_mixed(&self) -> bool {
         let signed = self.shapes.values().filter(|shape| shape.signed).count();
