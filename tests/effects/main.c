@@ -2,6 +2,8 @@
 //
 //     in   filter 2                  number of instructions, then each as code jt jf k, in hex
 //          6 0 0 7fff0000
+//                                    none at all: the ways are under the filter that this program was started with
+//          as 1000                   whose ids the ways have from here on; those of others do not change the machine
 //          try connect/ clean        every way whose name begins so; `dirty`: with garbage above what is narrow
 //     out  filter
 //          way connect/sendto-fastopen clean
@@ -10,6 +12,7 @@
 //
 //     effects FILE             tries what the file says, in namespaces of its own
 //     effects FILE machine     the same with the ways that change the machine
+//     effects FILE here        tries them where it is, as a container's program does
 //     effects ran              exits with 42: the program that ways start
 //
 // As process 1 of a virtual machine it prepares that, starts /try-ABI with /jobs-ABI one after the other, and powers off.
@@ -47,6 +50,7 @@ static struct sock_filter program[BPF_MAXINSNS];
 static struct sock_fprog fprog = { .filter = program };
 static struct way *ways;
 static int dirty, machine;
+static uid_t user;
 static pid_t owner;
 const char *self_path = "/proc/self/exe";
 
@@ -61,6 +65,8 @@ void add_way(struct way *way)
 
 void under_filter(void)
 {
+	if (fprog.len == 0)
+		return;
 	long ret = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &fprog);
 	if (ret < 0 && errno == EACCES && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) // not root any more
 		ret = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &fprog);
@@ -98,7 +104,7 @@ long make_call(long nr, const uint64_t *args)
 static int was_refused(void)
 {
 	for (unsigned i = 0; i < record->count; i++)
-		if (record->made[i].result == -REFUSED)
+		if (record->made[i].result == -REFUSED || record->made[i].result == -ENOSYS)
 			return 1;
 	return 0;
 }
@@ -192,8 +198,10 @@ static void try_way(const struct way *way)
 		alarm(PATIENCE_SECONDS);
 		umask(0);
 		mkdir(folder, 0777);
-		if (chdir(folder) < 0)
+		if (chdir(folder) < 0 && fprog.len != 0)
 			lacks("a folder");
+		if (user != 0 && (setresgid(user, user, user) < 0 || setresuid(user, user, user) < 0))
+			lacks("another user");
 		way->run();
 		_exit(0);
 	}
@@ -224,6 +232,9 @@ static int read_jobs(FILE *in)
 					goto nonsense;
 				program[i] = (struct sock_filter){ code, jt, jf, k };
 			}
+		} else if (strcmp(word, "as") == 0) {
+			if (fscanf(in, "%u", &user) != 1)
+				goto nonsense;
 		} else if (strcmp(word, "try") == 0) {
 			if (fscanf(in, "%79s %15s", prefix, how) != 2)
 				goto nonsense;
@@ -235,7 +246,7 @@ static int read_jobs(FILE *in)
 			for (struct way *way = ways; way; way = way->next) {
 				int meant = whole ? strcmp(way->name, prefix) == 0 :
 						    strncmp(way->name, prefix, strlen(prefix)) == 0;
-				if ((meant || strcmp(prefix, "all") == 0) && (machine || !way->needs_machine))
+				if ((meant || strcmp(prefix, "all") == 0) && (machine || user != 0 || !way->needs_machine))
 					try_way(way);
 			}
 		} else {
@@ -352,7 +363,10 @@ int main(int argc, char **argv)
 		perror(argc > 1 ? argv[1] : "effects");
 		return 1;
 	}
-	machine = argc > 2;
-	shut_in();
+	machine = argc > 2 && strcmp(argv[2], "machine") == 0;
+	if (argc > 2 && strcmp(argv[2], "here") == 0)
+		must(chdir("/tmp"), "/tmp");
+	else
+		shut_in();
 	return read_jobs(in);
 }

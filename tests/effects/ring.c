@@ -69,9 +69,9 @@ long ring_request(enum ring how, const struct io_uring_sqe *request)
 		if (ret < 0)
 			return ret;
 	} else if (ring.sq == NULL) {
-		ret = syscall(SYS_io_uring_setup, 1, &ring.params);
-		if (ret < 0 || setup(ret) < 0)
-			lacks("io_uring");
+		ret = must(syscall(SYS_io_uring_setup, 1, &ring.params), "io_uring_setup");
+		if (setup(ret) < 0)
+			lacks("memory of a ring");
 	}
 	if (how == BY_REGISTER) {
 		fill(request);

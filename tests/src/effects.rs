@@ -17,6 +17,8 @@ use std::process::Command;
 use kpol_compiler::spec::{Arch, Call, Nr};
 
 use crate::cbpf::Filter;
+use crate::containers::{self, Rootfs, Runtime, Seccomp};
+use crate::kernel::native;
 use crate::machine::{DATA, Machine, PROGRAM};
 use crate::skip::{Skip, cache_dir, need_root, program};
 
@@ -152,7 +154,7 @@ fn run_here(jobs: &BTreeMap<Arch, Vec<Job>>) -> Result<BTreeMap<Arch, Vec<Vec<Tr
         let output = Command::new(tool).arg(file.path()).output().map_err(|error| Skip(format!("{arch}: {error}")))?;
         let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{arch}: {:?}\n{text}{errors}", output.status);
-        all.insert(arch, read(arch, jobs, &text));
+        all.insert(arch, read(arch, jobs.len(), &text));
     }
     Ok(all)
 }
@@ -175,9 +177,26 @@ fn run_in(
     let mut all = BTreeMap::new();
     for (&arch, jobs) in jobs {
         let from = console.split_once(&format!("\nabi {arch}\r\n")).map_or(&*console, |(_, from)| from);
-        all.insert(arch, read(arch, jobs, from.split("\nabi ").next().unwrap_or_default()));
+        all.insert(arch, read(arch, jobs.len(), from.split("\nabi ").next().unwrap_or_default()));
     }
     Ok(all)
+}
+
+/// All ways in a container, under the filter that its runtime made: as root with these capabilities, and as a user of its own with
+/// none. Ways that change the machine are left to the user.
+///
+/// # Panics
+/// When the program did not come to the end of its jobs.
+pub fn run_inside(runtime: Runtime, seccomp: Seccomp<'_>, caps: &[&str]) -> Result<[Vec<Tried>; 2], Skip> {
+    let arch = native()?;
+    let rootfs = Rootfs::new()?;
+    std::fs::copy(build(arch)?, rootfs.path().join("bin/effects")).expect("a temporary folder");
+    let jobs: String = [0, 1000].iter().map(|id| format!("filter 0\nas {id}\ntry all clean\n")).collect();
+    std::fs::write(rootfs.path().join("jobs"), jobs).expect("a temporary folder");
+    let output = containers::run(runtime, &rootfs, seccomp, caps, &["/bin/effects", "/jobs", "here"])?;
+    assert!(output.success(), "{runtime:?}: {output:?}");
+    let mut all = read(arch, 2, &output.stdout).into_iter();
+    Ok([(); 2].map(|()| all.next().unwrap_or_default()))
 }
 
 fn write(jobs: &[Job]) -> String {
@@ -196,7 +215,7 @@ fn write(jobs: &[Job]) -> String {
 }
 
 /// The answers of one ABI. What is none of them (a line of the kernel's) is passed over; that each job is there is not.
-fn read(arch: Arch, jobs: &[Job], text: &str) -> Vec<Vec<Tried>> {
+fn read(arch: Arch, jobs: usize, text: &str) -> Vec<Vec<Tried>> {
     let mut all: Vec<Vec<Tried>> = Vec::new();
     let mut ended = false;
     for line in text.lines().map(str::trim) {
@@ -220,7 +239,7 @@ fn read(arch: Arch, jobs: &[Job], text: &str) -> Vec<Vec<Tried>> {
             _ => {}
         }
     }
-    assert!(ended && all.len() == jobs.len(), "{arch}: {} of {} jobs were done:\n{text}", all.len(), jobs.len());
+    assert!(ended && all.len() == jobs, "{arch}: {} of {jobs} jobs were done:\n{text}", all.len());
     all
 }
 

@@ -64,6 +64,17 @@ pub fn example_path(name: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples")).join(name).with_extension("kpol")
 }
 
+/// Builds a policy of several files, the first one, as [`example`] does for a container without capabilities.
+///
+/// # Panics
+/// When it has errors.
+pub fn files(files: &[(&str, &str)]) -> Built {
+    let mut memory = Memory::default();
+    files.iter().for_each(|(path, text)| memory.insert(path, *text));
+    let options = Options { caps: Some(capabilities(&[])), kernel: Some(KERNEL), ..Options::default() };
+    build(&memory, Path::new(files[0].0), &options, &[Format::Json]).unwrap_or_else(|errors| panic!("{errors:#?}"))
+}
+
 /// Builds an example for [`KERNEL`] and a container with the capabilities `caps`; `None` leaves them open.
 ///
 /// # Panics

@@ -27,6 +27,9 @@ use kpol_tests::effects::{Halves, Job, Made, Place, Said, Tried, run};
 use kpol_tests::policy::{Built, text};
 use kpol_tests::skip::or_skip;
 
+#[path = "effects/attacked.rs"]
+mod attacked;
+
 /// Members that no kernel here has the code of, by ABI, and why. The ways to them are tried and must be refused all the same.
 const NOT_HERE: &[(&str, &[Arch], &str)] = &[
     ("create_module", &[Arch::X86_64, Arch::X86], "gone since Linux 2.6"),
