@@ -1,9 +1,12 @@
-//! The library that ships inside `kpolc`: the built-in groups, and the profiles for `include <…>`.
+//! The library that ships inside `kpolc`: the built-in groups, and what is there for `include <…>`.
 //!
 //! ```text
-//! @basic-io                        defined in  groups/basic-io       compiler/library/groups/basic-io.kpol
-//! include <profiles/runtime-base>  reads       profiles/runtime-base compiler/library/profiles/runtime-base.kpol
+//! @basic-io                  is defined in  compiler/library/groups/basic-io.kpol
+//! include <base/runtime>     reads          compiler/library/base/runtime.kpol      rules to build a profile on
+//! include <guard/default>    reads          compiler/library/guard/default.kpol     asserts that hold a profile to something
 //! ```
+//!
+//! A *profile* is a file that can be built; none of these can.
 //!
 //! Both are ordinary `.kpol` text, compiled like a user's own file: what the library can say, a user can say, and
 //! `kpolc groups @basic-io` shows what a reader finds in the folder. All of it is part of the binary, so the meaning
@@ -23,7 +26,7 @@ pub use effect::{Effect, Way, effects};
 /// One file of the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LibraryFile {
-    /// Its name, as in `include <profiles/runtime-base>`: the path in the folder without `.kpol`.
+    /// Its name, as in `include <base/runtime>`: the path in the folder without `.kpol`.
     pub name: &'static str,
     /// The text.
     pub text: &'static str,
@@ -54,6 +57,13 @@ macro_rules! library {
 }
 
 static FILES: &[LibraryFile] = library! {
+    "base/go-runtime":;
+    "base/network-client":;
+    "base/network-peer":;
+    "base/network-server":;
+    "base/processes":;
+    "base/runtime":;
+    "base/sockets":;
     "groups/aio": "@aio" "@io-uring";
     "groups/basic-io": "@basic-io";
     "groups/chown": "@chown";
@@ -106,15 +116,8 @@ static FILES: &[LibraryFile] = library! {
     "groups/system-info": "@system-info";
     "groups/system-service": "@system-service";
     "groups/timer": "@timer";
-    "profiles/go-runtime":;
-    "profiles/guardrails":;
-    "profiles/guardrails-untrusted":;
-    "profiles/network-client":;
-    "profiles/network-peer":;
-    "profiles/network-server":;
-    "profiles/processes":;
-    "profiles/runtime-base":;
-    "profiles/sockets":;
+    "guard/default":;
+    "guard/untrusted":;
 };
 
 /// Every file, sorted by name.
@@ -122,7 +125,50 @@ pub fn files() -> &'static [LibraryFile] {
     FILES
 }
 
-/// The file of that name, with or without `.kpol` at its end.
+/// Files under the names that they had before 0.1, and those that they have now.
+const OLD_NAMES: &[(&str, &str)] = &[
+    ("profiles/go-runtime", "base/go-runtime"),
+    ("profiles/guardrails", "guard/default"),
+    ("profiles/guardrails-untrusted", "guard/untrusted"),
+    ("profiles/network-client", "base/network-client"),
+    ("profiles/network-peer", "base/network-peer"),
+    ("profiles/network-server", "base/network-server"),
+    ("profiles/processes", "base/processes"),
+    ("profiles/runtime-base", "base/runtime"),
+    ("profiles/sockets", "base/sockets"),
+];
+
+/// The name that a file has now, if this is its old one; with or without `.kpol` at its end.
+pub fn renamed(name: &str) -> Option<&'static str> {
+    let name = name.strip_suffix(".kpol").unwrap_or(name);
+    OLD_NAMES.iter().find(|(old, _)| *old == name).map(|(_, new)| *new)
+}
+
+/// What is there for `include <…>`.
+pub fn includable() -> impl Iterator<Item = &'static LibraryFile> {
+    FILES.iter().filter(|file| !file.is_groups())
+}
+
+/// The file for `include <…>` that somebody means who writes another name: the last part decides, since the folder is what people leave out
+/// or remember from before (`runtime`, `profiles/runtime`, `runtime-base`).
+pub fn near(name: &str) -> Option<&'static str> {
+    let name = name.strip_suffix(".kpol").unwrap_or(name);
+    let last = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
+    let wanted = name.rsplit('/').next().unwrap_or(name);
+    let exact = includable().map(|file| file.name).find(|name| last(name) == wanted);
+    let old = || OLD_NAMES.iter().find(|(old, _)| last(old) == wanted).map(|(_, new)| *new);
+    let spelt = || {
+        let near = kpol_grammar::did_you_mean(wanted, includable().map(|file| last(file.name)))?;
+        includable().map(|file| file.name).find(|name| last(name) == near)
+    };
+    let spelt_as_before = || {
+        let near = kpol_grammar::did_you_mean(wanted, OLD_NAMES.iter().map(|(old, _)| last(old)))?;
+        OLD_NAMES.iter().find(|(old, _)| last(old) == near).map(|(_, new)| *new)
+    };
+    exact.or_else(old).or_else(spelt).or_else(spelt_as_before)
+}
+
+/// The file of that name, with or without `.kpol` at its end; the old names are no names here.
 pub fn get(name: &str) -> Option<&'static LibraryFile> {
     let name = name.strip_suffix(".kpol").unwrap_or(name);
     FILES.binary_search_by(|file| file.name.cmp(name)).ok().map(|index| &FILES[index])
@@ -131,8 +177,7 @@ pub fn get(name: &str) -> Option<&'static LibraryFile> {
 /// The file for `include <…>` that defines a constant.
 pub fn defines(constant: &str) -> Option<&'static str> {
     let define = format!("const {constant} =");
-    let mut includable = FILES.iter().filter(|file| !file.is_groups());
-    includable.find(|file| file.text.lines().any(|line| line.starts_with(&define))).map(|file| file.name)
+    includable().find(|file| file.text.lines().any(|line| line.starts_with(&define))).map(|file| file.name)
 }
 
 /// The file that defines a built-in group; `name` has its `@`.
@@ -249,8 +294,28 @@ mod tests {
             assert_eq!(get(file.name), Some(file));
         }
         assert_eq!(get("groups/default.kpol"), get("groups/default"));
-        assert_eq!(get("profiles/"), None);
+        assert_eq!(get("base/"), None);
         assert_eq!(get(""), None);
+    }
+
+    #[test]
+    fn old_names_lead_to_files_and_no_near_name_is_far() {
+        for (old, new) in OLD_NAMES {
+            assert_eq!(renamed(old), Some(*new));
+            assert!(get(new).is_some() && get(old).is_none(), "{old}");
+        }
+        for (word, meant) in [
+            ("runtime", Some("base/runtime")),
+            ("profiles/runtime", Some("base/runtime")),
+            ("runtime-base", Some("base/runtime")),
+            ("base/runtim", Some("base/runtime")),
+            ("gaurdrails", Some("guard/default")),
+            ("base/network-sever.kpol", Some("base/network-server")),
+            ("netwrk", None),
+            ("groups/nothing-like-it", None),
+        ] {
+            assert_eq!(near(word), meant, "{word}");
+        }
     }
 
     #[test]

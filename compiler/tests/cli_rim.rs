@@ -102,7 +102,7 @@ fn usage_errors_end_with_2_and_say_what_is_wrong() {
         (&["explain", "E999"], "no code"),
         (&["groups", "@basik-io"], "did you mean `@basic-io`"),
         (&["new", "a"], "File exists"),
-        (&["new", "c", "--from", "nonsense"], "no profile"),
+        (&["new", "c", "--from", "nonsense"], "no file `nonsense` in the library"),
         (&["completions", "cmd.exe"], "bash"),
         (&["man", "missing"], "missing"),
     ] {
@@ -503,7 +503,7 @@ fn words_on_request_go_to_stdout() {
 fn every_group_and_every_profile_of_the_library_can_be_shown() {
     let dir = folder(&[]);
     let list = kpolc(dir.path(), &["groups"]).out;
-    assert!(list.contains("@basic-io ") && list.contains("<profiles/runtime-base> "), "{list}");
+    assert!(list.contains("@basic-io ") && list.contains("<base/runtime> "), "{list}");
     // Titles of sections stand at the margin.
     for line in list.lines().filter_map(|line| line.strip_prefix("  ")) {
         let (name, doc) = line.split_once(' ').expect("a name without a word about it");
@@ -517,11 +517,15 @@ fn every_group_and_every_profile_of_the_library_can_be_shown() {
             assert_eq!(kpolc(dir.path(), &["groups", plain]).out, shown);
         }
     }
-    let sections = ["Groups\n", "\nEffects: every known way to do a thing\n", "\nProfiles, for `include`\n"];
+    let sections = [
+        "Groups\n",
+        "\nEffects: every way to do a thing that we know\n",
+        "\nFor `include`: bases to build on, and guards that assert\n",
+    ];
     assert!(sections.iter().all(|title| list.contains(title)), "{list}");
     let wrong = kpolc(dir.path(), &["groups", "go-runtme"]);
     assert_eq!(wrong.status, 2);
-    assert!(wrong.err.contains("did you mean `profiles/go-runtime`?"), "{}", wrong.err);
+    assert!(wrong.err.contains("did you mean `base/go-runtime`?"), "{}", wrong.err);
 }
 
 #[test]

@@ -132,7 +132,7 @@ const PIECES: &[&str] = &[
     "listener \"/run/x\"\n",
     "within \"main.kpol\"\n",
     "include \"main.kpol\"\n",
-    "include <profiles/guardrails>\n",
+    "include <guard/default>\n",
     "in {",
     "not in {",
 ];

@@ -12,10 +12,10 @@ use kpol_tests::skip::{Skip, or_skip, program};
 use kpol_tests::tools::{self, python, workspace};
 use tempfile::TempDir;
 
-const GOOD: &str = "default deny(EPERM)\n\ninclude <profiles/runtime-base>\n\nallow { read, write }\n";
+const GOOD: &str = "default deny(EPERM)\n\ninclude <base/runtime>\n\nallow { read, write }\n";
 /// The same, as somebody in a hurry writes it.
-const UGLY: &str = "default deny(EPERM)\n\ninclude <profiles/runtime-base>\n\nallow { read,write }\n";
-const WRONG: &str = "default deny(EPERM)\n\ninclude <profiles/runtime-base>\n\nallow { raed, write }\n";
+const UGLY: &str = "default deny(EPERM)\n\ninclude <base/runtime>\n\nallow { read,write }\n";
+const WRONG: &str = "default deny(EPERM)\n\ninclude <base/runtime>\n\nallow { raed, write }\n";
 
 /// A command that reads no configuration of the machine's, and asks nobody.
 fn command(program: impl AsRef<std::ffi::OsStr>, folder: &Path) -> Command {

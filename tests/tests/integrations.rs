@@ -171,7 +171,7 @@ fn pipelines_pass_what_is_in_order_and_stop_what_is_not() {
         assert_eq!(steps.len(), 4, "{name}: {steps:?}");
         let user = tempfile::tempdir().unwrap();
         let policy = user.path().join("my web.kpol");
-        fs::write(&policy, "default deny(EPERM)\n\ninclude <profiles/runtime-base>\n").unwrap();
+        fs::write(&policy, "default deny(EPERM)\n\ninclude <base/runtime>\n").unwrap();
         assert!(kpolc(user.path(), &["build", "."]).status.success());
         assert_eq!(failures(user.path(), &steps), [0_usize; 0], "{name}");
         let fine = fs::read_to_string(user.path().join(report)).unwrap();

@@ -15,7 +15,7 @@ use kpol_tests::binaries::binary;
 use kpol_tests::skip::{or_skip, program};
 use kpol_tests::tools::python;
 
-const POLICY: &str = "default deny(EPERM)\ninclude <profiles/runtime-base>\n";
+const POLICY: &str = "default deny(EPERM)\ninclude <base/runtime>\n";
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()

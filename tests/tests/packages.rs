@@ -12,7 +12,7 @@ use kpol_tests::containers;
 use kpol_tests::skip::{Skip, need_root, or_skip, program};
 use kpol_tests::tools::{crates, quick_release, workspace};
 
-const POLICY: &str = "default deny(EPERM)\ninclude <profiles/runtime-base>\n";
+const POLICY: &str = "default deny(EPERM)\ninclude <base/runtime>\n";
 
 fn run(command: &mut Command) -> Output {
     let output = command.stdin(Stdio::null()).output().unwrap();

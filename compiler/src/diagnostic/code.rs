@@ -131,6 +131,7 @@ codes! {
     W023 "not allow where refused may be meant"
     W024 "condition that a multiplexer passes by"
     W025 "another way to the same effect"
+    W026 "old name of a library file"
     W027 "not taken by a runtime"
     W028 "unknown calls live on"
     W029 "refused by bits that may be dropped"

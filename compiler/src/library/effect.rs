@@ -1,4 +1,4 @@
-//! Effects: what people mean when they name a call, with every known way to bring it about.
+//! Effects: what people mean when they name a call, with every way that we know to bring it about.
 //!
 //! ```text
 //! groups/effect-connect.kpol

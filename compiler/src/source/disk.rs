@@ -67,6 +67,19 @@ impl Loader for Disk {
         read_at_most(file, metadata.len(), limit)
     }
 
+    fn policies(&self, folder: &Path) -> Vec<String> {
+        // More names than these nobody compares.
+        const MAX_ENTRIES: usize = 4_096;
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(MAX_ENTRIES);
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.ends_with(".kpol"))
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         fs::canonicalize(path)
     }

@@ -1,7 +1,7 @@
 //! The include graph: one file, everything that it includes, and the built-in groups that any of them names.
 //!
 //! ```text
-//! web.kpol ── include "org/base.kpol" ── include <profiles/guardrails>
+//! web.kpol ── include "org/base.kpol" ── include <guard/default>
 //!    level 3            level 2                  level 1
 //! ```
 //!
@@ -251,15 +251,23 @@ impl<'a> Reader<'a> {
             return self.find(written, span, known);
         }
         let name = written.strip_suffix(".kpol").unwrap_or(written);
+        if let Some(new) = library::renamed(name) {
+            self.diagnostics.push(
+                Diagnostic::new(Code::W026, span, format!("`<{name}>` is the old name of `<{new}>`"))
+                    .help("a profile can be built: what is included is called a base or a guard")
+                    .safe_fix(format!("replace it by `<{new}>`"), span, format!("<{new}>")),
+            );
+        }
+        let name = library::renamed(name).unwrap_or(name);
         if let Some(file) = library::get(name) {
             let name = format!("<{}>", file.name);
             return Some((name.clone(), PathBuf::from(name), Text::Library(file.text)));
         }
-        let names = library::files().iter().filter(|file| !file.is_groups()).map(|file| file.name);
-        let otherwise = format!("it has {}", names.clone().collect::<Vec<_>>().join(", "));
-        let near = did_you_mean(name, names).map(str::to_owned);
+        let otherwise =
+            format!("it has {}", library::includable().map(|file| file.name).collect::<Vec<_>>().join(", "));
+        let near = library::near(name);
         let diagnostic = Diagnostic::new(Code::E012, span, format!("the library has no file `{name}`"));
-        self.diagnostics.push(with_near(diagnostic, span, near.as_deref(), |near| format!("<{near}>"), &otherwise));
+        self.diagnostics.push(with_near(diagnostic, span, near, |near| format!("<{near}>"), &otherwise));
         None
     }
 
@@ -292,15 +300,31 @@ impl<'a> Reader<'a> {
             }
         }
         let looked: Vec<String> = tried.iter().map(|path| format!("`{}`", path.display())).collect();
-        let mut diagnostic = Diagnostic::new(Code::E012, span, format!("there is no file `{written}`"))
+        let diagnostic = Diagnostic::new(Code::E012, span, format!("there is no file `{written}`"))
             .note(format!("looked for {}", looked.join(", ")));
-        diagnostic.help = Some(if library::get(written.strip_suffix(".kpol").unwrap_or(written)).is_some() {
-            format!("the library has it: `include <{written}>`")
+        let near = self.near_file(&beside, written);
+        let name = written.strip_suffix(".kpol").unwrap_or(written);
+        self.diagnostics.push(if library::get(library::renamed(name).unwrap_or(name)).is_some() {
+            let name = library::renamed(name).unwrap_or(name);
+            diagnostic.help(format!("the library has it: `include <{name}>`")).fix(
+                format!("replace it by `<{name}>`"),
+                span,
+                format!("<{name}>"),
+            )
         } else {
-            "a path is relative to the file that names it; give other folders by `-I DIR`".to_owned()
+            let otherwise = "a path is relative to the file that names it; give other folders by `-I DIR`";
+            with_near(diagnostic, span, near.as_deref(), |near| format!("\"{near}\""), otherwise)
         });
-        self.diagnostics.push(diagnostic);
         None
+    }
+
+    /// The policy that somebody means who writes a path that leads nowhere: of those in the same folder, the one with the nearest name.
+    fn near_file(&self, beside: &Path, written: &str) -> Option<String> {
+        let path = Path::new(written);
+        let wanted = path.file_name()?.to_str()?;
+        let names = self.loader.policies(&beside.join(path.parent()?));
+        let near = did_you_mean(wanted, names.iter().map(String::as_str))?;
+        Some(path.with_file_name(near).to_str()?.to_owned())
     }
 
     fn report_circle(&mut self, walk: &Walk, position: usize, span: Span) {

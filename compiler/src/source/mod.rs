@@ -20,7 +20,7 @@ pub use memory::Memory;
 /// One file that was read.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
-    /// Shown to the user: the path as given or as the include led to it, or `<profiles/runtime-base>`.
+    /// Shown to the user: the path as given or as the include led to it, or `<base/runtime>`.
     pub name: String,
     /// The path that identifies it; for the library the same as `name`.
     pub path: PathBuf,
@@ -72,6 +72,12 @@ pub trait Loader: Sync {
     /// # Errors
     /// What the operating system says.
     fn canonical(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// Names of the policies in a folder, as many as anybody would look at: for offers. None where folders cannot be listed.
+    fn policies(&self, folder: &Path) -> Vec<String> {
+        let _ = folder;
+        Vec::new()
+    }
 
     /// The tree of a file that was read. One who reads the same text again and again keeps it.
     fn parse(&self, path: &Path, text: &str) -> Tree {

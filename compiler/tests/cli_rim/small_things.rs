@@ -345,11 +345,11 @@ fn fixes_stay_in_the_files_that_were_named() {
 fn no_fix_leads_to_another_call_or_value_than_a_slip_of_the_keys() {
     let dir = folder(&[(
         "web.kpol",
-        "default deny\ninclude <profiles/runtime-base>\nallow { clone(clone_flags & CLONE_NAMESPACES == 0), fopen, ioctl(cmd == TCGET) }\n",
+        "default deny\ninclude <base/runtime>\nallow { clone(clone_flags & CLONE_NAMESPACES == 0), fopen, ioctl(cmd == TCGET) }\n",
     )]);
     let answer = kpolc(dir.path(), &["check", "web.kpol"]);
     // The library that defines the name comes before whatever is spelt alike (`NR_NAMESPACES` is 128).
-    assert!(answer.err.contains("fix: add `include <profiles/processes>`"), "{}", answer.err);
+    assert!(answer.err.contains("fix: add `include <base/processes>`"), "{}", answer.err);
     assert!(answer.err.contains("a function of the C library, which calls `openat`"), "{}", answer.err);
     assert!(answer.err.contains("did you mean `TCGETA`, `TCGETS` or `TCGETX`?"), "{}", answer.err);
     assert!(!answer.err.contains("fix: replace it"), "{}", answer.err);

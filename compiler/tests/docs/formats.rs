@@ -88,7 +88,7 @@ fn copies_are_alike() {
 }
 
 /// A policy to have something beside a file of settings.
-const POLICY: &str = "default deny(EPERM)\ninclude <profiles/runtime-base>\n";
+const POLICY: &str = "default deny(EPERM)\ninclude <base/runtime>\n";
 
 /// A folder with these files in it.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {

@@ -15,7 +15,7 @@ const TEMPLATE = `//! \${1:Whom this policy is for.}
 // What no rule below names. EPERM is what programs expect; ENOSYS tells them that the kernel lacks the call.
 default deny(EPERM)
 
-include <profiles/runtime-base> // what crun, runc and the C library need
+include <base/runtime> // what crun, runc and the C library need
 
 allow { \${2:@basic-io, @file-system} }
 

@@ -28,7 +28,8 @@ fn collect(folder: &Path, corpus: &mut Vec<String>) {
 pub fn policies() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut corpus = Vec::new();
-    for folder in ["tests/cases", "grammar/tests/cases", "examples", "compiler/library/profiles"] {
+    for folder in ["tests/cases", "grammar/tests/cases", "examples", "compiler/library/base", "compiler/library/guard"]
+    {
         collect(&root.join(folder), &mut corpus);
     }
     assert!(corpus.len() > 100);

@@ -197,7 +197,7 @@ pub const MANY: &[(&str, Text)] = &[
     }),
     ("values", |n| lines(n, |i| format!("allow {{ ioctl(cmd == {}) }}\n", i * 7919))),
     ("masks", |n| lines(n, |i| format!("allow {{ ioctl(cmd & {} == {}) }}\n", ((i * 2654435761) % 65521) | 1, 1))),
-    ("includes of one file", |n| lines(n, |_| "include <profiles/runtime-base>\n".to_owned())),
+    ("includes of one file", |n| lines(n, |_| "include <base/runtime>\n".to_owned())),
     ("syntax errors", |n| lines(n, |_| "allow { read write }\n".to_owned())),
     ("comments", |n| lines(n, |i| format!("// {i}\n/// {i}\ngroup @g{i} {{ read }}\n"))),
 ];

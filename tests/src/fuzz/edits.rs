@@ -63,7 +63,7 @@ const STATEMENTS: &[&str] = &[
     "include \"a.kpol\"",
     "include \"b.kpol\"",
     "include \"c.kpol\"",
-    "include <profiles/guardrails>",
+    "include <guard/default>",
     "flags { log }",
     "allow { raed }",
     "allow { @nope }",

@@ -82,6 +82,10 @@ impl Loader for Files {
         if size > limit { Err(LoadError::TooLarge(Some(size))) } else { Ok(text.clone()) }
     }
 
+    fn policies(&self, folder: &Path) -> Vec<String> {
+        Disk.policies(folder)
+    }
+
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         // Standard input has no path but its name.
         if self.unsaved.contains_key(path) { Ok(path.to_owned()) } else { Disk.canonical(path) }

@@ -1,33 +1,32 @@
-//! `kpolc groups`: the built-in groups, and the profiles to include, as the library says them.
+//! `kpolc groups`: the built-in groups, and the files to include, as the library says them.
 //!
 //! ```text
 //! @basic-io                a group: shown with its comment, as it would be written
 //! @effect-connect          an effect: the same, every member with its reason; as JSON for programs
-//! <profiles/runtime-base>  a profile: the whole file
+//! <base/runtime>           a base or a guard: the whole file
 //! ```
 
 use std::fmt::Write as _;
 
 use kpol_compiler::library::{self, Effect, LibraryFile};
-use kpol_compiler::source::project;
 use serde_json::{Value, json};
 
 use crate::ui::{Format, FormatArg, Status, Trouble, Ui};
 
-/// Show the built-in groups, and the profiles to include.
+/// Show the built-in groups, and what the library has to include.
 ///
-/// Groups need no include; profiles are taken by `include <profiles/NAME>`. Each is shown as it would be written, so it
-/// can be copied and changed under another name. An effect is a group with every known way to bring a thing about: with
+/// Groups need no include; bases and guards are taken by `include <base/NAME>` and `include <guard/NAME>`. Each is shown as it would be written, so it
+/// can be copied and changed under another name. An effect is a group with every way that we know to bring a thing about: with
 /// `--format json` its members, their reasons and its main calls are data.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   kpolc groups                       all, with a line each
   kpolc groups @network-io           what is in a group
-  kpolc groups @effect-connect       every known way to connect, with its reason
+  kpolc groups @effect-connect       every way to connect that we know, with its reason
   kpolc groups --format json         all effects, as data
-  kpolc groups profiles/go-runtime   what is in a profile")]
+  kpolc groups base/go-runtime       what is in a base")]
 pub struct Args {
-    /// Such as @basic-io, where the `@` may be left out, or profiles/go-runtime
+    /// Such as @basic-io, where the `@` may be left out, or base/go-runtime
     #[arg(value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]
@@ -81,29 +80,23 @@ fn effect_json(effect: Effect) -> Value {
     })
 }
 
-fn profiles() -> impl Iterator<Item = &'static LibraryFile> {
-    library::files().iter().filter(|file| !file.is_groups())
-}
-
 fn shown(name: &str) -> Result<String, Trouble> {
     let plain = name.trim_matches(['<', '>']).trim_end_matches(".kpol");
-    let profile = |file: &&LibraryFile| file.name == plain || file.name.strip_prefix("profiles/") == Some(plain);
+    let new = library::renamed(plain).unwrap_or(plain);
+    let file = |file: &&LibraryFile| file.name == new || file.name.rsplit('/').next() == Some(new);
     let group = if name.starts_with('@') { name.to_owned() } else { format!("@{name}") };
-    // A group first: of one name with a profile it is the one that needs no include.
-    if let Some(text) = one(&group).or_else(|| profiles().find(profile).map(|file| file.text.to_owned())) {
+    // A group first: of one name with a file it is the one that needs no include.
+    if let Some(text) = one(&group).or_else(|| library::includable().find(file).map(|file| file.text.to_owned())) {
         return Ok(text);
     }
-    let (kind, near) = if plain.contains('/') {
-        ("profile", project::near(plain, profiles().map(|file| file.name)))
-    } else {
-        let near = project::near(&group, library::group_names());
-        (
-            "built-in group",
-            near.or_else(|| project::near(&format!("profiles/{plain}"), profiles().map(|file| file.name))),
-        )
-    };
-    let hint = near.map_or("`kpolc groups` lists all".to_owned(), |near| format!("did you mean `{near}`?"));
-    let name = if kind == "profile" { plain } else { &group };
+    let near_group =
+        kpol_grammar::Offer::of(group.trim_start_matches('@'), library::group_names().map(|name| &name[1..]))
+            .map(|offer| offer.names.iter().map(|name| format!("`@{name}`")).collect::<Vec<_>>().join(" or "));
+    let near_file = || library::near(plain).map(|name| format!("`{name}`"));
+    let near = if plain.contains('/') { near_file() } else { near_group.or_else(near_file) };
+    let hint = near.map_or("`kpolc groups` lists all".to_owned(), |near| format!("did you mean {near}?"));
+    let (kind, name) =
+        if plain.contains('/') { ("file of the library", plain) } else { ("built-in group", group.as_str()) };
     Err(Trouble::new(format!("no {kind} `{name}`; {hint}")))
 }
 
@@ -147,12 +140,13 @@ fn list() -> String {
     }
     groups.sort_unstable();
     // A file says in its first line what it is for.
-    let profiles: Vec<(String, String)> =
-        profiles().map(|file| (format!("<{}>", file.name), first_line(file.text, "//!").to_owned())).collect();
+    let files: Vec<(String, String)> = library::includable()
+        .map(|file| (format!("<{}>", file.name), first_line(file.text, "//!").to_owned()))
+        .collect();
     let sections = [
         ("Groups", groups),
-        ("Effects: every known way to do a thing", effects),
-        ("Profiles, for `include`", profiles),
+        ("Effects: every way to do a thing that we know", effects),
+        ("For `include`: bases to build on, and guards that assert", files),
     ];
     let width = sections.iter().flat_map(|(_, lines)| lines).map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = String::new();

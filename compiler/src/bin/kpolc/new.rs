@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use kpol_compiler::library;
-use kpol_compiler::source::project;
 use kpol_compiler::write::{self, Output};
 
 use crate::ui::{Status, Trouble, Ui};
@@ -15,12 +14,12 @@ use crate::ui::{Status, Trouble, Ui};
 #[command(after_long_help = "Examples:
   kpolc new web                 web.kpol, with a comment on everything
   kpolc new web --from network-server
-                                a copy of that profile of the library")]
+                                a copy of that file of the library")]
 pub struct Args {
     /// The new file; `.kpol` may be left out
     name: PathBuf,
-    /// Begin with this profile of the library, such as network-server or go-runtime; a wrong name lists them
-    #[arg(long, value_name = "PROFILE")]
+    /// Begin with a copy of this file of the library, such as network-server or go-runtime; a wrong name lists them
+    #[arg(long, value_name = "FILE")]
     from: Option<String>,
 }
 
@@ -44,10 +43,6 @@ override deny(ENOSYS) { clone3 }
 assert "no way to load kernel code" { refused { @module } }
 "#;
 
-fn profiles() -> impl Iterator<Item = &'static str> {
-    library::files().iter().filter(|file| !file.is_groups()).map(|file| file.name)
-}
-
 fn start(args: &Args) -> Result<String, Trouble> {
     let Some(from) = &args.from else {
         let name = args.name.file_stem().unwrap_or_default().to_string_lossy();
@@ -56,13 +51,16 @@ fn start(args: &Args) -> Result<String, Trouble> {
         return Ok(START.replacen("NAME", &name, 1));
     };
     let wanted = from.trim_matches(['<', '>']).trim_end_matches(".kpol");
-    let found = profiles().find(|name| *name == wanted || name.rsplit('/').next() == Some(wanted));
-    found.and_then(library::get).map(|file| file.text.to_owned()).ok_or_else(|| {
-        let hint = match project::near(wanted, profiles()) {
+    let name = library::renamed(wanted).unwrap_or(wanted);
+    let last = |file: &&library::LibraryFile| file.name == name || file.name.rsplit('/').next() == Some(name);
+    library::includable().find(last).map(|file| file.text.to_owned()).ok_or_else(|| {
+        let hint = match library::near(wanted) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are: {}", profiles().collect::<Vec<_>>().join(", ")),
+            None => {
+                format!("there are: {}", library::includable().map(|file| file.name).collect::<Vec<_>>().join(", "))
+            }
         };
-        Trouble::new(format!("no profile `{from}` in the library; {hint}"))
+        Trouble::new(format!("no file `{from}` in the library; {hint}"))
     })
 }
 

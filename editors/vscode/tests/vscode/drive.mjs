@@ -18,7 +18,7 @@ mkdirSync(out, { recursive: true });
 const WEB = `//! A small HTTP service.
 default deny(EPERM)
 
-include <profiles/runtime-base> // what crun, runc and the C library need
+include <base/runtime> // what crun, runc and the C library need
 include "lib/groups.kpol"
 
 const FAMILIES = {AF_UNIX, AF_INET, AF_INET6}
@@ -41,11 +41,11 @@ group @content {
 }
 `;
 const BROKEN = `default deny(EPERM)
-include <profiles/runtime-base>
+include <base/runtime>
 allow { @default, opnat, read(fdd == 1) }
 `;
 const LOOSE = `default deny(EPERM)
-include <profiles/runtime-base>
+include <base/runtime>
 allow{ epoll_pwait,socket(family==AF_UNIX) }
 `;
 const PROFILE = `{ "defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{ "names": ["read"], "action": "SCMP_ACT_ALLOW" }] }

@@ -7,8 +7,8 @@ import { start } from "./rig.mjs";
 const WEB = `//! A small HTTP service.
 default deny(EPERM)
 
-include <profiles/runtime-base> // crun, runc, the C library
-include <profiles/processes> // threads and children
+include <base/runtime> // crun, runc, the C library
+include <base/processes> // threads and children
 
 const LOCAL = {AF_UNIX, AF_NETLINK}
 
