@@ -168,12 +168,19 @@ impl Walk {
     }
 
     fn follow(&mut self, name: &OsStr) -> io::Result<()> {
-        let shown = self.name.join(name);
-        if self.exposed || others_may_write(&at::stat_of(self.here.as_fd())?) {
-            return Err(refused(format!(
+        let around = at::stat_of(self.here.as_fd())?;
+        if self.exposed || others_may_write(&around) {
+            let shown = self.name.join(name);
+            let mut why = format!(
                 "`{}` is a symbolic link in a folder that others may write, and is not followed; name what it leads to",
                 shown.display()
-            )));
+            );
+            // Under a umask of 002 all folders of a user are such, for a group that is mostly the user alone.
+            if !self.exposed && is_trusted(around.uid) && around.mode & 0o022 == 0o020 {
+                let folder = if self.name.as_os_str().is_empty() { Path::new(".") } else { &self.name };
+                why.push_str(&format!(", or take the right to write from its group, `chmod g-w {}`", folder.display()));
+            }
+            return Err(refused(why));
         }
         self.links += 1;
         if self.links > MOST_LINKS {

@@ -121,6 +121,26 @@ fn a_link_of_others_is_never_followed() {
     assert_eq!(place.by(ALICE, &["build", "web.kpol", "-o", "tmp/mine.json"]).status, 2);
 }
 
+/// Debian gives each user a group, and a umask of 002 with it.
+#[test]
+fn who_shares_a_folder_with_a_group_learns_how_to_have_a_link_followed() {
+    let Some(place) = Place::new() else { return };
+    place.folder("alice", 0o775, ALICE);
+    place.link("alice/web.json", "alice/real.json", ALICE);
+    place.file("alice/real.json", 0o644, ALICE, ALICE);
+    let answer = place.by(ALICE, &["build", "web.kpol", "-o", "alice/web.json"]);
+    assert_eq!(answer.status, 2);
+    let said = answer.err.replace("\n  │ ", " ");
+    assert!(said.contains("name what it leads to") && said.contains("`chmod g-w alice`"), "{said}");
+    place.folder("alice", 0o755, ALICE);
+    assert_eq!(place.by(ALICE, &["build", "web.kpol", "-o", "alice/web.json"]).status, 0);
+    assert!(!place.state("alice/real.json").3, "what the link leads to is written");
+    // Where anybody may write, that is no way out.
+    place.folder("alice", 0o777, ALICE);
+    let answer = place.by(ALICE, &["build", "web.kpol", "-o", "alice/web.json"]);
+    assert!(answer.status == 2 && !answer.err.contains("chmod"), "{}", answer.err);
+}
+
 #[test]
 fn a_link_below_a_folder_whose_names_others_may_change_is_not_followed() {
     let Some(place) = Place::new() else { return };
