@@ -7,6 +7,7 @@ mod small_things;
 #[path = "cli_rim/strangers.rs"]
 mod strangers;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -559,6 +560,32 @@ fn effects_are_shown_as_data_with_a_reason_for_every_member() {
     let wrong = kpolc(dir.path(), &["groups", "@basic-io", "--format", "json"]);
     assert_eq!(wrong.status, 2);
     assert!(wrong.err.contains("no effect `@basic-io`"), "{}", wrong.err);
+}
+
+#[test]
+fn effects_that_a_filter_grants_are_data_too() {
+    let policy = "arch x86_64\ndefault deny\ninclude <profiles/runtime-base>\nallow { sendto, reboot, ADD }\n";
+    let (open, shut) = (policy.replace("ADD", "@effect-mount"), policy.replace(", ADD", ""));
+    let dir = folder(&[("open.kpol", &open), ("shut.kpol", &shut)]);
+    assert_eq!(kpolc(dir.path(), &["build", "open.kpol", "--emit", "json,bpf"]).status, 0);
+    let effects = |arguments: &[&str]| -> BTreeMap<String, serde_json::Value> {
+        let answer = kpolc(dir.path(), arguments).out;
+        let read: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+        let all = read["effects"].as_array().expect("a list of effects").iter();
+        all.map(|found| (found["effect"].as_str().expect("a name").to_owned(), found.clone())).collect()
+    };
+    for command in ["show", "stats"] {
+        let open = effects(&[command, "open.kpol", "--format", "json"]);
+        assert_eq!(open["@effect-mount"]["granted"], "wholly", "{command}");
+        assert_eq!(open["@effect-connect"]["granted"], "in part", "{command}");
+        assert_eq!(open["@effect-connect"]["calls"], serde_json::json!(["sendto"]), "{command}");
+        // Neither a call of it runs, nor is it told of.
+        assert!(!open.contains_key("@effect-bypass-filter"), "{command}: {open:?}");
+        // A filter grants what its policy grants.
+        assert_eq!(effects(&[command, "open.bpf", "--format", "json"]), open, "{command}");
+        let shut = effects(&[command, "shut.kpol", "--format", "json"]);
+        assert!(!shut.contains_key("@effect-mount"), "{command}: {shut:?}");
+    }
 }
 
 #[test]
