@@ -564,7 +564,7 @@ fn effects_are_shown_as_data_with_a_reason_for_every_member() {
 
 #[test]
 fn effects_that_a_filter_grants_are_data_too() {
-    let policy = "arch x86_64\ndefault deny\ninclude <profiles/runtime-base>\nallow { sendto, reboot, ADD }\n";
+    let policy = "arch x86_64\ndefault deny\ninclude <base/runtime>\nallow { sendto, reboot, ADD }\n";
     let (open, shut) = (policy.replace("ADD", "@effect-mount"), policy.replace(", ADD", ""));
     let dir = folder(&[("open.kpol", &open), ("shut.kpol", &shut)]);
     assert_eq!(kpolc(dir.path(), &["build", "open.kpol", "--emit", "json,bpf"]).status, 0);

@@ -15,7 +15,7 @@ use kpol_compiler::spec::{Action, Arch, Nr};
 use kpol_compiler::tables;
 use kpol_tests::cbpf::differences;
 use kpol_tests::libseccomp::{Options as Library, profile_to_bpf};
-use kpol_tests::policy::{EXAMPLES, KERNEL, example, example_path, random, samples};
+use kpol_tests::policy::{Built, EXAMPLES, KERNEL, example, example_path, random, samples, text};
 use kpol_tests::profile::Node as Machine;
 use kpol_tests::skip::{Skip, or_skip, shared_dir};
 
@@ -143,6 +143,18 @@ fn docker_default_has_at_most_a_third_of_the_lines() {
     let Some(json) = or_skip(corpus("moby-default.json")) else { return };
     let ours = std::fs::read_to_string(example_path("docker-default")).unwrap();
     assert!(3 * ours.lines().count() <= json.lines().count(), "{} lines", ours.lines().count());
+}
+
+#[test]
+fn the_go_service_does_without_four_of_ten_calls_of_system_service() {
+    let (service, all) =
+        (example("go-service", Some(&[]), &[]), text("default deny\nallow { @system-service }", &[]).unwrap());
+    let runs =
+        |built: &Built, nr| built.compiled.policy.function.at(Arch::X86_64, nr) != Node::action(Action::Errno(1));
+    let numbers = tables::Syscall::all_of(Arch::X86_64).filter_map(|call| call.nr(Arch::X86_64));
+    let open: Vec<Nr> = numbers.filter(|&nr| runs(&all, nr)).collect();
+    let shut = open.iter().filter(|&&nr| !runs(&service, nr)).count();
+    assert_eq!((10 * shut + open.len() / 2) / open.len(), 4, "{shut} of {}", open.len());
 }
 
 /// The same by the real library, for containers with few and many rights.
