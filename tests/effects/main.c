@@ -18,10 +18,9 @@
 // As process 1 of a virtual machine it prepares that, starts /try-ABI with /jobs-ABI one after the other, and powers off.
 
 #include "effects.h"
-#include "entry.h"
+#include "../probe/kernel.h"
 
 #include <dirent.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <net/if.h>
 #include <sys/mount.h>
@@ -221,17 +220,9 @@ static int read_jobs(FILE *in)
 	while (fscanf(in, "%15s", word) == 1) {
 		line++;
 		if (strcmp(word, "filter") == 0) {
-			unsigned count;
-			if (fscanf(in, "%u", &count) != 1 || count > BPF_MAXINSNS)
+			if (!read_filter(in, &fprog))
 				goto nonsense;
 			printf("filter\n");
-			fprog.len = count;
-			for (unsigned i = 0; i < count; i++) {
-				unsigned code, jt, jf, k;
-				if (fscanf(in, "%x %x %x %x", &code, &jt, &jf, &k) != 4)
-					goto nonsense;
-				program[i] = (struct sock_filter){ code, jt, jf, k };
-			}
 		} else if (strcmp(word, "as") == 0) {
 			if (fscanf(in, "%u", &user) != 1)
 				goto nonsense;

@@ -21,9 +21,10 @@
 //     call that a filter could answer. The signal of that instruction says "the record is whole".
 
 #define _GNU_SOURCE
+#include "kernel.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -78,20 +79,12 @@ static volatile int thread_id;
 static int gate[2]; // holds a process back until it is traced
 static char stack[64 * 1024] __attribute__((aligned(16)));
 
-#if defined(__x86_64__)
 static long native(long nr, long a, long b, long c, long d, long e, long f)
 {
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = f;
-	long ret;
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
+	return enter(nr, (uint64_t[]){ a, b, c, d, e, f });
 }
 
+#if defined(__x86_64__)
 // The sixth argument is ebp, which the compiler does not give away: hence a whole function.
 long int80(long nr, const uint64_t *args);
 __asm__(".text\n"
@@ -112,41 +105,6 @@ __asm__(".text\n"
 	"	pop %rbp\n"
 	"	pop %rbx\n"
 	"	ret\n");
-#elif defined(__aarch64__)
-static long native(long nr, long a, long b, long c, long d, long e, long f)
-{
-	register long x8 __asm__("x8") = nr;
-	register long x0 __asm__("x0") = a;
-	register long x1 __asm__("x1") = b;
-	register long x2 __asm__("x2") = c;
-	register long x3 __asm__("x3") = d;
-	register long x4 __asm__("x4") = e;
-	register long x5 __asm__("x5") = f;
-	__asm__ volatile("svc #0"
-			 : "+r"(x0)
-			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-			 : "memory");
-	return x0;
-}
-#elif defined(__arm__)
-// r7 is the frame pointer of Thumb code; the whole file is built with -marm.
-static long native(long nr, long a, long b, long c, long d, long e, long f)
-{
-	register long r7 __asm__("r7") = nr;
-	register long r0 __asm__("r0") = a;
-	register long r1 __asm__("r1") = b;
-	register long r2 __asm__("r2") = c;
-	register long r3 __asm__("r3") = d;
-	register long r4 __asm__("r4") = e;
-	register long r5 __asm__("r5") = f;
-	__asm__ volatile("svc #0"
-			 : "+r"(r0)
-			 : "r"(r7), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5)
-			 : "memory");
-	return r0;
-}
-#else
-#error "no way into the kernel written for this machine"
 #endif
 
 static long make_call(void)
@@ -156,7 +114,7 @@ static long make_call(void)
 	if (call.entry == ENTRY_INT80)
 		return int80(call.nr, a);
 #endif
-	return native(call.nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return enter(call.nr, a);
 }
 
 static void on_sigsys(int signal, siginfo_t *info, void *context)
@@ -353,8 +311,7 @@ static int run(FILE *in)
 	while (fscanf(in, "%15s", word) == 1) {
 		line++;
 		if (strcmp(word, "filter") == 0) {
-			unsigned count;
-			if (fscanf(in, "%lx %15s %u", &flags, word, &count) != 3 || count > BPF_MAXINSNS)
+			if (fscanf(in, "%lx %15s", &flags, word) != 2 || !read_filter(in, &fprog))
 				goto nonsense;
 			lets = strncmp(word, "lets-", 5) == 0;
 			if (lets)
@@ -362,13 +319,6 @@ static int run(FILE *in)
 			watch = strcmp(word, "listener") == 0 ? WATCH_LISTENER :
 				strcmp(word, "tracer") == 0   ? WATCH_TRACER :
 								WATCH_NONE;
-			fprog.len = count;
-			for (unsigned i = 0; i < count; i++) {
-				unsigned code, jt, jf, k;
-				if (fscanf(in, "%x %x %x %x", &code, &jt, &jf, &k) != 4)
-					goto nonsense;
-				program[i] = (struct sock_filter){ code, jt, jf, k };
-			}
 		} else if (strcmp(word, "call") == 0) {
 			unsigned long long a[6];
 			if (fscanf(in, "%15s %x %llx %llx %llx %llx %llx %llx", word, &call.nr, a, a + 1, a + 2, a + 3, a + 4,

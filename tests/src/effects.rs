@@ -20,6 +20,7 @@ use crate::cbpf::Filter;
 use crate::containers::{self, Rootfs, Runtime, Seccomp};
 use crate::kernel::native;
 use crate::machine::{DATA, Machine, PROGRAM};
+use crate::probe::HEADER;
 use crate::skip::{Skip, cache_dir, need_root, program};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/effects");
@@ -283,7 +284,7 @@ fn build(arch: Arch) -> Result<PathBuf, Skip> {
     files.sort();
     let mut hasher = DefaultHasher::new();
     compiler.hash(&mut hasher);
-    for file in &files {
+    for file in files.iter().map(PathBuf::as_path).chain([Path::new(HEADER)]) {
         std::fs::read(file).expect("a file of the project").hash(&mut hasher);
     }
     let made = cache_dir().join(format!("effects-{arch}-{:016x}", hasher.finish()));

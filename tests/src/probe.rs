@@ -15,6 +15,8 @@ use crate::cbpf::Filter;
 use crate::skip::{Skip, cache_dir, program};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/probe/probe.c");
+/// What it has in common with the program of the effects.
+pub(crate) const HEADER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/probe/kernel.h");
 
 /// Who else looks on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -178,7 +180,8 @@ pub fn build(arch: Arch) -> Result<PathBuf, Skip> {
     let compiler = compiler?;
     let source = std::fs::read(SOURCE).expect("probe.c is part of the project");
     let mut hasher = DefaultHasher::new();
-    (&source, &compiler).hash(&mut hasher);
+    let header = std::fs::read(HEADER).expect("kernel.h is part of the project");
+    (&source, &header, &compiler).hash(&mut hasher);
     let file = cache_dir().join(format!("probe-{arch}-{:016x}", hasher.finish()));
     if !file.exists() {
         compile(&compiler, extra, &file)?;

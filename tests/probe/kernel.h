@@ -1,9 +1,27 @@
-// The instruction by which each ABI enters the kernel.
+// What the test programs have in common: the instruction by which each ABI enters the kernel, and filters as text.
 
-#ifndef ENTRY_H
-#define ENTRY_H
+#ifndef KERNEL_H
+#define KERNEL_H
 
+#include <linux/filter.h>
 #include <stdint.h>
+#include <stdio.h>
+
+// Reads the number of instructions, then each as code jt jf k, in hex; false if that is not what stands there.
+static int read_filter(FILE *in, struct sock_fprog *program)
+{
+	unsigned count;
+	if (fscanf(in, "%u", &count) != 1 || count > BPF_MAXINSNS)
+		return 0;
+	program->len = count;
+	for (unsigned i = 0; i < count; i++) {
+		unsigned code, jt, jf, k;
+		if (fscanf(in, "%x %x %x %x", &code, &jt, &jf, &k) != 4)
+			return 0;
+		program->filter[i] = (struct sock_filter){ code, jt, jf, k };
+	}
+	return 1;
+}
 
 #if defined(__x86_64__) // x32 too: its numbers have a bit of their own
 static long enter(long nr, const uint64_t *a)
