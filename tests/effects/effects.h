@@ -93,6 +93,9 @@ int must(long result, const char *what);
 // The path of this very program, which exits with RAN when it is started with "ran".
 #define RAN 42
 extern const char *self_path;
+// What the kernel starts for a key that it does not have, and what that leaves behind if it is this program.
+#define REQUEST_KEY "/sbin/request-key"
+#define REQUEST_KEY_RAN "/request-key-ran"
 
 // One request by io_uring. Which of its calls is made under the filter: all, the last one, or the one that wakes a
 // ring that was filled before.

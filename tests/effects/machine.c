@@ -20,14 +20,6 @@
 
 // kernel-code
 
-MACHINE_WAY(kernel_code, init_module)
-{
-	static char image[4096];
-	under_filter();
-	call(SYS_init_module, image, (long)sizeof image, "");
-	reaches(ENOEXEC);
-}
-
 // A module that nothing needs lies beside those that are loaded at the start.
 static int is_loaded(void)
 {
@@ -45,6 +37,19 @@ MACHINE_WAY(kernel_code, finit_module)
 	syscall(SYS_delete_module, "dummy", O_NONBLOCK);
 }
 
+MACHINE_WAY(kernel_code, init_module)
+{
+	struct stat stat;
+	int fd = must(open("/modules/dummy", O_RDONLY), "a module to load");
+	must(fstat(fd, &stat), "fstat");
+	void *image = mmap(NULL, stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	syscall(SYS_delete_module, "dummy", O_NONBLOCK);
+	under_filter();
+	call(SYS_init_module, image, (long)stat.st_size, "");
+	came(is_loaded());
+	syscall(SYS_delete_module, "dummy", O_NONBLOCK);
+}
+
 // No kernel is loaded that could be started.
 MACHINE_WAY(kernel_code, reboot_kexec)
 {
@@ -53,11 +58,26 @@ MACHINE_WAY(kernel_code, reboot_kexec)
 	reaches(EINVAL);
 }
 
+#if defined(__x86_64__) || defined(__i386__)
+#define OWN_ARCH (62UL << 16) // KEXEC_ARCH_X86_64: the kernel's own, by each of its ABIs
+#else
+#define OWN_ARCH (183UL << 16) // KEXEC_ARCH_AARCH64
+#endif
+
+// A page that is no kernel, and is never started.
 MACHINE_WAY(kernel_code, kexec_load)
 {
+	static char page[4096];
+	// `struct kexec_segment`: what, how much, where to, and how much there.
+	unsigned long segment[4] = { (unsigned long)page, sizeof page, 0x44000000, sizeof page };
+#if defined(__x86_64__) || defined(__i386__)
+	segment[2] = 0x4000000;
+#endif
 	under_filter();
-	call(SYS_kexec_load, 0L, 17L /* more segments than the kernel takes */, NULL, 0L);
-	reaches(EINVAL);
+	call(SYS_kexec_load, segment[2], 1L, segment, (long)OWN_ARCH);
+	FILE *file = fopen("/sys/kernel/kexec_loaded", "r");
+	came(file && fgetc(file) == '1');
+	syscall(SYS_kexec_load, 0L, 0L, NULL, OWN_ARCH);
 }
 
 #ifdef SYS_create_module
@@ -77,7 +97,7 @@ MACHINE_WAY(kernel_code, kexec_file_load)
 }
 #endif
 
-static long load_program(int filtered)
+static long load_program_of(int type, int filtered)
 {
 	static const struct bpf_insn insns[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0 },
@@ -85,13 +105,18 @@ static long load_program(int filtered)
 	};
 	union bpf_attr attr;
 	memset(&attr, 0, sizeof attr);
-	attr.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+	attr.prog_type = type;
 	attr.insns = (uintptr_t)insns;
 	attr.insn_cnt = 2;
 	attr.license = (uintptr_t)"GPL";
 	if (filtered)
 		return call(SYS_bpf, BPF_PROG_LOAD, &attr, (int)sizeof attr);
 	return syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr);
+}
+
+static long load_program(int filtered)
+{
+	return load_program_of(BPF_PROG_TYPE_SOCKET_FILTER, filtered);
 }
 
 WAY(kernel_code, bpf_program)
@@ -294,14 +319,17 @@ WAY(bpf_perf, socketcall_attach_bpf)
 }
 #endif
 
-// A counter takes no program.
+// The program runs when the clock has gone on for a while.
 WAY(bpf_perf, ioctl_set_bpf)
 {
-	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .size = sizeof attr, .config = PERF_COUNT_SW_TASK_CLOCK };
-	int fd = must(syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0L), "perf_event_open"), program = must(load_program(0), "bpf");
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE,
+					.size = sizeof attr,
+					.config = PERF_COUNT_SW_TASK_CLOCK,
+					.sample_period = 1000000 };
+	int fd = must(syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0L), "perf_event_open");
+	int program = must(load_program_of(BPF_PROG_TYPE_PERF_EVENT, 0), "bpf");
 	under_filter();
-	call(SYS_ioctl, fd, (unsigned)PERF_EVENT_IOC_SET_BPF, (long)program);
-	reaches(EINVAL);
+	came(call(SYS_ioctl, fd, (unsigned)PERF_EVENT_IOC_SET_BPF, (long)program) == 0);
 }
 
 // bypass-filter
@@ -385,12 +413,21 @@ WAY(devices, ioctl_tiocsti)
 }
 
 // Of a console alone.
-WAY(devices, ioctl_tioclinux)
+static void tioclinux(int fd, int answered)
 {
-	int fd = terminal();
+	char which[2] = { 6 /* TIOCL_GETSHIFTSTATE */ };
 	under_filter();
-	call(SYS_ioctl, fd, TIOCLINUX, "\6");
-	reaches(ENOTTY);
+	long ret = call(SYS_ioctl, fd, TIOCLINUX, which);
+	if (answered)
+		came(ret == 0 && which[0] == 0);
+	else
+		reaches(ENOTTY);
+}
+
+WAY(devices, ioctl_tioclinux) { tioclinux(terminal(), 0); }
+MACHINE_WAY(devices, ioctl_tioclinux_console)
+{
+	tioclinux(must(open("/dev/tty1", O_RDWR | O_NOCTTY), "a console"), 1);
 }
 
 WAY(devices, ioctl_tiocsetd)

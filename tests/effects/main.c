@@ -346,6 +346,8 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "ran") == 0)
 		return RAN;
+	if (strcmp(argv[0], REQUEST_KEY) == 0)
+		return close(creat(REQUEST_KEY_RAN, 0600));
 	if (getpid() == 1 && argc < 2)
 		virtual_machine();
 	record = mmap(NULL, sizeof *record, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -144,6 +144,8 @@ struct Report {
     lacks: Vec<String>,
     /// Members that the kernel's own code was reached by.
     tried: BTreeSet<(&'static str, String, Arch)>,
+    /// Those by which the effect came about, on any ABI.
+    done: BTreeSet<(&'static str, String)>,
     /// Those whose call the kernel answers with ENOSYS.
     unknown: BTreeSet<(&'static str, String, Arch)>,
 }
@@ -196,6 +198,9 @@ fn attack(place: Place, effects: &[Effect]) -> Result<Report, Skip> {
                 }
                 let list = if tried.is_unknown() { &mut report.unknown } else { &mut report.tried };
                 list.extend(covering.iter().map(|member| (effect.group, member.text.clone(), arch)));
+                if tried.said == Said::Came {
+                    report.done.extend(covering.iter().map(|member| (effect.group, member.text.clone())));
+                }
                 closed.push(Plan { open: false, unfiltered: tried });
                 if !tried.is_unknown() {
                     let open: Vec<&str> = covering.iter().map(|member| &*member.text).collect();
@@ -302,6 +307,31 @@ fn every_member_of_an_effect_has_a_way_that_tries_it() {
                     (false, false, _) => wrong += &format!("{at}: no way tries it\n"),
                 }
             }
+        }
+    }
+    // The page of the effects says of which members nobody has seen the effect.
+    let page = include_str!("../../docs/effects.md");
+    let (_, said) = page.split_once("**Reached, not done**").unwrap();
+    let plain = |text: &str| text.replace([' ', '\n'], "").replace(",}", "}").replace(",)", ")");
+    let said: BTreeSet<String> = said.split("\n\n").next().unwrap().split('`').skip(1).step_by(2).map(plain).collect();
+    let reached = |key: &(&'static str, String)| !reports.iter().any(|report| report.done.contains(key));
+    let tried: BTreeSet<(&str, String)> =
+        reports.iter().flat_map(|report| &report.tried).map(|(group, member, _)| (*group, member.clone())).collect();
+    for (group, member) in tried.into_iter().filter(|key| reached(key)) {
+        if !said.contains(&plain(&member)) {
+            wrong += &format!("{group}: `{member}` is reached and not done, and docs/effects.md does not say so\n");
+        }
+    }
+    // The running kernel may be newer than Debian's, and do more.
+    let places = [Place::X86, Place::Arm64].map(|place| or_skip(REPORTS.1[&place].clone()).unwrap_or_default());
+    let done: BTreeSet<_> = places.iter().flat_map(|report| &report.done).collect();
+    let groups = |member: &str| done.iter().filter(|done| plain(&done.1) == member).count();
+    let members = |member: &str| {
+        effects.iter().filter(|effect| effect.members.iter().any(|own| plain(&own.text) == member)).count()
+    };
+    for member in said {
+        if groups(&member) >= members(&member) {
+            wrong += &format!("`{member}` is not only reached: docs/effects.md need not list it\n");
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
