@@ -333,8 +333,8 @@ fn analyse(
     if let Some(policy) = &policy
         && sound
     {
-        let known = multiplexed::conditions(&resolved, &graph, policy, store, &mut sink);
-        proof::assertions(&resolved, &graph, policy, &known, store, &mut sink);
+        multiplexed::conditions(&resolved, &graph, policy, store, &mut sink);
+        proof::assertions(&resolved, &graph, policy, store, &mut sink);
         withins(loader, options, &mut sources, &resolved, &graph, policy, store, &mut sink);
     }
     if sound {

@@ -588,6 +588,18 @@ fn effects_that_a_filter_grants_are_data_too() {
     }
 }
 
+/// A way round has an error of its own, which answers pass over: a filter may be asked about all the same.
+#[test]
+fn an_assert_that_a_multiplexer_breaks_is_nowhere_called_proven() {
+    let policy = "arch x86_64, x86\ndefault allow\nkill { socket(family == AF_ALG) }\n";
+    let broken = format!("{policy}assert \"AF_ALG stays shut\" {{ refused {{ socket(family == AF_ALG) }} }}\n");
+    let dir = folder(&[("open.kpol", policy), ("broken.kpol", &broken)]);
+    assert_eq!(kpolc(dir.path(), &["show", "open.kpol"]).status, 0);
+    let answer = kpolc(dir.path(), &["show", "broken.kpol"]);
+    assert!(!answer.out.contains("proven") && answer.err.contains("E042"), "{}{}", answer.out, answer.err);
+    assert_ne!(answer.status, 0);
+}
+
 #[test]
 fn a_reader_that_goes_away_is_no_failure_but_a_lost_product_is() {
     let dir = folder(&[("web.kpol", GOOD)]);

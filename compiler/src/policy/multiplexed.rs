@@ -39,25 +39,8 @@ struct Gap {
     gets: Action,
 }
 
-/// A way round that an error was reported of.
-pub struct Reported {
-    /// Through what.
-    pub multiplexer: Multiplexer,
-    /// To which call.
-    pub call: Syscall,
-    /// The place of the error.
-    pub place: Option<Span>,
-}
-
-/// Reports every condition that is walked around, once, and gives those that are errors.
-pub fn conditions(
-    resolved: &Resolved,
-    graph: &Graph,
-    policy: &Policy,
-    store: &mut Store,
-    sink: &mut Sink,
-) -> Vec<Reported> {
-    let mut reported = Vec::new();
+/// Reports every condition that is walked around, once.
+pub fn conditions(resolved: &Resolved, graph: &Graph, policy: &Policy, store: &mut Store, sink: &mut Sink) {
     for &arch in &policy.archs {
         for multiplexer in Multiplexer::ALL {
             let Some(through) = multiplexer.nr(arch) else { continue };
@@ -65,16 +48,11 @@ pub fn conditions(
                 let Some(nr) = call.nr(arch) else { continue };
                 let gap = gap(policy, store, arch, (call, nr), (multiplexer, through, first));
                 // A set without a member is one of a store that is full: that is an error of its own.
-                let Some(found) = gap.and_then(|gap| report(resolved, graph, policy, store, &gap)) else { continue };
-                if found.code == Code::E081 {
-                    let place = found.primary.as_ref().map(|label| label.span);
-                    reported.push(Reported { multiplexer, call, place });
-                }
-                sink.push(found);
+                let found = gap.and_then(|gap| report(resolved, graph, policy, store, &gap));
+                found.into_iter().for_each(|diagnostic| sink.push(diagnostic));
             }
         }
     }
-    reported
 }
 
 fn gap(

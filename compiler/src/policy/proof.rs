@@ -10,10 +10,9 @@
 use rustc_hash::FxHashMap;
 
 use super::build::{decided_at, name, places};
-use super::multiplexed::Reported;
 use super::{Policy, witness};
 use crate::diagnostic::{Code, Diagnostic, Span};
-use crate::diagram::{Comparison, Cube, Function, Leaf, Node, Operand, Store};
+use crate::diagram::{Cube, Function, Leaf, Node, Store};
 use crate::resolve::{Assertion, Guard, Resolved, Sink};
 use crate::source::graph::Graph;
 use crate::spec::multiplex::Multiplexer;
@@ -23,64 +22,15 @@ use crate::tables::Syscall;
 /// Of a function the calls that get what they must not: asserts ask for the same ones again and again.
 type Wrongs = FxHashMap<(Node, Wanted), Node>;
 
-/// Proves every `assert`, or reports it with a call that refutes it. One that fails by nothing but ways round that are
-/// `known` is a note at their error: it is one mistake.
-pub fn assertions(
-    resolved: &Resolved,
-    graph: &Graph,
-    policy: &Policy,
-    known: &[Reported],
-    store: &mut Store,
-    sink: &mut Sink,
-) {
+/// Proves every `assert`, or reports it with a call that refutes it.
+pub fn assertions(resolved: &Resolved, graph: &Graph, policy: &Policy, store: &mut Store, sink: &mut Sink) {
     let mut wrongs = Wrongs::default();
     for assertion in &resolved.assertions {
-        match refute(assertion, resolved, graph, policy, known, store, &mut wrongs) {
-            Some(Refuted::By(diagnostic)) => sink.push(*diagnostic),
-            Some(Refuted::Around(place)) => note(sink, place, assertion),
-            None => {}
+        if let Some(diagnostic) = refute(assertion, resolved, graph, policy, store, &mut wrongs) {
+            // Several statements of one assert may fail, each in its own place.
+            sink.push(diagnostic);
         }
     }
-}
-
-/// How an assert fails.
-enum Refuted {
-    /// In its own place.
-    By(Box<Diagnostic>),
-    /// By a way round that an error at this place speaks of.
-    Around(Option<Span>),
-}
-
-fn note(sink: &mut Sink, place: Option<Span>, assertion: &Assertion) {
-    let note = format!("so the assertion \"{}\" fails", assertion.title);
-    let error = sink
-        .diagnostics
-        .iter_mut()
-        .find(|found| found.code == Code::E081 && found.primary.as_ref().map(|label| label.span) == place);
-    if let Some(error) = error.filter(|error| !error.notes.contains(&note)) {
-        error.notes.push(note);
-    }
-}
-
-/// What is left of wrong calls without those that go by a known way round, and the place of its error.
-fn without_known(
-    known: &[Reported],
-    arch: Arch,
-    nr: Nr,
-    mut wrong: Node,
-    store: &mut Store,
-) -> (Node, Option<Option<Span>>) {
-    let mut place = None;
-    for way in known.iter().filter(|way| way.multiplexer.nr(arch) == Some(nr)) {
-        let Some((_, first)) = way.multiplexer.routes().find(|(call, _)| *call == way.call) else { continue };
-        let operand = Operand { arg: 0, bits: 32, mask: u64::from(way.multiplexer.mask(arch)), signed: false };
-        let by = store.compare(operand, Comparison::Eq, u64::from(first));
-        if store.and(wrong, by) != Node::FALSE {
-            place = place.or(Some(way.place));
-            wrong = store.minus(wrong, by);
-        }
-    }
-    (wrong, place)
 }
 
 fn refute(
@@ -88,15 +38,12 @@ fn refute(
     resolved: &Resolved,
     graph: &Graph,
     policy: &Policy,
-    known: &[Reported],
     store: &mut Store,
     wrongs: &mut Wrongs,
-) -> Option<Refuted> {
-    let mut around = None;
+) -> Option<Diagnostic> {
     for &arch in policy.archs.iter().filter(|arch| assertion.archs.has(**arch)) {
         let (Some(promise), Some(table)) = (assertion.promises.get(&arch), policy.function.tables.get(&arch)) else {
-            let what = format!("the assertion \"{}\"", assertion.title);
-            return Some(Refuted::By(Box::new(unproven(assertion.span, what, arch))));
+            return Some(unproven(assertion.span, format!("the assertion \"{}\"", assertion.title), arch));
         };
         let hidden = promise.hidden.iter().filter_map(|call| Some((call, promise.wanted_hidden?, true)));
         let plain = promise.calls.iter().map(|call| (call, promise.wanted, false));
@@ -105,12 +52,7 @@ fn refute(
             let wrong = *wrongs
                 .entry((node, wanted))
                 .or_insert_with(|| store.where_action(node, &|action| !wanted.is_kept_by(action)));
-            let mut wrong = store.and(wrong, member.set);
-            if hidden {
-                let (left, place) = without_known(known, arch, nr, wrong, store);
-                wrong = left;
-                around = around.or(place);
-            }
+            let wrong = store.and(wrong, member.set);
             let Some((cube, _)) = store.witness(wrong, &|leaf| leaf == Leaf::True) else { continue };
             let (gets, text) = describe(resolved, policy, store, arch, nr, &cube);
             let call = name(resolved, arch, nr).unwrap_or("this call");
@@ -123,15 +65,18 @@ fn refute(
                 diagnostic = diagnostic
                     .note(format!("it does what `{reached}` does with arguments in memory, where no filter looks"))
                     .help(format!("refuse `{call}` as well: `deny(ENOSYS) {{ {way} }}`"));
-            } else {
-                diagnostic =
-                    diagnostic.help("mend the rule that decides this call, or the assertion if it asks too much");
+                return Some(with_includes(
+                    with_decision(diagnostic, resolved, graph, store, arch, nr, &cube),
+                    assertion,
+                    graph,
+                ));
             }
             diagnostic = with_decision(diagnostic, resolved, graph, store, arch, nr, &cube);
-            return Some(Refuted::By(Box::new(with_includes(diagnostic, assertion, graph))));
+            diagnostic = with_includes(diagnostic, assertion, graph);
+            return Some(diagnostic.help("mend the rule that decides this call, or the assertion if it asks too much"));
         }
     }
-    around.map(Refuted::Around)
+    None
 }
 
 fn with_includes(mut diagnostic: Diagnostic, assertion: &Assertion, graph: &Graph) -> Diagnostic {
@@ -274,7 +219,7 @@ mod tests {
 
     fn of_assertions(compiled: &mut Compiled) -> Vec<(Code, String)> {
         let mut sink = Sink::default();
-        assertions(&compiled.resolved, &compiled.graph, &compiled.policy, &[], &mut compiled.store, &mut sink);
+        assertions(&compiled.resolved, &compiled.graph, &compiled.policy, &mut compiled.store, &mut sink);
         sink.diagnostics.into_iter().map(|found| (found.code, found.message)).collect()
     }
 
