@@ -57,11 +57,13 @@ macro_rules! library {
 }
 
 static FILES: &[LibraryFile] = library! {
+    "base/container-start":;
     "base/go-runtime":;
     "base/network-client":;
     "base/network-peer":;
     "base/network-server":;
     "base/processes":;
+    "base/program-start":;
     "base/runtime":;
     "base/sockets":;
     "groups/aio": "@aio" "@io-uring";
@@ -322,7 +324,7 @@ mod tests {
     fn every_file_says_what_it_is_for() {
         for file in files() {
             assert!(file.text.starts_with("//! "), "{} does not begin with a `//!` line", file.name);
-            assert!(file.text.ends_with("}\n"), "{} ends oddly", file.name);
+            assert!(file.text.ends_with("}\n") || file.text.ends_with(">\n"), "{} ends oddly", file.name);
         }
     }
 

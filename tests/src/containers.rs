@@ -129,9 +129,7 @@ pub fn run_as(
     command: &[&str],
 ) -> Result<Output, Skip> {
     works(runtime)?;
-    std::fs::set_permissions(rootfs.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("our folder");
-    std::fs::set_permissions(rootfs.path().join("tmp"), std::os::unix::fs::PermissionsExt::from_mode(0o1777))
-        .expect("our folder");
+    open_to_all(rootfs);
     start(runtime, rootfs, &Process { uid, ..Process::new(seccomp, &[], command) })
 }
 
@@ -192,11 +190,136 @@ struct Process<'a> {
     command: &'a [&'a str],
     uid: u32,
     host_network: bool,
+    no_new_privileges: bool,
+    terminal: bool,
 }
 
 impl<'a> Process<'a> {
     fn new(seccomp: Seccomp<'a>, caps: &'a [&'a str], command: &'a [&'a str]) -> Self {
-        Self { seccomp, caps, command, uid: 0, host_network: false }
+        Self { seccomp, caps, command, uid: 0, host_network: false, no_new_privileges: true, terminal: false }
+    }
+}
+
+/// How a program comes into a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// `run`, in one step.
+    Run,
+    /// `create` and `start`, as conmon and containerd's shim do.
+    CreateStart,
+    /// `exec`, into one that runs: health checks come so.
+    Exec,
+}
+
+/// One way to start a program in a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Starter {
+    /// By whom.
+    pub runtime: Runtime,
+    /// In which steps.
+    pub how: How,
+    /// As which user.
+    pub uid: u32,
+    /// Whether the filter is the last but one step, or comes before another user and fewer capabilities.
+    pub no_new_privileges: bool,
+    /// Whether the program has a terminal.
+    pub terminal: bool,
+}
+
+impl Starter {
+    /// All of them, those with most to do under the filter first.
+    pub fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for no_new_privileges in [false, true] {
+            for uid in [1000, 0] {
+                for how in [How::CreateStart, How::Exec, How::Run] {
+                    for runtime in Runtime::ALL {
+                        // conmon creates and starts for podman in any case, and `exec` needs no terminal to be tried with one.
+                        let steps = runtime != Runtime::Podman || how != How::CreateStart;
+                        for terminal in [false, true].into_iter().filter(|terminal| !terminal || how == How::Run) {
+                            if steps {
+                                all.push(Self { runtime, how, uid, no_new_privileges, terminal });
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Runs `command` in a new container. Its output is what command and runtime wrote, on one stream where there is a terminal.
+    pub fn start(self, rootfs: &Rootfs, seccomp: Seccomp<'_>, command: &[&str]) -> Result<Output, Skip> {
+        works(self.runtime)?;
+        open_to_all(rootfs);
+        let Self { runtime, how, uid, no_new_privileges, terminal } = self;
+        let process = Process { uid, no_new_privileges, terminal, ..Process::new(seccomp, &[], command) };
+        // What stays in the container while others come by `exec`.
+        let stay = Process { command: &["sleep", "1000"], terminal: false, ..process };
+        let (line, state) = line(runtime, rootfs, if how == How::Exec { &stay } else { &process })?;
+        let mut all = surroundings(state.path())?;
+        all.env("STATE", state.path());
+        match how {
+            How::Run if terminal => {
+                let quoted: Vec<String> = line.iter().map(|word| format!("'{}'", word.to_string_lossy())).collect();
+                all.arg(program("script")?).args(["-qec", &quoted.join(" "), "/dev/null"]);
+            }
+            How::Run => {
+                all.args(&line);
+            }
+            How::CreateStart | How::Exec if runtime != Runtime::Podman => {
+                // All before `run`, which has the bundle and the name behind it.
+                let steps = line.iter().position(|word| word == "run").expect("the line runs");
+                let script = if how == How::Exec { EXEC } else { CREATE_START };
+                all.args(["sh", "-c", script, "sh"]).arg(steps.to_string()).args(&line).args(command);
+            }
+            How::CreateStart | How::Exec => {
+                let steps = line.iter().position(|word| word == "run").expect("the line runs");
+                all.args(["sh", "-c", PODMAN_EXEC, "sh"]).arg(steps.to_string()).args(&line).arg("--").args(command);
+            }
+        }
+        output(&mut all)
+    }
+}
+
+/// `create`, `start`, and the end of the program. `$1` counts the words before `run`; `run --bundle B NAME` is behind them.
+const CREATE_START: &str = r#"
+    steps=$1; shift; runtime=; i=0
+    while [ $i -lt $steps ]; do runtime="$runtime $1"; shift; i=$((i + 1)); done
+    bundle=$3; name=$4
+    if $runtime create --pid-file "$STATE/pid" --bundle "$bundle" "$name" </dev/null >"$STATE/out" 2>&1; then
+        $runtime start "$name" 2>&1
+        tail -s 0.02 --pid="$(cat "$STATE/pid")" -f /dev/null
+    fi
+    cat "$STATE/out"; $runtime delete -f "$name" >/dev/null 2>&1"#;
+
+/// `run` in the background, and `exec`.
+const EXEC: &str = r#"
+    steps=$1; shift; runtime=; i=0
+    while [ $i -lt $steps ]; do runtime="$runtime $1"; shift; i=$((i + 1)); done
+    bundle=$3; name=$4; shift 4
+    if $runtime run -d --bundle "$bundle" "$name" </dev/null >"$STATE/out" 2>&1; then
+        $runtime exec "$name" "$@" </dev/null 2>&1
+    fi
+    cat "$STATE/out"; $runtime delete -f "$name" >/dev/null 2>&1"#;
+
+/// The same by podman, whose options stand behind `run`.
+const PODMAN_EXEC: &str = r#"
+    steps=$1; shift; podman=; i=0
+    while [ $i -lt $steps ]; do podman="$podman $1"; shift; i=$((i + 1)); done
+    shift; run=
+    while [ "$1" != -- ]; do run="$run $1"; shift; done
+    shift
+    if $podman run -d --name here $run >"$STATE/out" 2>&1; then
+        $podman exec here "$@" 2>&1
+    fi
+    cat "$STATE/out"; $podman rm -f -t 0 here >/dev/null 2>&1"#;
+
+/// Another user than root may run what is in it.
+fn open_to_all(rootfs: &Rootfs) {
+    use std::os::unix::fs::PermissionsExt;
+    for (folder, mode) in [(rootfs.path().to_owned(), 0o755), (rootfs.path().join("tmp"), 0o1777)] {
+        std::fs::set_permissions(folder, PermissionsExt::from_mode(mode)).expect("our folder");
     }
 }
 
@@ -293,7 +416,7 @@ fn line(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<(Vec
 
 /// The arguments of podman; no bridge, no cgroup, no limit that a small machine would refuse.
 fn podman(state: &TempDir, rootfs: &Rootfs, process: &Process<'_>) -> Result<Vec<OsString>, Skip> {
-    let &Process { seccomp, caps, command, uid, .. } = process;
+    let &Process { seccomp, caps, command, uid, no_new_privileges, terminal, .. } = process;
     program("crun")?;
     let option = match seccomp {
         Seccomp::Unconfined => "seccomp=unconfined".into(),
@@ -316,6 +439,12 @@ fn podman(state: &TempDir, rootfs: &Rootfs, process: &Process<'_>) -> Result<Vec
     line.extend(["--cap-drop=ALL".into(), "--security-opt".into(), option.into()]);
     line.extend(caps.iter().map(|cap| format!("--cap-add={cap}").into()));
     line.push(format!("--user={uid}:{uid}").into());
+    if no_new_privileges {
+        line.extend(["--security-opt".into(), "no-new-privileges".into()]);
+    }
+    if terminal {
+        line.push("--tty".into());
+    }
     line.extend(["--rootfs".into(), rootfs.path().into()]);
     line.extend(command.iter().map(OsString::from));
     Ok(line)
@@ -323,7 +452,7 @@ fn podman(state: &TempDir, rootfs: &Rootfs, process: &Process<'_>) -> Result<Vec
 
 /// `config.json` of a small container (`config.md` and `config-linux.md` of the OCI runtime specification).
 fn config(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<Value, Skip> {
-    let &Process { seccomp, caps, command, uid, host_network } = process;
+    let &Process { seccomp, caps, command, uid, host_network, no_new_privileges, terminal } = process;
     let mut namespaces: Vec<_> = ["pid", "ipc", "uts", "mount"].map(|kind| json!({ "type": kind })).into();
     if !host_network {
         namespaces.push(json!({ "type": "network" }));
@@ -331,18 +460,19 @@ fn config(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<Va
     let mut config = json!({
         "ociVersion": "1.0.2",
         "process": {
-            "terminal": false,
-            "user": { "uid": uid, "gid": uid },
+            "terminal": terminal,
+            "user": { "uid": uid, "gid": uid, "additionalGids": [uid + 1] },
             "args": command,
             "env": ["PATH=/bin"],
             "cwd": "/",
             "capabilities": { "bounding": caps, "effective": caps, "permitted": caps },
-            "noNewPrivileges": true,
+            "noNewPrivileges": no_new_privileges,
         },
         "root": { "path": rootfs.path(), "readonly": false },
         "mounts": [
             { "destination": "/proc", "type": "proc", "source": "proc" },
             { "destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"] },
+            { "destination": "/dev/pts", "type": "devpts", "source": "devpts", "options": ["newinstance", "ptmxmode=0666"] },
         ],
         "linux": { "namespaces": namespaces },
     });

@@ -12,6 +12,8 @@ use kpol_tests::{Skip, kernel};
 
 #[path = "containers/runtimes.rs"]
 mod runtimes;
+#[path = "containers/starts.rs"]
+mod starts;
 
 const ALLOW_ALL: &str = r#"{ "defaultAction": "SCMP_ACT_ALLOW" }"#;
 const NO_MKDIR: &str = r#"{ "defaultAction": "SCMP_ACT_ALLOW",

@@ -30,7 +30,10 @@ const START: &str = r#"//! NAME: say here whom this policy is for.
 // What no rule below names. EPERM is what programs expect; ENOSYS tells them that the kernel lacks the call.
 default deny(EPERM)
 
-// @default is what every program needs to start, `execve` among it; `kpolc groups` tells what the others hold.
+// What crun, runc and podman call before the program runs, and the C library to start it. No container starts without.
+include <base/runtime>
+
+// What the program may do; `kpolc groups` tells what these hold.
 allow { @default, @basic-io, @file-system, @io-event, @ipc, @process, @signal }
 
 // Only what is needed of a call: arguments go by the kernel's own names.
