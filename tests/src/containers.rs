@@ -361,12 +361,43 @@ fn start(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<Out
     output(&mut command)
 }
 
+/// A shell that may not end complains about it without end: after so many bytes the container is killed.
+const MAX_OUTPUT: u64 = 1 << 20;
+
 fn output(command: &mut Command) -> Result<Output, Skip> {
-    let output = command.stdin(Stdio::null()).output().map_err(|error| Skip(format!("unshare: {error}")))?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| Skip(format!("unshare: {error}")))?;
+    let read = |stream: &mut dyn std::io::Read| {
+        let mut bytes = Vec::new();
+        // What cannot be read is not there.
+        let _ = stream.take(MAX_OUTPUT).read_to_end(&mut bytes);
+        bytes
+    };
+    let (mut out, mut err) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
+    let (stdout, stderr) = std::thread::scope(|scope| {
+        let stderr = scope.spawn(|| {
+            let bytes = read(&mut err);
+            // Closed, it ends whoever goes on writing.
+            drop(err);
+            bytes
+        });
+        let stdout = read(&mut out);
+        drop(out);
+        (stdout, stderr.join().expect("it reads"))
+    });
+    if (stdout.len().max(stderr.len())) as u64 >= MAX_OUTPUT {
+        // With the first process of its namespace all of the container ends.
+        child.kill().expect("our child");
+    }
+    let status = child.wait().expect("our child");
     Ok(Output {
-        status: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        status: status.code(),
+        stdout: String::from_utf8_lossy(&stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
     })
 }
 

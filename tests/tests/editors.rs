@@ -134,7 +134,7 @@ fn vim_knows_kpol() {
     assert_eq!(seen["formatted"][4], "log { ptrace(request == TRACED) }", "{seen:#}");
     assert_eq!((&seen["written"], &seen["included"]), (&json!("default deny(EPERM)"), &json!("lib.kpol")));
     assert!(text(&seen["uses"]).ends_with("web.kpol:4:19"), "{seen:#}");
-    assert!(text(&seen["refused"]).contains("has syntax errors; left as it is"), "{seen:#}");
+    assert!(text(&seen["refused"]).contains("error[E001]: expected an action"), "{seen:#}");
     assert_eq!(seen["quickfix"][0]["lnum"], 4);
     assert_eq!((&seen["quickfix"][0]["col"], &seen["quickfix"][0]["type"]), (&json!(55), &json!("e")));
     assert_eq!(seen["diagnostics"][0]["col"], 55);
