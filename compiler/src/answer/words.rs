@@ -570,7 +570,8 @@ impl Word {
             [value] if bits.len() == 1 => {
                 format!("{label} {} 0", if negated == (value == "0") { "!=" } else { "==" })
             }
-            [value] => format!("{label} {} {value}", if negated { "!=" } else { "==" }),
+            // A range is a set, also where it is the only one.
+            [value] if !value.contains("..") => format!("{label} {} {value}", if negated { "!=" } else { "==" }),
             _ => format!("{label} {}in {{{}}}", if negated { "not " } else { "" }, values.join(", ")),
         };
         Some((values.len(), text))

@@ -34,7 +34,11 @@ fn compiled(store: &mut Store, text: &str) -> Function {
     // A constant of another parameter is no error, and must not be printed either.
     let wrong = |found: &&Diagnostic| found.severity == Severity::Error || found.code == Code::W021;
     let errors: Vec<_> = found.iter().filter(wrong).take(4).collect();
-    assert!(errors.is_empty(), "{errors:#?}");
+    if let Some(label) = errors.first().and_then(|error| error.primary.as_ref()) {
+        let at = label.span.bytes.start as usize;
+        let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        panic!("{}: {}", errors[0].message, text[line..].lines().next().unwrap_or_default());
+    }
     policy.expect("a policy").function
 }
 
