@@ -102,16 +102,17 @@ impl Args {
             .iter()
             .filter_map(|(input, _)| Some((files.canonical(&input.path).ok()?, input.path.clone())))
             .collect();
-        let sound: Vec<bool> = jobs
-            .iter()
-            .map(|(input, settings)| !driver::check(files, &input.path, &settings.options, &[]).has_errors())
-            .collect();
-        for _ in 0..MAX_ROUNDS {
+        // Of each policy whether it had no errors before.
+        let mut sound = Vec::with_capacity(jobs.len());
+        for round in 0..MAX_ROUNDS {
             let mut edits: BTreeMap<PathBuf, Vec<(usize, usize, String)>> = BTreeMap::new();
             let mut texts: BTreeMap<PathBuf, Arc<str>> = BTreeMap::new();
             let mut made = 0;
             for (input, settings) in jobs {
                 let mut checked = driver::check(files, &input.path, &settings.options, &[]);
+                if round == 0 {
+                    sound.push(!checked.has_errors());
+                }
                 settings.levels.apply(&mut checked.diagnostics);
                 for fix in checked.diagnostics.iter().filter_map(|diagnostic| diagnostic.fix.as_ref()) {
                     if self.takes(fix) && take(fix, &checked.sources, &named, &mut edits, &mut texts) {

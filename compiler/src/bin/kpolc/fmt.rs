@@ -162,8 +162,11 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
             }
         }
         report.print(ui, Place::Asked)?;
-        let left = if broken == 0 { String::new() } else { format!(", {broken} left as it was") };
-        let left = if broken > 1 { left.replace("it was", "they were") } else { left };
+        let left = match broken {
+            0 => String::new(),
+            1 => ", 1 left as it was".to_owned(),
+            many => format!(", {many} left as they were"),
+        };
         ui.note(&format!("{} rewritten, {kept} already in style{left}", outputs.len()));
     }
     if args.check || args.diff {
