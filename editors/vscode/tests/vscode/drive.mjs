@@ -164,7 +164,7 @@ async function session() {
     await rig.untilText("lib/groups.kpol", "group @content");
     await rig.until("the cursor is at the definition", async () => /Ln 2, Col 7/.test(await page.locator(".part.statusbar").innerText()));
     await rig.place("web.kpol", 4, 15);
-    await rig.press("F12", page.locator(".tabs-container .tab.active", { hasText: "runtime-base" }));
+    await rig.press("F12", page.locator(".tabs-container .tab.active", { hasText: "runtime.kpol" }));
   });
 
   await step("a rename reaches both files", async () => {
