@@ -20,7 +20,7 @@ use crate::diagram::{Function, Store};
 use crate::lint;
 use crate::oci;
 use crate::oci::runtime::{Runtime, Stack};
-use crate::policy::{self, Policy, multiplexed, proof};
+use crate::policy::{self, Policy, Waivable, multiplexed, proof, waive};
 use crate::resolve::{self, Resolved, Sink};
 use crate::source::graph::{Graph, Profile, Reader};
 use crate::source::{LoadError, Loader, Sources};
@@ -51,6 +51,8 @@ pub struct Options {
     pub aim: crate::bpf::Aim,
     /// Whether another file includes this one, where somebody looked: a library that none includes does nothing (W030).
     pub included: Option<bool>,
+    /// Which assertions profiles may waive.
+    pub waivable: Waivable,
     /// `--call`: the calls that a graph shows; all if there are none.
     pub calls: BTreeSet<String>,
 }
@@ -321,6 +323,7 @@ fn analyse(
         let diagnostics = sink.diagnostics;
         return Analysis { sources, diagnostics, meaning: None, comments: Vec::new(), library: false };
     };
+    let whole = !has_errors(&sink);
     // A past is the same text's.
     let own = if memo.is_some() { store.len() } else { 0 };
     store.bound_by(bytes(&sources), own);
@@ -328,13 +331,22 @@ fn analyse(
         Some(memo) => resolve::resolve_again(&graph, options, store, memo, &mut sink),
         None => resolve::resolve(&graph, options, store, &mut sink),
     };
-    let policy = policy::build::build(&resolved, &graph, store, &mut sink);
+    let mut policy = policy::build::build(&resolved, &graph, store, &mut sink);
+    let reading = waive::Reading { loader, sources: &sources, include_dirs: &options.include_dirs, whole };
+    let waivers = waive::waivers(&reading, &resolved, &graph, &options.waivable, &mut sink);
+    if let Some(policy) = &mut policy {
+        policy.waivers = waivers;
+    }
     let sound = !resolved.incomplete && !has_errors(&sink);
     if let Some(policy) = &policy
         && sound
     {
         multiplexed::conditions(&resolved, &graph, policy, store, &mut sink);
-        proof::assertions(&resolved, &graph, policy, store, &mut sink);
+        let needed = proof::assertions(&resolved, &graph, policy, store, &mut sink);
+        // On ABIs that an option takes away a waiver may be needed.
+        if options.archs.is_none() {
+            waive::report_unneeded(&policy.waivers, &needed, &mut sink);
+        }
         withins(loader, options, &mut sources, &resolved, &graph, policy, store, &mut sink);
     }
     if sound {

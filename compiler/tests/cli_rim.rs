@@ -8,6 +8,8 @@ mod program_start;
 mod small_things;
 #[path = "cli_rim/strangers.rs"]
 mod strangers;
+#[path = "cli_rim/waivers.rs"]
+mod waivers;
 
 use std::collections::BTreeMap;
 use std::fs;

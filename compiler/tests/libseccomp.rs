@@ -326,6 +326,7 @@ fn policy(function: Function) -> Policy {
         said: Default::default(),
         flags: Vec::new(),
         listener: None,
+        waivers: Vec::new(),
     }
 }
 

@@ -28,8 +28,8 @@
 (defconst kpol--outcomes '("refused" "runs"))
 
 (defconst kpol--keywords
-  '("include" "within" "default" "override" "arch" "const" "group" "when" "assert" "syscall" "flags" "listener"
-    "except" "not" "in" "on" "cap" "kernel"))
+  '("include" "within" "default" "override" "arch" "const" "group" "when" "assert" "waive" "syscall" "flags"
+    "listener" "from" "because" "except" "not" "in" "on" "cap" "kernel"))
 
 (defvar kpol-mode-syntax-table
   (let ((table (make-syntax-table)))
@@ -56,15 +56,16 @@
        (,(concat "\\_<" (regexp-opt kpol--actions) "\\_>")
         (goto-char (match-beginning 0)) nil (0 font-lock-builtin-face)))
       (,(concat "\\_<\\(" (regexp-opt kpol--outcomes) "\\)[ \t]*{") 1 font-lock-builtin-face)
-      (,(concat "\\_<\\(include\\|within\\)[ \t]*\\(<[^>\n]*>\\)?") (1 font-lock-keyword-face)
+      (,(concat "\\_<\\(include\\|within\\|from\\)[ \t]*\\(<[^>\n]*>\\)?") (1 font-lock-keyword-face)
        (2 font-lock-string-face nil t))
       (,(concat "\\_<\\(const\\)[ \t]+\\(" name "\\)[ \t]*=")
        (1 font-lock-keyword-face) (2 font-lock-variable-name-face))
       (,(concat "\\_<\\(syscall\\)[ \t]+\\(" name "\\)")
        (1 font-lock-keyword-face) (2 font-lock-function-name-face))
-      (,(concat "^[ \t]*\\(" (regexp-opt '("default" "override" "arch" "assert" "listener" "when")) "\\)[ \t\n]")
+      (,(concat "^[ \t]*\\(" (regexp-opt '("default" "override" "arch" "assert" "waive" "listener" "when")) "\\)[ \t\n]")
        1 font-lock-keyword-face)
       ("\\_<override\\_>[ \t]+\\(default\\)\\_>" 1 font-lock-keyword-face)
+      ("\\_<\\(because\\)[ \t]*\"" 1 font-lock-keyword-face)
       ("\\_<\\(group\\)[ \t]+@" 1 font-lock-keyword-face)
       ("\\_<\\(flags\\)[ \t]*{" 1 font-lock-keyword-face)
       ("\\_<\\(except\\)[ \t]*{" 1 font-lock-keyword-face)
@@ -150,8 +151,8 @@
      [(doc_comment) (file_comment)] @font-lock-doc-face)
    :language 'kpol
    :feature 'keyword
-   '(["include" "within" "default" "override" "arch" "const" "group" "when" "assert" "syscall" "flags" "listener"
-      "except" "not" "in" "on" "cap" "kernel"] @font-lock-keyword-face
+   '(["include" "within" "default" "override" "arch" "const" "group" "when" "assert" "waive" "syscall" "flags" "listener"
+      "from" "because" "except" "not" "in" "on" "cap" "kernel"] @font-lock-keyword-face
       [(action_name) (outcome)] @font-lock-builtin-face)
    :language 'kpol
    :feature 'string

@@ -57,6 +57,7 @@ module.exports = grammar({
         $.arch,
         $.assert,
         $.within,
+        $.waive,
         $.syscall,
         $.flags,
         $.listener,
@@ -64,6 +65,14 @@ module.exports = grammar({
 
     include: ($) => seq("include", field("path", choice(alias($.string, $.path), $.library_path))),
     within: ($) => seq("within", field("path", choice(alias($.string, $.path), $.library_path))),
+    waive: ($) =>
+      seq(
+        "waive",
+        field("title", $.string),
+        optional(seq("from", field("path", choice(alias($.string, $.path), $.library_path)))),
+        "because",
+        field("reason", $.string),
+      ),
     default: ($) => seq(optional("override"), "default", field("action", $.action)),
     arch: ($) => seq("arch", $._architectures),
     const: ($) => seq("const", field("name", $.identifier), "=", field("value", $._expression)),

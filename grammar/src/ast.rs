@@ -154,6 +154,15 @@ pub enum StatementKind {
     },
     /// `within "file"`
     Within(Include),
+    /// `waive "title" from <file> because "reason"`
+    Waive {
+        /// The quoted title of the assertion, unescaped.
+        title: Name,
+        /// The file that asserts it, where the title alone does not say which.
+        from: Option<Include>,
+        /// Why it need not hold, unescaped.
+        reason: Name,
+    },
     /// `syscall name(arg: type, …) = 470 on x86_64, aarch64`
     Syscall {
         /// The new name.

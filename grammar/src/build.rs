@@ -165,6 +165,15 @@ impl<'a> Builder<'a> {
                 let title = self.string(tree.child(id, Rule::string)?);
                 StatementKind::Assert { title, claims: self.claims(tree.child(id, Rule::claims)?) }
             }
+            Rule::waive => {
+                let because = self.child_span(id, Rule::kw_because)?;
+                let mut strings = tree.children(id).filter(|&child| tree.rule(child) == Rule::string);
+                let title = strings.next().map(|title| self.string(title))?;
+                // The path behind `from` is a string as well.
+                let reason = strings.find(|&text| tree.span(text).start >= because.end);
+                let from = self.child_span(id, Rule::kw_from).and_then(|from| self.path_behind(id, from));
+                StatementKind::Waive { title, from, reason: self.string(reason?) }
+            }
             Rule::syscall => {
                 let name = self.child_name(id, Rule::name)?;
                 let params = tree.child(id, Rule::params).map(|params| self.params(params));
@@ -187,8 +196,14 @@ impl<'a> Builder<'a> {
     }
 
     fn include(&self, id: NodeId) -> Option<Include> {
+        self.path_behind(id, Span::default())
+    }
+
+    /// The first path that stands behind `start`.
+    fn path_behind(&self, id: NodeId, start: Span) -> Option<Include> {
         let tree = self.tree;
-        let path = tree.children(id).find(|&child| matches!(tree.rule(child), Rule::string | Rule::library))?;
+        let is_path = |child| matches!(tree.rule(child), Rule::string | Rule::library);
+        let path = tree.children(id).find(|&child| is_path(child) && tree.span(child).start >= start.end)?;
         let span = tree.span(path);
         let library = tree.rule(path) == Rule::library;
         let text = self.slice(span);

@@ -204,6 +204,9 @@ fn expectation(rule: Rule, source: &str, expected: &[Rule]) -> String {
             _ => "`{` after the action".to_owned(),
         };
     }
+    if has(Rule::kw_because) {
+        return "`because` and the reason".to_owned();
+    }
     if has(Rule::kw_on) {
         return "`on` and the architectures".to_owned();
     }

@@ -228,6 +228,9 @@ impl Printer<'_> {
 
     fn statement(&mut self, id: NodeId) {
         let tree = self.tree;
+        if tree.rule(id) == Rule::waive {
+            return self.waive(id);
+        }
         let mut names = 0;
         for child in tree.children(id) {
             match tree.rule(child) {
@@ -253,6 +256,21 @@ impl Printer<'_> {
                 _ if self.state.sep >= Sep::Begun => self.token(child),
                 _ => self.spaced(child),
             }
+        }
+    }
+
+    /// A reason is a sentence: where the line has no room for it, it gets one of its own.
+    fn waive(&mut self, id: NodeId) {
+        let tree = self.tree;
+        let mut words: Vec<NodeId> = tree.children(id).collect();
+        let reason = words.iter().position(|&word| tree.rule(word) == Rule::kw_because).unwrap_or(words.len());
+        let because = words.split_off(reason);
+        for word in words {
+            if self.state.sep >= Sep::Begun { self.token(word) } else { self.spaced(word) }
+        }
+        if !self.try_flat(0, |printer| because.iter().for_each(|&word| printer.spaced(word))) {
+            self.state.force = true;
+            because.iter().for_each(|&word| self.spaced(word));
         }
     }
 

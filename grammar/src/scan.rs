@@ -306,7 +306,7 @@ impl Scanner<'_> {
     /// Whether the statement that begins with this word is one with braces.
     fn opens_brace(&self, at: usize, end: usize) -> bool {
         match &self.text[at..end] {
-            "include" | "within" | "default" | "arch" | "syscall" | "listener" | "override" => false,
+            "include" | "within" | "waive" | "default" | "arch" | "syscall" | "listener" | "override" => false,
             "const" => {
                 let name = self.skip_blank(end);
                 let behind = name + self.bytes[name..].iter().take_while(|&&byte| is_word(byte)).count();
@@ -329,7 +329,7 @@ impl Scanner<'_> {
         let name_end = next + self.bytes[next.min(self.bytes.len())..].iter().take_while(|&&b| is_word(b)).count();
         let starts = match word {
             "include" | "within" => matches!(byte, Some(b'"' | b'<')),
-            "assert" | "listener" => byte == Some(b'"'),
+            "assert" | "waive" | "listener" => byte == Some(b'"'),
             "default" | "arch" | "syscall" | "override" => name,
             "const" => name && self.bytes.get(self.skip_blank(name_end)) == Some(&b'='),
             "group" => byte == Some(b'@'),

@@ -20,6 +20,9 @@ pub fn word(rule: Rule) -> Option<&'static str> {
         Rule::group | Rule::kw_group => "`group`",
         Rule::when | Rule::kw_when => "`when`",
         Rule::assert | Rule::kw_assert => "`assert`",
+        Rule::waive | Rule::kw_waive => "`waive`",
+        Rule::kw_from => "`from`",
+        Rule::kw_because => "`because`",
         Rule::syscall | Rule::kw_syscall => "`syscall`",
         Rule::flags | Rule::kw_flags => "`flags`",
         Rule::listener | Rule::kw_listener => "`listener`",
@@ -103,6 +106,7 @@ pub fn word(rule: Rule) -> Option<&'static str> {
         | Rule::line_comment
         | Rule::block_comment
         | Rule::arch_names
+        | Rule::waived_from
         | Rule::operand
         | Rule::prefix
         | Rule::primary
@@ -149,9 +153,9 @@ pub const ACTIONS: [&str; 8] = ["allow", "log", "deny", "kill", "kill_thread", "
 pub const OUTCOMES: [&str; 2] = ["refused", "runs"];
 
 /// The words that begin every other statement.
-pub const KEYWORDS: [&str; 12] = [
-    "include", "default", "override", "arch", "const", "group", "when", "assert", "within", "syscall", "flags",
-    "listener",
+pub const KEYWORDS: [&str; 13] = [
+    "include", "default", "override", "arch", "const", "group", "when", "assert", "within", "waive", "syscall",
+    "flags", "listener",
 ];
 
 /// The word of this language for one of another filter language: JSON's `SCMP_ACT_ERRNO`, systemd's and firewalls' words.

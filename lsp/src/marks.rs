@@ -128,6 +128,12 @@ impl<'a> Walker<'a> {
             match &statement.kind {
                 StatementKind::Include(include) => self.path(include, false),
                 StatementKind::Within(include) => self.path(include, true),
+                StatementKind::Waive { title, from, .. } => {
+                    self.push(title, Kind::Title, false);
+                    if let Some(from) = from {
+                        self.path(from, true);
+                    }
+                }
                 StatementKind::Default { action, .. } => self.action(action),
                 StatementKind::Arch(names) => self.archs(names),
                 StatementKind::Const { name, value } => {

@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 use super::words::{self, Cases};
 use super::{call_name, first_owned, interesting};
 use crate::diagram::{Function, Leaf, Node, Store, Table};
-use crate::policy::witness;
+use crate::policy::{Waiver, witness};
 use crate::spec::{Action, Arch, Nr};
 use crate::tables;
 
@@ -31,6 +31,8 @@ pub struct Side<'a> {
     pub archs: &'a [Arch],
     /// Names of calls that it declares itself.
     pub declared: &'a BTreeMap<(Arch, Nr), String>,
+    /// Assertions that it waives; nothing where it is no policy, of which this is not known.
+    pub waivers: Option<&'a [Waiver]>,
 }
 
 /// Which way an answer changes, in the kernel's order of precedence.
@@ -76,6 +78,15 @@ pub struct OneSided {
     pub second: bool,
 }
 
+/// A waiver that only one of the filters has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedWaiver {
+    /// It.
+    pub waiver: Waiver,
+    /// Whether the second filter has it; else the first.
+    pub second: bool,
+}
+
 /// Everything that is different.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diff {
@@ -83,19 +94,22 @@ pub struct Diff {
     pub compared: Vec<Arch>,
     /// ABIs of one side.
     pub one_sided: Vec<OneSided>,
+    /// Waivers of one side.
+    pub waivers: Vec<ChangedWaiver>,
     /// Sorted: wider, stricter, sideways; by the two answers; whole calls before parts of calls.
     pub changes: Vec<Change>,
 }
 
 impl Diff {
-    /// Whether the filters are one function.
+    /// Whether the filters are one function, and waive the same.
     pub fn is_empty(&self) -> bool {
-        self.one_sided.is_empty() && self.changes.is_empty()
+        self.one_sided.is_empty() && self.changes.is_empty() && self.waivers.is_empty()
     }
 
-    /// Whether the second filter lets through what the first does not.
+    /// Whether the second filter lets through what the first does not, or waives what the first does not.
     pub fn widens(&self) -> bool {
-        self.one_sided.iter().any(|only| only.second)
+        self.waivers.iter().any(|changed| changed.second)
+            || self.one_sided.iter().any(|only| only.second)
             || self.changes.iter().any(|change| change.direction == Direction::Wider)
     }
 
@@ -160,7 +174,16 @@ pub fn diff(store: &mut Store, first: Side<'_>, second: Side<'_>) -> Diff {
         }
     }
     let changes = gather(rows, &compared);
-    Diff { compared, one_sided, changes }
+    Diff { compared, one_sided, waivers: changed_waivers(first, second), changes }
+}
+
+fn changed_waivers(first: Side<'_>, second: Side<'_>) -> Vec<ChangedWaiver> {
+    let (Some(old), Some(new)) = (first.waivers, second.waivers) else { return Vec::new() };
+    let only = |these: &[Waiver], those: &[Waiver], second: bool| {
+        let missing = these.iter().filter(|waiver| !those.iter().any(|other| waiver.same_assertion(other)));
+        missing.map(|waiver| ChangedWaiver { waiver: waiver.clone(), second }).collect::<Vec<_>>()
+    };
+    [only(new, old, true), only(old, new, false)].concat()
 }
 
 fn is_foreign(arch: Arch, table: &Table) -> bool {
@@ -311,6 +334,7 @@ mod tests {
             function: &filter.function,
             archs: &filter.archs,
             declared: &filter.declared,
+            waivers: filter.waivers(),
         });
         (diff(&mut store, sides[0], sides[1]), same)
     }

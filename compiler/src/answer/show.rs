@@ -21,6 +21,7 @@ use super::words::{self, Cases};
 use super::{call_name, decided::Share};
 use crate::diagram::{Node, Store};
 use crate::driver::load::Filter;
+use crate::policy::Waiver;
 use crate::source::Sources;
 use crate::spec::{Action, Arch, Nr};
 
@@ -39,6 +40,8 @@ pub struct Page {
     pub effects: Vec<Granted>,
     /// What is proven of it: titles of assertions, and other profiles.
     pub holds: Vec<String>,
+    /// Assertions of included files that it need not hold.
+    pub waived: Vec<Waiver>,
     /// `SECCOMP_FILTER_FLAG_…` and the listener.
     pub extras: Vec<String>,
 }
@@ -153,12 +156,14 @@ pub fn show(store: &mut Store, filter: &Filter, sources: &Sources) -> Page {
     if let Some(rules) = &filter.rules {
         page.about = rules.graph.files.first().and_then(|file| file.tree.doc.clone());
         for assertion in &rules.resolved.assertions {
-            if !page.holds.contains(&assertion.title) {
+            let waived = rules.policy.waivers.iter().any(|waiver| waiver.covers(assertion));
+            if !waived && !page.holds.contains(&assertion.title) {
                 page.holds.push(assertion.title.clone());
             }
         }
         let within = rules.resolved.withins.iter().map(|within| format!("within {}", within.include.path.text));
         page.holds.extend(within);
+        page.waived.clone_from(&rules.policy.waivers);
         page.extras.extend(rules.policy.flags.iter().map(|flag| flag.oci_name().to_owned()));
         page.extras.extend(rules.policy.listener.iter().map(|listener| format!("listener {}", listener.path)));
     }

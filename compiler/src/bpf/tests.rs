@@ -24,6 +24,7 @@ fn policy(tables: impl IntoIterator<Item = (Arch, Table)>) -> Policy {
         said: BTreeMap::new(),
         flags: Vec::new(),
         listener: None,
+        waivers: Vec::new(),
     }
 }
 

@@ -101,6 +101,12 @@ codes! {
     E070 "cannot write"
     E071 "product not up to date"
     E072 "not in style"
+    // Waivers.
+    E073 "no such assertion to waive"
+    E074 "waiver of one of several assertions"
+    E075 "waiver where none can stand"
+    E076 "waiver that is not allowed"
+    E077 "waiver without a reason"
     // Asserts.
     E080 "not before refused or runs"
     E081 "a multiplexer passes by a condition"
@@ -137,6 +143,7 @@ codes! {
     W029 "refused by bits that may be dropped"
     W030 "file that does nothing"
     W031 "condition made void"
+    W035 "waiver that is not needed"
 }
 
 impl Code {

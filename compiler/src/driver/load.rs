@@ -21,7 +21,7 @@ use crate::oci::{
     self,
     runtime::{Engine, Stack},
 };
-use crate::policy::Policy;
+use crate::policy::{Policy, Waiver};
 use crate::resolve::Resolved;
 use crate::source::graph::Graph;
 use crate::source::{LoadError, Loader, Memory, Sources};
@@ -69,6 +69,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// The assertions that it waives, of a policy.
+    pub fn waivers(&self) -> Option<&[Waiver]> {
+        self.rules.as_ref().map(|rules| rules.policy.waivers.as_slice())
+    }
+
     /// The calls of one number of which it is not known what they get (a set).
     pub fn doubt(&self, arch: Arch, nr: Nr) -> Node {
         self.doubts.get(&arch).map_or(Node::FALSE, |table| table.at(nr))

@@ -40,6 +40,7 @@ fn policy(archs: &[Arch], calls: &[(&str, Node)]) -> Policy {
         said: BTreeMap::new(),
         flags: vec![],
         listener: None,
+        waivers: Vec::new(),
     }
 }
 

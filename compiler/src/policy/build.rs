@@ -79,6 +79,7 @@ pub fn build(resolved: &Resolved, graph: &Graph, store: &mut Store, sink: &mut S
         said,
         flags: resolved.flags.clone(),
         listener: resolved.listener.as_ref().map(|(listener, _)| listener.clone()),
+        waivers: Vec::new(),
     })
 }
 

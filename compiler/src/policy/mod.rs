@@ -3,6 +3,7 @@
 pub mod build;
 pub mod multiplexed;
 pub mod proof;
+pub mod waive;
 pub mod witness;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 use crate::diagram::{Function, Node};
 use crate::spec::{Action, Arch, Nr};
 use crate::tables;
+
+pub use waive::{Waivable, Waiver};
 
 /// A finished policy. Its nodes belong to the store that it was made in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub struct Policy {
     pub flags: Vec<Flag>,
     /// Who answers `notify`.
     pub listener: Option<Listener>,
+    /// Assertions of included files that need not hold.
+    pub waivers: Vec<Waiver>,
 }
 
 /// A flag of `seccomp(2)` that the language knows.

@@ -22,15 +22,28 @@ use crate::tables::Syscall;
 /// Of a function the calls that get what they must not: asserts ask for the same ones again and again.
 type Wrongs = FxHashMap<(Node, Wanted), Node>;
 
-/// Proves every `assert`, or reports it with a call that refutes it.
-pub fn assertions(resolved: &Resolved, graph: &Graph, policy: &Policy, store: &mut Store, sink: &mut Sink) {
+/// Proves every `assert`, or reports it with a call that refutes it, unless the policy waives it. Answers for each waiver of
+/// the policy whether it was needed.
+pub fn assertions(
+    resolved: &Resolved,
+    graph: &Graph,
+    policy: &Policy,
+    store: &mut Store,
+    sink: &mut Sink,
+) -> Vec<bool> {
     let mut wrongs = Wrongs::default();
+    let mut needed = vec![false; policy.waivers.len()];
     for assertion in &resolved.assertions {
         if let Some(diagnostic) = refute(assertion, resolved, graph, policy, store, &mut wrongs) {
-            // Several statements of one assert may fail, each in its own place.
-            sink.push(diagnostic);
+            match policy.waivers.iter().position(|waiver| waiver.covers(assertion)) {
+                // What has not been looked at (E099) nobody can waive.
+                Some(waiver) if diagnostic.code == Code::E042 => needed[waiver] = true,
+                // Several statements of one assert may fail, each in its own place.
+                _ => sink.push(diagnostic),
+            }
         }
     }
+    needed
 }
 
 fn refute(
@@ -73,7 +86,15 @@ fn refute(
             }
             diagnostic = with_decision(diagnostic, resolved, graph, store, arch, nr, &cube);
             diagnostic = with_includes(diagnostic, assertion, graph);
-            return Some(diagnostic.help("mend the rule that decides this call, or the assertion if it asks too much"));
+            let help = if graph.files.first().is_some_and(|root| root.id == assertion.span.file) {
+                "change the rule that decides this call, or the assertion if it asks too much".to_owned()
+            } else {
+                let title = &assertion.title;
+                format!(
+                    "change the rule that decides this call; where it is meant so: `waive \"{title}\" because \"…\"`"
+                )
+            };
+            return Some(diagnostic.help(help));
         }
     }
     None
@@ -230,6 +251,21 @@ mod tests {
         compiled.policy.function.tables.remove(&Arch::Aarch64);
         let message = "internal error: the assertion \"quiet\" has not been looked at on aarch64";
         assert_eq!(of_assertions(&mut compiled), [(Code::E099, message.to_owned())]);
+    }
+
+    #[test]
+    fn nobody_can_waive_what_is_not_proven() {
+        let mut compiled = sound();
+        let assertion = &compiled.resolved.assertions[0];
+        compiled.policy.waivers.push(crate::policy::Waiver {
+            title: assertion.title.clone(),
+            reason: "none".to_owned(),
+            asserted_by: "p.kpol".to_owned(),
+            file: assertion.title_span.file,
+            span: assertion.title_span,
+        });
+        compiled.policy.function.tables.remove(&Arch::Aarch64);
+        assert!(matches!(of_assertions(&mut compiled)[..], [(Code::E099, _)]));
     }
 
     #[test]

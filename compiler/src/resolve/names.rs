@@ -69,6 +69,7 @@ impl Names {
                     }
                 }
                 StatementKind::Within(_)
+                | StatementKind::Waive { .. }
                 | StatementKind::Arch(_)
                 | StatementKind::Flags(_)
                 | StatementKind::Listener { .. }

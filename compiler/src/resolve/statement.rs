@@ -105,6 +105,17 @@ impl<'a> Resolver<'a> {
                 }
                 StatementKind::Flags(names) => self.flags(file, names, span, guard),
                 StatementKind::Listener { path, metadata } => self.listener(file, path, metadata.as_ref(), span, guard),
+                StatementKind::Waive { title, .. } => {
+                    let span = Span { file, bytes: title.span };
+                    if self.at_top(span, guard, "waive") && self.graph.files.first().is_none_or(|root| root.id != file)
+                    {
+                        self.error(
+                            Diagnostic::new(Code::E075, span, "a waiver in an included file")
+                                .note("who includes it would waive without a word")
+                                .help("write the waiver into the profile that is built"),
+                        );
+                    }
+                }
                 StatementKind::Const { .. } | StatementKind::Syscall { .. } => {}
                 StatementKind::Broken => self.result.incomplete = true,
             }

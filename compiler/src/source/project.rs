@@ -9,6 +9,9 @@
 //! kernel = "6.1"
 //! capabilities = []                           # absent: kept open; []: none is held
 //!
+//! [waive]
+//! allowed = ["no chroot"]                     # assertions that profiles may waive; absent: all, []: none
+//!
 //! [lints]
 //! W012 = "allow"                              # or by name: dead-rule = "deny"
 //! ```
@@ -30,6 +33,7 @@ use super::{LoadError, Loader, SourceFile, Sources};
 use crate::diagnostic::{Code, Diagnostic, FileId, Severity, Span};
 use crate::driver::Options;
 use crate::oci::runtime::Runtime;
+use crate::policy::Waivable;
 use crate::spec::KernelVersion;
 use crate::tables;
 
@@ -39,8 +43,10 @@ pub const NAME: &str = "kpol.toml";
 /// A project file of a thousand lines has a tenth of this.
 const LIMIT: u64 = 1 << 20;
 
-const TOP: &[&str] = &["include", "target", "lints"];
+const TOP: &[&str] = &["include", "target", "waive", "lints"];
 const TARGET: &[&str] = &["runtime", "libseccomp", "kernel", "capabilities"];
+
+const WAIVE: &[&str] = &["allowed"];
 
 /// What a lint can be set to.
 pub const LEVELS: &[&str] = &["allow", "warn", "deny"];
@@ -51,6 +57,7 @@ pub fn keys(table: &str) -> Vec<(String, &'static str)> {
     match table {
         "" => TOP.iter().map(about).collect(),
         "target" => TARGET.iter().map(about).collect(),
+        "waive" => WAIVE.iter().map(about).collect(),
         "lints" => {
             let warnings = Code::ALL.iter().filter(|code| code.severity() == Severity::Warning);
             let all = ("all".to_owned(), "every warning that has no level of its own");
@@ -64,6 +71,8 @@ fn about(key: &str) -> &'static str {
     match key {
         "include" => "folders for `include \"…\"`, relative to this file",
         "target" => "what the policies are for",
+        "waive" => "what profiles may waive of the assertions that they include",
+        "allowed" => "titles of the assertions that may be waived; absent: all, empty: none",
         "lints" => "levels of warnings",
         "runtime" => "who loads the JSON, `crun 1.8` or a list: the proof is made for each",
         "libseccomp" => "the release that the container runtime is linked with",
@@ -85,6 +94,8 @@ pub struct ProjectFile {
     pub kernel: Option<KernelVersion>,
     /// `target.capabilities`, by number.
     pub caps: Option<BTreeSet<u8>>,
+    /// `waive.allowed`
+    pub waivable: Waivable,
     /// `lints`
     pub lints: Levels,
 }
@@ -100,6 +111,9 @@ impl ProjectFile {
         options.kernel = options.kernel.or(self.kernel);
         if options.caps.is_none() {
             options.caps.clone_from(&self.caps);
+        }
+        if options.waivable == Waivable::Any {
+            options.waivable.clone_from(&self.waivable);
         }
     }
 }
@@ -303,6 +317,7 @@ impl Reader {
         self.table(table.get_ref(), "", TOP, |reader, key, value| match key {
             "include" => reader.include(value),
             "target" => reader.target(value),
+            "waive" => reader.waive(value),
             _ => reader.lints(value),
         });
         self.diagnostics.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map(|label| label.span));
@@ -467,6 +482,21 @@ impl Reader {
             diagnostic.help = Some(format!("write it as \"{example}\""));
         }
         version
+    }
+
+    fn waive(&mut self, value: &Value<'_>) {
+        let Some(table) = value.get_ref().as_table() else {
+            return self.wanted(value, "`waive`", "a table");
+        };
+        self.table(table, "waive", WAIVE, |reader, _, value| {
+            // Even a list that is full of mistakes is a bound.
+            reader.out.waivable = Waivable::Titles(Vec::new());
+            reader.strings(value, "`allowed`", |reader, _, title| {
+                if let Waivable::Titles(titles) = &mut reader.out.waivable {
+                    titles.push(title.to_owned());
+                }
+            });
+        });
     }
 
     fn capabilities(&mut self, value: &Value<'_>) {

@@ -228,7 +228,12 @@ fn compared(one: &World, other: &World) -> Result<(), TestCaseError> {
     };
     let (one, other) = (open(one), open(other));
     let none = BTreeMap::new();
-    let sides = [&one, &other].map(|policy| Side { function: &policy.function, archs: &policy.archs, declared: &none });
+    let sides = [&one, &other].map(|policy| Side {
+        function: &policy.function,
+        archs: &policy.archs,
+        declared: &none,
+        waivers: None,
+    });
     let found = diff::diff(&mut store, sides[0], sides[1]);
     for &arch in &found.compared {
         let mut said: BTreeMap<&str, Option<String>> = BTreeMap::new();

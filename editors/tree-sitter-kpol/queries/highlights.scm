@@ -4,7 +4,7 @@
 [(doc_comment) (file_comment)] @comment.documentation
 
 ["include" "within"] @keyword.import
-["default" "override" "arch" "const" "group" "assert" "syscall" "flags" "listener" "on"] @keyword
+["default" "override" "arch" "const" "group" "assert" "waive" "from" "because" "syscall" "flags" "listener" "on"] @keyword
 ["when" "cap" "kernel"] @keyword.conditional
 ["not" "in" "except"] @keyword.operator
 

@@ -27,6 +27,8 @@ syntax cluster kpolValues        contains=kpolNumber,kpolConstant,kpolOperator
 syntax keyword kpolStatement     override arch const assert listener on
 syntax keyword kpolConditional   when cap kernel
 syntax keyword kpolWordOperator  not in
+syntax keyword kpolStatement     waive because
+syntax keyword kpolInclude       from nextgroup=kpolPath skipwhite
 syntax keyword kpolInclude       include within nextgroup=kpolPath skipwhite
 syntax match   kpolPath          contained "<[^<>{}()\"]*>"
 syntax keyword kpolStatement     default nextgroup=kpolActionWord skipwhite skipempty

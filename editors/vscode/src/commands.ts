@@ -73,7 +73,7 @@ function callAtCursor(uri: vscode.Uri): string {
   if (!editor.selection.isEmpty) return editor.document.getText(editor.selection).split("\n", 1)[0] ?? "";
   const range = editor.document.getWordRangeAtPosition(editor.selection.active, /[a-z_][a-z0-9_]*(\([^(){}\n]*\))?/);
   const text = range ? editor.document.getText(range) : "";
-  return /^(allow|log|deny|kill|kill_thread|trap|trace|notify|include|default|override|arch|const|group|when|assert|within|syscall|flags|listener|except|not|in)\b/.test(text) ? "" : text;
+  return /^(allow|log|deny|kill|kill_thread|trap|trace|notify|include|default|override|arch|const|group|when|assert|within|waive|syscall|flags|listener|except|not|in)\b/.test(text) ? "" : text;
 }
 
 async function explain(uri: vscode.Uri, views: Views): Promise<void> {

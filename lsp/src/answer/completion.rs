@@ -100,6 +100,7 @@ pub fn of(world: &mut World, snapshot: &Snapshot, unit: &Unit, offset: u32) -> C
             .into(),
         Place::Flag => Flag::ALL.map(|flag| item(flag.word(), Kind::Flag, flag.oci_name(), 0)).into(),
         Place::Path { library, quoted, within } => paths(snapshot, unit, &context, *library, *quoted, *within),
+        Place::Title => titles(&project),
         Place::Type => {
             ["int", "unsigned int", "long", "unsigned long", "size_t", "u32", "u64", "const char *", "void *"]
                 .map(|name| item(name, Kind::Type, "", 0))
@@ -125,7 +126,7 @@ pub(super) fn fits(begun: &str, text: &str) -> bool {
 }
 
 fn statements() -> Vec<Item> {
-    const SNIPPETS: [(&str, &str, &str); 14] = [
+    const SNIPPETS: [(&str, &str, &str); 15] = [
         ("include", "what another file says holds here too", "include \"$1\""),
         ("default", "what a call gets that no rule claims", "default ${1:deny}"),
         ("arch", "ABIs that the process may use", "arch ${1:x86_64, aarch64}"),
@@ -134,6 +135,7 @@ fn statements() -> Vec<Item> {
         ("when", "holds only under a condition", "when ${1:arch x86_64} {\n    $2\n}"),
         ("assert", "proven of the finished policy", "assert \"${1:what must hold}\" {\n    ${2:refused} { $3 }\n}"),
         ("within", "proven to be no wider than another profile", "within \"$1\""),
+        ("waive", "an assertion of an included file need not hold", "waive \"$1\" because \"$2\""),
         ("syscall", "a call that the tables do not have", "syscall ${1:name} = ${2:470} on ${3:x86_64, aarch64}"),
         ("flags", "flags of seccomp(2)", "flags { $1 }"),
         ("listener", "who answers `notify`", "listener \"$1\""),
@@ -303,6 +305,19 @@ fn archs() -> Vec<Item> {
     let common =
         |arch: Arch| u8::from(!matches!(arch, Arch::X86_64 | Arch::Aarch64 | Arch::X86 | Arch::Arm | Arch::Riscv64));
     Arch::all().map(|arch| item(arch.name(), Kind::Arch, arch.oci_name(), common(arch))).collect()
+}
+
+/// What the included files assert: what can be waived.
+fn titles(project: &Project) -> Vec<Item> {
+    let mut items = Vec::new();
+    for member in project.members.iter().skip(1) {
+        let path = member.unit.path.display().to_string();
+        // The library's are `<guard/default>`; of others the name says enough.
+        let file = if member.builtin { path } else { path.rsplit('/').next().unwrap_or_default().to_owned() };
+        let titles = member.unit.marks().iter().filter(|mark| mark.defines && mark.kind == MarkKind::Title);
+        items.extend(titles.map(|mark| item(&mark.name, Kind::Constant, file.as_str(), 0)));
+    }
+    items
 }
 
 fn capabilities() -> Vec<Item> {

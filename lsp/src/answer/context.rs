@@ -44,6 +44,8 @@ pub enum Place {
     Kernel,
     /// In `flags { }`.
     Flag,
+    /// In the string behind `waive`.
+    Title,
     /// In a string of `include` or `within`, or where one begins.
     Path {
         /// `<…>`
@@ -245,7 +247,7 @@ fn tokens(text: &str, end: usize) -> (Vec<Token<'_>>, Option<Open>) {
 }
 
 fn follows_path(tokens: &[Token<'_>]) -> bool {
-    tokens.last().is_some_and(|token| matches!(token.text, "include" | "within"))
+    tokens.last().is_some_and(|token| matches!(token.text, "include" | "within" | "from"))
 }
 
 fn in_string(text: &str, offset: usize, open: Open, before: &[Token<'_>]) -> Context {
@@ -256,6 +258,8 @@ fn in_string(text: &str, offset: usize, open: Open, before: &[Token<'_>]) -> Con
     let word = before.iter().rev().find(|token| token.start < start).map(|token| token.text);
     let place = match word {
         Some("include") => Place::Path { library, quoted: true, within: false },
+        Some("from") => Place::Path { library, quoted: true, within: false },
+        Some("waive") => Place::Title,
         Some("within") => Place::Path { library, quoted: true, within: true },
         _ => Place::Nothing,
     };
@@ -358,6 +362,8 @@ fn statement(tail: &[Token<'_>]) -> Place {
     let Some(at) = at else { return Place::Statement };
     let behind = &tail[at + 1..];
     match tail[at].text {
+        "waive" if last == Some("from") => Place::Path { library: false, quoted: false, within: false },
+        "waive" if !behind.iter().any(|token| token.text == "because") => Place::Nothing,
         "include" | "within" if behind.is_empty() => {
             Place::Path { library: false, quoted: false, within: tail[at].text == "within" }
         }

@@ -81,6 +81,7 @@ fn one(unit: &Unit, file: &File, statement: &Statement) -> Option<Symbol> {
     Some(match &statement.kind {
         StatementKind::Include(include) => symbol(&include.path.text, "include".into(), Kind::File, include.path.span),
         StatementKind::Within(include) => symbol(&include.path.text, "within".into(), Kind::File, include.path.span),
+        StatementKind::Waive { title, .. } => symbol(&title.text, "waive".into(), Kind::Setting, title.span),
         StatementKind::Default { action: what, .. } => {
             symbol("default", action(what), Kind::Setting, first_word("default".len()))
         }

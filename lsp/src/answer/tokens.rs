@@ -86,6 +86,9 @@ pub fn of(unit: &Unit, range: Option<Span>) -> Vec<Token> {
             | Rule::kw_when
             | Rule::kw_assert
             | Rule::kw_within
+            | Rule::kw_waive
+            | Rule::kw_from
+            | Rule::kw_because
             | Rule::kw_syscall
             | Rule::kw_flags
             | Rule::kw_listener

@@ -1,6 +1,6 @@
 //! `kpolc build`: from policies to the files that enforce them, all or none.
 
-mod brief;
+pub mod brief;
 mod compare;
 mod install;
 mod names;
@@ -182,7 +182,9 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
         settings.levels.apply(&mut checked.diagnostics);
         // The compiled policy stays behind: it belongs to its thread.
         let compiled = checked.compiled.take();
-        let brief = compiled.as_ref().map(|compiled| brief::line(&compiled.policy));
+        let brief = compiled
+            .as_ref()
+            .map(|compiled| [vec![brief::line(&compiled.policy)], brief::waivers(&compiled.policy)].concat());
         if jobs.len() == 1 {
             // The process ends soon, and to take all of it apart before would be for nothing.
             std::mem::forget(compiled);
@@ -199,7 +201,7 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
         report.add(&sources, diagnostics);
         if !made.is_empty() {
             proofs.extend(json);
-            briefs.extend(brief.map(|brief| format!("{}: {brief}", input.path.display())));
+            briefs.extend(brief.into_iter().flatten().map(|line| format!("{}: {line}", input.path.display())));
         }
         products.extend(made.into_iter().map(|product| (input, product)));
     }

@@ -60,10 +60,12 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         let mut checked = driver::check(&files, &input.path, &settings.options, &formats);
         settings.levels.apply(&mut checked.diagnostics);
         // The compiled policy stays behind: it belongs to its thread.
-        (checked.sources, checked.diagnostics, checked.json)
+        let waivers = checked.compiled.as_ref().map(|compiled| build::brief::waivers(&compiled.policy));
+        (checked.sources, checked.diagnostics, checked.json, waivers.unwrap_or_default())
     });
-    let mut proofs = Vec::new();
-    for (sources, diagnostics, json) in answers {
+    let (mut proofs, mut waived) = (Vec::new(), Vec::new());
+    for ((input, _), (sources, diagnostics, json, waivers)) in jobs.iter().zip(answers) {
+        waived.extend(waivers.into_iter().map(|line| format!("{}: {line}", input.path.display())));
         report.add(&sources, diagnostics);
         proofs.extend(json);
     }
@@ -79,6 +81,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
             count => ui.note(&format!("fixed {} in {}", filters::many(count, "finding"), filters::many(files, "file"))),
         }
         ui.note(&format!("checked {many}: {counts}"));
+        waived.iter().for_each(|line| ui.note(line));
         args.fix.hint(report.findings()).iter().for_each(|hint| ui.note(hint));
         build::premises::older(&proofs).iter().for_each(|note| ui.note(note));
     }

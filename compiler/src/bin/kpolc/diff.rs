@@ -88,5 +88,5 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
 }
 
 fn side(filter: &Filter) -> Side<'_> {
-    Side { function: &filter.function, archs: &filter.archs, declared: &filter.declared }
+    Side { function: &filter.function, archs: &filter.archs, declared: &filter.declared, waivers: filter.waivers() }
 }

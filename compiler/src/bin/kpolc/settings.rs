@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use kpol_compiler::diagnostic::{Code, Severity};
 use kpol_compiler::driver::Options;
 use kpol_compiler::oci::runtime::Runtime;
+use kpol_compiler::policy::Waivable;
 use kpol_compiler::source::graph;
 use kpol_compiler::source::project::{self, Level, Levels, ProjectFile};
 use kpol_compiler::source::{Loader, Sources};
@@ -38,6 +39,9 @@ pub struct Args {
     /// The libseccomp release of the target's container runtime
     #[arg(long, value_name = "X.Y.Z", value_parser = libseccomp, help_heading = "Target")]
     libseccomp: Option<(u8, u8, u8)>,
+    /// No profile may waive an assertion of a file that it includes, whatever the project file allows
+    #[arg(long, help_heading = "Warnings")]
+    deny_waivers: bool,
     /// Do not show this warning (a code, its name, or `all`)
     #[arg(long, value_name = "WARNING", value_delimiter = ',', value_parser = lint, help_heading = "Warnings")]
     allow: Vec<Lint>,
@@ -142,6 +146,7 @@ impl Args {
             kernel: self.kernel,
             libseccomp: self.libseccomp,
             runtimes: self.runtime.clone(),
+            waivable: if self.deny_waivers { Waivable::None } else { Waivable::Any },
             ..Options::default()
         }
     }

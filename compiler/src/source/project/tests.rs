@@ -26,6 +26,7 @@ fn reads_everything() {
     let (file, errors) = read(
         "include = [\"policies\", \"/usr/share/kpol\"]\n\
          [target]\nlibseccomp = \"2.5.4\"\nkernel = \"6.1\"\ncapabilities = []\n\
+         [waive]\nallowed = [\"no chroot\"]\n\
          [lints]\nall = \"deny\"\nW012 = \"allow\"\nduplicate = \"warn\"\n",
     );
     assert_eq!(errors, [""; 0]);
@@ -33,6 +34,7 @@ fn reads_everything() {
     assert_eq!(file.libseccomp, Some((2, 5, 4)));
     assert_eq!(file.kernel, Some(KernelVersion { major: 6, minor: 1 }));
     assert_eq!(file.caps, Some(BTreeSet::new()));
+    assert_eq!(file.waivable, Waivable::Titles(vec!["no chroot".to_owned()]));
     assert_eq!(file.lints.get(Code::W012), Level::Allow);
     assert_eq!(file.lints.get(Code::W013), Level::Warn);
     assert_eq!(file.lints.get(Code::W001), Level::Deny);
@@ -41,7 +43,7 @@ fn reads_everything() {
 #[test]
 fn an_empty_file_says_nothing() {
     assert_eq!(read(""), (ProjectFile::default(), vec![]));
-    assert_eq!(read("[target]\n[lints]\n"), (ProjectFile::default(), vec![]));
+    assert_eq!(read("[target]\n[waive]\n[lints]\n"), (ProjectFile::default(), vec![]));
 }
 
 #[test]
@@ -79,6 +81,17 @@ fn bad_values_have_their_place() {
     let (file, errors) = read("[target]\ncapabilities = [\"CAP_NONSENSE\"]");
     assert_eq!(errors, ["E061 at `\"CAP_NONSENSE\"`: unknown capability `CAP_NONSENSE`"]);
     assert_eq!(file.caps, Some(BTreeSet::new()), "a mistake must not leave the conditions open");
+}
+
+#[test]
+fn a_list_of_waivers_that_is_wrong_is_a_bound_still() {
+    for text in ["allowed = [1]", "allowed = \"no chroot\"", "allowed = true"] {
+        let (file, errors) = read(&format!("[waive]\n{text}"));
+        assert_eq!(errors.len(), 1, "{text}");
+        assert_eq!(file.waivable, Waivable::Titles(Vec::new()), "{text}");
+    }
+    assert_eq!(errors("[waive]\nalowed = []"), ["E060 at `alowed`: unknown key `alowed` in [waive] → allowed"]);
+    assert_eq!(errors("waive = []"), ["E061 at `[]`: `waive` is a table, not an array"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 [(doc_comment) (file_comment)] @comment.line.documentation
 
 ["include" "within"] @keyword.control.import
-["default" "override" "arch" "const" "group" "assert" "syscall" "flags" "listener" "on"] @keyword
+["default" "override" "arch" "const" "group" "assert" "waive" "from" "because" "syscall" "flags" "listener" "on"] @keyword
 ["when" "cap" "kernel"] @keyword.control.conditional
 ["not" "in" "except"] @keyword.operator
 

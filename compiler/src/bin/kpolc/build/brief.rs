@@ -13,6 +13,8 @@ use kpol_compiler::policy::Policy;
 use kpol_compiler::spec::Action;
 use kpol_compiler::tables::Syscall;
 
+use crate::ui::printable;
+
 /// The line, without the name of the policy.
 pub(super) fn line(policy: &Policy) -> String {
     // `None` is a node that asks further.
@@ -43,6 +45,11 @@ pub(super) fn line(policy: &Policy) -> String {
     } else {
         format!("{}; all other calls {}", parts.join(", "), policy.default)
     }
+}
+
+/// What the policy need not hold of what its guards assert, a line each.
+pub fn waivers(policy: &Policy) -> Vec<String> {
+    policy.waivers.iter().map(|waiver| printable(&waiver.line())).collect()
 }
 
 /// `x86_64, x86 and aarch64`

@@ -30,6 +30,10 @@ pub fn human(diff: &Diff, names: [&str; 2]) -> String {
         let archs = list(&only.archs);
         let _ = writeln!(text, "\n{what}: only {has} serves {archs}; under {lacks} their calls end the process");
     }
+    for changed in &diff.waivers {
+        let (has, what) = if changed.second { (&new, "more permissive") } else { (&old, "stricter") };
+        let _ = writeln!(text, "\n{what}: only {has} {}", printable(&changed.waiver.line()));
+    }
     for (direction, title) in SECTIONS {
         let changes: Vec<&Change> = diff.changes.iter().filter(|change| change.direction == direction).collect();
         if changes.is_empty() {
@@ -80,6 +84,10 @@ pub fn markdown(diff: &Diff, names: [&str; 2]) -> String {
         let archs = list(&only.archs);
         let _ =
             writeln!(text, "\n**{what}**: only `{has}` serves {archs}; under `{lacks}` their calls end the process.");
+    }
+    for changed in &diff.waivers {
+        let (has, what) = if changed.second { (&new, "More permissive") } else { (&old, "Stricter") };
+        let _ = writeln!(text, "\n**{what}**: only `{has}` {}.", printable(&changed.waiver.line()));
     }
     for (direction, title) in SECTIONS {
         let changes: Vec<&Change> = diff.changes.iter().filter(|change| change.direction == direction).collect();
@@ -143,6 +151,17 @@ pub fn json(diff: &Diff, names: [&str; 2]) -> String {
         .iter()
         .map(|only| json!({ "archs": archs(&only.archs), "only": if only.second { "new" } else { "old" } }))
         .collect();
+    let waivers: Vec<Value> = diff
+        .waivers
+        .iter()
+        .map(|changed| {
+            let waiver = &changed.waiver;
+            json!({
+                "title": waiver.title, "asserted_by": waiver.asserted_by, "reason": waiver.reason,
+                "only": if changed.second { "new" } else { "old" },
+            })
+        })
+        .collect();
     let value = json!({
         "old": names[0],
         "new": names[1],
@@ -150,6 +169,7 @@ pub fn json(diff: &Diff, names: [&str; 2]) -> String {
         "widens": diff.widens(),
         "archs": archs(&diff.compared),
         "one_sided": only,
+        "waivers": waivers,
         "changes": changes,
     });
     format!("{value:#}\n")
@@ -191,6 +211,9 @@ fn summary(diff: &Diff) -> String {
     let only = diff.one_sided.iter().map(|only| only.archs.len()).sum::<usize>();
     if only > 0 {
         parts.push(format!("{} served by one of them only", many(only, "architecture")));
+    }
+    if !diff.waivers.is_empty() {
+        parts.push(format!("{} of one of them only", many(diff.waivers.len(), "waiver")));
     }
     format!("{}; compared on {}", parts.join(", "), archs(diff))
 }

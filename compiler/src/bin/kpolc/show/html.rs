@@ -140,6 +140,11 @@ fn header(html: &mut String, page: &Page, filter: &Filter, name: &str) {
         page.holds.iter().for_each(|held| html.push_str(&format!("<li>{}</li>\n", escaped(held))));
         html.push_str("</ul>\n");
     }
+    if !page.waived.is_empty() {
+        html.push_str("<h2>Waived</h2>\n<ul class=\"waived\">\n");
+        page.waived.iter().for_each(|waiver| html.push_str(&format!("<li>{}</li>\n", escaped(&waiver.line()))));
+        html.push_str("</ul>\n");
+    }
     if !page.extras.is_empty() || !filter.remarks.is_empty() {
         html.push_str("<h2>To know</h2>\n<ul>\n");
         for line in page.extras.iter().chain(&filter.remarks) {

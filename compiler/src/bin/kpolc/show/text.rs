@@ -7,6 +7,7 @@ use kpol_compiler::answer::decided::Place;
 use kpol_compiler::answer::effects::Granted;
 use kpol_compiler::answer::show::{Page, Part, Row, When};
 use kpol_compiler::driver::load::Filter;
+use kpol_compiler::policy::Waiver;
 use kpol_compiler::spec::{Action, Arch};
 use serde_json::{Value, json};
 
@@ -38,6 +39,9 @@ pub fn human(page: &Page, filter: &Filter, paints: bool) -> String {
     }
     for held in &page.holds {
         let _ = writeln!(text, "  proven: {}", printable(held));
+    }
+    for waiver in &page.waived {
+        let _ = writeln!(text, "  {}", printable(&waiver.line()));
     }
     for extra in &page.extras {
         let _ = writeln!(text, "  {}", printable(extra));
@@ -223,8 +227,15 @@ pub fn json(page: &Page, filter: &Filter) -> String {
         .collect();
     let value = json!({
         "file": filter.name, "archs": names(&filter.spoken), "about": page.about, "holds": page.holds,
+        "waives": waived_json(&page.waived),
         "effects": effects_json(&page.effects),
         "rest": rest, "others": page.others, "calls": calls,
     });
     format!("{value:#}\n")
+}
+
+fn waived_json(waived: &[Waiver]) -> Vec<Value> {
+    let one =
+        |waiver: &Waiver| json!({ "title": waiver.title, "asserted_by": waiver.asserted_by, "reason": waiver.reason });
+    waived.iter().map(one).collect()
 }
