@@ -13,7 +13,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 
 cache=${CARGO_TARGET_DIR:-target}/kpol-tests
-kernels_there() { [ -s "$cache/arm64-vmlinuz" ] && [ -d "$cache/arm64-modules" ] && [ -s "$cache/x86-vmlinuz" ] && [ -d "$cache/x86-modules" ]; }
+unpacked_there() { [ -s "$cache/musl-arm64/libc.a" ] && [ -s "$cache/arm64-vmlinuz" ] && [ -d "$cache/arm64-modules" ] && [ -s "$cache/x86-vmlinuz" ] && [ -d "$cache/x86-modules" ]; }
 
 missing=()
 want() { # command, package
@@ -52,6 +52,8 @@ if [ "$(uname -m)" != aarch64 ]; then
     want aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     [ -e /usr/aarch64-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-arm64-cross)
 fi
+want riscv64-linux-gnu-objdump binutils-riscv64-linux-gnu
+[ -e /usr/riscv64-linux-gnu/lib/libc.a ] || missing+=(libc6-dev-riscv64-cross)
 want arm-linux-gnueabi-gcc gcc-arm-linux-gnueabi
 [ -e /usr/arm-linux-gnueabi/lib/libc.a ] || missing+=(libc6-dev-armel-cross)
 # The other two ABIs of an x86_64 kernel.
@@ -142,13 +144,13 @@ from_registries() {
     vscode
 }
 
-if [ ${#missing[@]} -eq 0 ] && kernels_there; then
+if [ ${#missing[@]} -eq 0 ] && unpacked_there; then
     from_registries
     say "everything is there"
     exit 0
 fi
 if [ "$(id -u)" -ne 0 ] || ! has apt-get; then
-    say "not root, or no apt-get: left out are ${missing[*]:-} $(kernels_there || echo 'kernels for the emulators')"
+    say "not root, or no apt-get: left out are ${missing[*]:-} $(unpacked_there || echo 'kernels for the emulators, musl for arm64')"
     exit 0
 fi
 
@@ -203,5 +205,21 @@ unpack_kernel() { # Debian's name of the architecture, ours
 }
 unpack_kernel arm64 arm64
 unpack_kernel amd64 x86
+
+# musl for arm64, to be read and not to be linked.
+unpack_musl() {
+    local folder there=$cache/musl-arm64/libc.a
+    [ -s "$there" ] && return
+    mkdir -p "$cache/musl-arm64"
+    folder=$(mktemp -d "$cache/musl.XXXXXX")
+    if (cd "$folder" && apt-get "${apt[@]}" download -qq musl-dev:arm64 </dev/null) &&
+        dpkg-deb --fsys-tarfile "$folder"/*.deb | tar -x -C "$folder" --wildcards '*/libc.a'; then
+        find "$folder" -name libc.a -exec mv {} "$there" \;
+    else
+        say "no musl for arm64"
+    fi
+    rm -rf "$folder"
+}
+unpack_musl
 
 from_registries

@@ -19,7 +19,7 @@ mod unused;
 mod useless;
 mod void;
 
-pub use sibling::siblings;
+pub use sibling::{old_calls, siblings, successor};
 use std::collections::BTreeSet;
 
 use crate::diagnostic::{Diagnostic, FileId, Span};

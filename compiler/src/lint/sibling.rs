@@ -16,42 +16,45 @@ use crate::policy::Policy;
 use crate::spec::Arch;
 use crate::tables;
 
-/// An old call and the one that new ABIs have instead.
-const SUCCESSORS: &[(&str, &str)] = &[
-    ("access", "faccessat"),
-    ("chmod", "fchmodat"),
-    ("chown", "fchownat"),
-    ("creat", "openat"),
-    ("dup2", "dup3"),
-    ("epoll_create", "epoll_create1"),
-    ("epoll_wait", "epoll_pwait"),
-    ("eventfd", "eventfd2"),
-    ("fork", "clone"),
-    ("futimesat", "utimensat"),
-    ("getdents", "getdents64"),
-    ("getpgrp", "getpgid"),
-    ("inotify_init", "inotify_init1"),
-    ("lchown", "fchownat"),
-    ("link", "linkat"),
-    ("lstat", "newfstatat"),
-    ("mkdir", "mkdirat"),
-    ("mknod", "mknodat"),
-    ("open", "openat"),
-    ("pipe", "pipe2"),
-    ("poll", "ppoll"),
-    ("readlink", "readlinkat"),
-    ("recv", "recvfrom"),
-    ("rename", "renameat2"),
-    ("rmdir", "unlinkat"),
-    ("select", "pselect6"),
-    ("send", "sendto"),
-    ("signalfd", "signalfd4"),
-    ("stat", "newfstatat"),
-    ("symlink", "symlinkat"),
-    ("unlink", "unlinkat"),
-    ("utime", "utimensat"),
-    ("utimes", "utimensat"),
-    ("vfork", "clone"),
+/// An old call, and what C libraries call in its place where an ABI does not have it: the first of these that the ABI has.
+/// `tests/tests/libc.rs` reads them out of glibc's and musl's objects.
+const SUCCESSORS: &[(&str, &[&str])] = &[
+    ("access", &["faccessat"]),
+    ("alarm", &["setitimer"]),
+    ("chmod", &["fchmodat"]),
+    ("chown", &["fchownat"]),
+    ("creat", &["openat"]),
+    ("dup2", &["dup3"]),
+    ("epoll_create", &["epoll_create1"]),
+    ("epoll_wait", &["epoll_pwait"]),
+    ("eventfd", &["eventfd2"]),
+    ("fork", &["clone"]),
+    ("futimesat", &["utimensat"]),
+    ("getdents", &["getdents64"]),
+    ("getpgrp", &["getpgid"]),
+    ("inotify_init", &["inotify_init1"]),
+    ("lchown", &["fchownat"]),
+    ("link", &["linkat"]),
+    ("lstat", &["newfstatat"]),
+    ("mkdir", &["mkdirat"]),
+    ("mknod", &["mknodat"]),
+    ("open", &["openat"]),
+    ("pause", &["ppoll"]),
+    ("pipe", &["pipe2"]),
+    ("poll", &["ppoll"]),
+    ("readlink", &["readlinkat"]),
+    ("recv", &["recvfrom"]),
+    ("rename", &["renameat", "renameat2"]),
+    ("rmdir", &["unlinkat"]),
+    ("select", &["pselect6"]),
+    ("send", &["sendto"]),
+    ("signalfd", &["signalfd4"]),
+    ("stat", &["newfstatat"]),
+    ("symlink", &["symlinkat"]),
+    ("unlink", &["unlinkat"]),
+    ("utime", &["utimensat"]),
+    ("utimes", &["utimensat"]),
+    ("vfork", &["clone"]),
 ];
 
 /// Calls that can do each other's work.
@@ -77,7 +80,10 @@ const FAMILIES: &[&[&str]] = &[
 pub fn siblings(name: &str) -> Vec<&'static str> {
     let mut all: Vec<&'static str> = SUCCESSORS
         .iter()
-        .filter_map(|&(old, new)| if old == name { Some(new) } else { (new == name).then_some(old) })
+        .flat_map(|&(old, new)| {
+            let of_old = new.iter().copied().filter(move |_| old == name);
+            of_old.chain(new.contains(&name).then_some(old))
+        })
         .chain(FAMILIES.iter().filter(|family| family.contains(&name)).flat_map(|family| family.iter().copied()))
         .filter(|other| *other != name)
         .collect();
@@ -86,38 +92,61 @@ pub fn siblings(name: &str) -> Vec<&'static str> {
     all
 }
 
+/// The calls that ABIs were made without, in order.
+pub fn old_calls() -> impl Iterator<Item = &'static str> {
+    SUCCESSORS.iter().map(|(old, _)| *old)
+}
+
+/// What C libraries call in place of `old` on an ABI that does not have it.
+pub fn successor(old: &str, arch: Arch) -> Option<&'static str> {
+    let index = SUCCESSORS.binary_search_by_key(&old, |(old, _)| *old).ok()?;
+    let exists = |name: &&&str| tables::syscall(name).is_some_and(|call| call.nr(arch).is_some());
+    SUCCESSORS[index].1.iter().find(exists).copied()
+}
+
 pub(super) fn lint(context: &mut Context<'_>, policy: &Policy) {
     missing_successor(context, policy);
     open_sibling(context, policy);
 }
 
 fn missing_successor(context: &mut Context<'_>, policy: &Policy) {
-    let mut found: BTreeMap<Span, (&str, &str, Vec<Arch>)> = BTreeMap::new();
-    for (on, nr, claim) in context.direct_claims(SUCCESSORS.iter().map(|pair| pair.0)) {
+    // By pattern: the old call, and for each new one the ABIs on which it is called.
+    let mut found: BTreeMap<Span, (&str, BTreeMap<&str, Vec<Arch>>)> = BTreeMap::new();
+    for (on, nr, claim) in context.direct_claims(old_calls()) {
         let Some(call) = tables::syscall_at(on, nr) else { continue };
-        let Ok(index) = SUCCESSORS.binary_search_by_key(&call.name(), |pair| pair.0) else { continue };
-        let (old, new) = SUCCESSORS[index];
         if claim.member.set != Node::TRUE {
             continue;
         }
         for &arch in policy.archs.iter().filter(|arch| call.nr(**arch).is_none()) {
+            let Some(new) = successor(call.name(), arch) else { continue };
             let Some((_, node)) = context.function(policy, new, arch) else { continue };
             // What the rule says is what happens anyway.
             let same = node.as_action() == Some(claim.action) || claim.action == policy.default;
             let guarded = context.resolved.guarded.contains(&claim.member.via.pattern);
             if !same && !guarded {
-                let entry = found.entry(claim.member.via.pattern).or_insert((old, new, Vec::new()));
-                if !entry.2.contains(&arch) {
-                    entry.2.push(arch);
+                let (_, all) = found.entry(claim.member.via.pattern).or_insert((call.name(), BTreeMap::new()));
+                let archs = all.entry(new).or_default();
+                if !archs.contains(&arch) {
+                    archs.push(arch);
                 }
             }
         }
     }
-    for (span, (old, new, archs)) in found {
-        let on = archs.iter().map(|arch| arch.name()).collect::<Vec<_>>().join(", ");
+    for (span, (old, all)) in found {
+        let names = |archs: &[Arch]| archs.iter().map(|arch| arch.name()).collect::<Vec<_>>().join(", ");
+        let on: Vec<Arch> = all.values().flatten().copied().collect();
+        let there = match &all.keys().collect::<Vec<_>>()[..] {
+            [new] => format!("`{new}` there"),
+            _ => all.iter().map(|(new, archs)| format!("`{new}` on {}", names(archs))).collect::<Vec<_>>().join(", "),
+        };
+        let add = all.keys().map(|new| format!("`{new}`")).collect::<Vec<_>>().join(" and ");
         context.push(
-            Diagnostic::new(Code::W010, span, format!("`{old}` does not exist on {on}; programs use `{new}` there"))
-                .help(format!("add `{new}`, which exists everywhere")),
+            Diagnostic::new(
+                Code::W010,
+                span,
+                format!("`{old}` does not exist on {}; programs use {there}", names(&on)),
+            )
+            .help(format!("add {add}")),
         );
     }
 }
@@ -159,9 +188,11 @@ mod tests {
 
     #[test]
     fn lists_are_sorted_and_every_name_is_a_syscall() {
-        assert!(SUCCESSORS.is_sorted());
-        for name in
-            SUCCESSORS.iter().flat_map(|pair| [pair.0, pair.1]).chain(FAMILIES.iter().copied().flatten().copied())
+        assert!(SUCCESSORS.is_sorted_by_key(|(old, _)| *old));
+        for name in SUCCESSORS
+            .iter()
+            .flat_map(|(old, new)| new.iter().copied().chain([*old]))
+            .chain(FAMILIES.iter().copied().flatten().copied())
         {
             assert!(tables::syscall(name).is_some(), "{name}");
         }
