@@ -14,7 +14,7 @@ use std::rc::Rc;
 use kpol_grammar::Offer;
 use kpol_grammar::ast::{self, BinaryOp, CompareOp, Expr, ExprKind, UnaryOp};
 
-use super::number::{fits_width, number_range, written};
+use super::number::{fits_width, number_range};
 use super::value::Value;
 use super::width::{self, Narrow};
 use super::{Resolver, declare::Shape};
@@ -359,8 +359,8 @@ impl<'a> Resolver<'a> {
                         && !self.fits_elsewhere(&tested.slot.name, value, false, at)
                     {
                         let (bits, name) = (tested.slot.shape.bits, &tested.slot.name);
-                        let message =
-                            format!("the mask {} is wider than `{name}`, which has {bits} bits", written(value));
+                        let mask = self.as_written(span, value);
+                        let message = format!("the mask {mask} is wider than `{name}`, which has {bits} bits");
                         self.error(
                             Diagnostic::new(Code::E033, span, message)
                                 .help("the kernel never looks at the bits above; leave them out"),

@@ -229,8 +229,12 @@ impl<'a> Resolver<'a> {
             let number_span = Span { file, bytes: number.span };
             let Some(mut nr) = u32::try_from(value).ok().filter(|&nr| nr < X32_BIT) else {
                 self.error(
-                    Diagnostic::new(Code::E047, number_span, format!("{value} is no syscall number"))
-                        .help("numbers are small; x32's are written without bit 30"),
+                    Diagnostic::new(
+                        Code::E047,
+                        number_span,
+                        format!("{} is no syscall number", self.as_written(number_span, value)),
+                    )
+                    .help("numbers are small; x32's are written without bit 30"),
                 );
                 unsound = true;
                 break;
@@ -239,9 +243,10 @@ impl<'a> Resolver<'a> {
                 nr |= X32_BIT;
             }
             if let Some(taken) = tables::syscall_at(arch, Nr(nr)).filter(|taken| taken.name() != name.text) {
+                let number = self.as_written(number_span, value);
                 self.error(
-                    Diagnostic::new(Code::E047, number_span, format!("{value} is `{}` on {arch}", taken.name()))
-                        .help(format!("write `{}` instead of declaring it, or mend the number", taken.name())),
+                    Diagnostic::new(Code::E047, number_span, format!("{number} is `{}` on {arch}", taken.name()))
+                        .help(format!("write `{}` instead of declaring it, or correct the number", taken.name())),
                 );
                 unsound = true;
                 break;
@@ -257,7 +262,12 @@ impl<'a> Resolver<'a> {
                         Diagnostic::new(
                             Code::E047,
                             number_span,
-                            format!("`{}` is {} on {arch}, not {value}", name.text, known.0 & !X32_BIT),
+                            format!(
+                                "`{}` is {} on {arch}, not {}",
+                                name.text,
+                                known.0 & !X32_BIT,
+                                self.as_written(number_span, value),
+                            ),
                         )
                         .help("it needs no declaration"),
                     );

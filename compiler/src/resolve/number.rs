@@ -40,7 +40,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// A value as the policy says it, where it is said there as a number.
-    fn as_written(&self, span: Span, value: i128) -> String {
+    pub(super) fn as_written(&self, span: Span, value: i128) -> String {
         let text = self.graph.get(span.file).and_then(|file| file.text.get(span.bytes.range())).unwrap_or("");
         let number =
             text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

@@ -213,6 +213,7 @@ impl<'a> Resolver<'a> {
             Action::Trap(_) | Action::Trace(_) => {
                 let value = self.number(argument, file, arch)?;
                 let Ok(data) = u16::try_from(value) else {
+                    let value = self.as_written(span, value);
                     self.error(
                         Diagnostic::new(Code::E038, span, format!("`{word}` cannot carry {value}"))
                             .help("its data is a number from 0 to 65535"),
@@ -254,6 +255,7 @@ impl<'a> Resolver<'a> {
         match u16::try_from(value) {
             Ok(errno) if errno <= Action::MAX_ERRNO => Some(errno),
             _ => {
+                let value = self.as_written(span, value);
                 self.error(
                     Diagnostic::new(Code::E038, span, format!("{value} is no errno"))
                         .note(format!("the kernel hands on 0 to {}", Action::MAX_ERRNO))

@@ -142,7 +142,9 @@ impl<'a> Resolver<'a> {
                     ranges.extend(inner.iter().copied());
                 }
                 (Value::Number(low), Some(high)) => match self.operand(high, file, arch, depth) {
-                    Some(high) if high < low => {
+                    Some(end) if end < low => {
+                        let place = |expr: &Expr| Span { file, bytes: expr.span };
+                        let (low, high) = (self.as_written(place(&item.low), low), self.as_written(place(high), end));
                         self.error(
                             Diagnostic::new(Code::E039, span, format!("the range {low}..{high} is empty"))
                                 .help("write the smaller end first"),

@@ -260,9 +260,23 @@ fn a_call_of_other_abis_is_named_as_here() {
 
 #[test]
 fn values_are_shown_as_they_were_written() {
-    let dir = folder(&[("web.kpol", "default deny\nallow { @default, fcntl(cmd == 0x7fff_ffff_ffff) }\n")]);
-    let answer = kpolc(dir.path(), &["check", "web.kpol"]);
-    assert!(answer.err.contains("error[E033]: 0x7fff_ffff_ffff does not fit in `cmd`"), "{}", answer.err);
+    let policy = "default deny\n\
+                  allow { @default, fcntl(cmd == 0x7fff_ffff_ffff), dup(fildes & 0x1_0000_0000 == 0), close(fd in {0x20..0x10}) }\n\
+                  trap(0x1_0000) { ptrace }\ndeny(0x1000) { mount }\n\
+                  syscall one = 0x4000_0000 on x86_64\nsyscall two = 0x0 on x86_64\n";
+    let dir = folder(&[("web.kpol", policy)]);
+    let answer = kpolc(dir.path(), &["check", "web.kpol", "--format", "concise"]);
+    for message in [
+        "[E033]: 0x7fff_ffff_ffff does not fit in `cmd`",
+        "[E033]: the mask 0x1_0000_0000 is wider than `fildes`",
+        "[E039]: the range 0x20..0x10 is empty",
+        "[E038]: `trap` cannot carry 0x1_0000",
+        "[E038]: 0x1000 is no errno",
+        "[E047]: 0x4000_0000 is no syscall number",
+        "[E047]: 0x0 is `read` on x86_64",
+    ] {
+        assert!(answer.out.contains(message), "{message}: {}", answer.out);
+    }
 }
 
 #[test]
