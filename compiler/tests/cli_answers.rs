@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "cli_answers/logs.rs"]
+mod logs;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -196,7 +199,7 @@ fn a_pasted_record_is_answered() {
     let record = "type=1326 audit(1700000000.123:456): pid=42 sig=31 arch=c000003e syscall=165 code=0x80000000";
     let answer = kpolc(dir.path(), &["why", "web.kpol", record]);
     assert!(answer.out.starts_with("mount on x86_64: deny(EPERM)\n"), "{}", answer.out);
-    assert!(answer.out.contains("a filter answered kill"), "{}", answer.out);
+    assert!(answer.out.contains("`0x80000000` is `kill`, which this filter"), "{}", answer.out);
     // As it stands in a terminal: coloured by nobody, cut by nobody, with the word of the shell before it.
     let dmesg = "[12345.678901] audit: type=1326 audit(1700000000.123:456): auid=1000 uid=1000 gid=1000 ses=2 \
         subj=unconfined pid=42 comm=\"a=b c\" exe=\"/bin/x\" sig=0 arch=c00000b7 syscall=198 compat=0 ip=0x7f code=0x50000";

@@ -9,7 +9,9 @@
 //! effects what it lets happen, as people say it
 //! decided each rule with the calls that it has the last word on
 //! words   a set of calls as a person would write it
-//! call    what a person wrote, or the kernel logged, as a set of calls
+//! call    what a person wrote, as a set of calls
+//! record  what the kernel logged; trace: what strace printed
+//! log     many lines of these, each distinct call once
 //! ```
 
 pub mod call;
@@ -17,8 +19,11 @@ pub mod decided;
 pub mod diff;
 pub mod effects;
 pub mod import;
+pub mod log;
+pub mod record;
 pub mod show;
 pub mod stats;
+pub mod trace;
 pub mod why;
 pub mod words;
 

@@ -60,6 +60,13 @@ fn number_of(param: &tables::Param, arch: Arch, value: u64) -> i128 {
     if param.signed && value >> (width - 1) & 1 == 1 { low - (1i128 << width) } else { low }
 }
 
+/// What a register holds, in the words of the parameter in it: `family = AF_ALG (38)`.
+pub fn held(call: Option<tables::Syscall>, index: u8, arch: Arch, value: u64) -> String {
+    let bits = call.and_then(|call| register::param(call, arch, index)).map_or(64, |param| param.bits.min(arch.bits()));
+    let low = u64::MAX >> (64 - u32::from(bits));
+    argument(call, index, arch, if value > low { u64::MAX } else { low }, value, &Known::default())
+}
+
 fn argument(call: Option<tables::Syscall>, index: u8, arch: Arch, mask: u64, value: u64, known: &Known) -> String {
     let param = call.and_then(|call| Some((call, register::param(call, arch, index)?)));
     let whole = || format!("{} = {}", register::name(index), number(value));

@@ -21,6 +21,7 @@ const LANGUAGES: &[(&str, &str)] = &[
     ("ini", "tests/tests/manual.rs"),
     ("gitattributes", "copies_are_alike, and git_shows_what_a_change_means"),
     ("dockerfile", "copies_are_alike, and tests/tests/packages.rs"),
+    ("log", "consoles_show_what_is_printed"),
     ("lua", "tests of the editors"),
     ("vim", "tests of the editors"),
     ("elisp", "tests of the editors"),

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use kpol_compiler::answer::call::{self as question, Question};
 use kpol_compiler::answer::import::{self, ImportError, import};
-use kpol_compiler::answer::{call as question, words};
+use kpol_compiler::answer::log::Reader;
+use kpol_compiler::answer::words;
 use kpol_compiler::bpf::{self as filter, ByteOrder, Program, SeccompData};
 use kpol_compiler::diagram::{Leaf, Node, Store};
 use kpol_compiler::driver::{Format, Options, build, check, load};
@@ -70,20 +72,31 @@ pub fn front_end(text: &str) {
 /// ABIs whose registers, byte orders and multiplexers differ.
 const ARCHS: [Arch; 4] = [Arch::X86_64, Arch::X86, Arch::Aarch64, Arch::S390x];
 
-/// A call as a person writes it, or a record of the audit log: what `kpolc why` is asked.
+/// A call as a person writes it, or lines of a log or of strace: what `kpolc why` is asked.
 ///
 /// # Panics
 /// Where something does not hold.
 pub fn call(text: &str) {
-    let asked = match question::parse(text) {
-        Ok(asked) => asked,
-        Err(why) => return assert!(!why.is_empty(), "no word of what is wrong"),
-    };
+    let known = |name: &str| tables::syscall(name).is_some();
+    let (mut reader, mut found) = (Reader::default(), Vec::new());
+    text.split('\n').for_each(|line| reader.line(line, &known, &mut |question| found.push(question)));
+    reader.finish(&known, &mut |question| found.push(question));
+    assert!(reader.none <= reader.lines && (reader.none > 0) == reader.first.is_some());
+    found.iter().take(3).for_each(|question| one_call(question, ""));
+    match question::parse(text) {
+        Ok(asked) => one_call(&asked, text),
+        Err(why) => assert!(!why.is_empty(), "no word of what is wrong"),
+    }
+}
+
+fn one_call(asked: &Question, text: &str) {
     // A nearest name is a name.
     assert!(asked.near().is_none_or(|near| tables::syscall(near).is_some()));
     let mut store = Store::default();
     for arch in ARCHS {
-        let Some(pattern) = asked.on(arch, &|_| None) else { continue };
+        let Ok(Some(pattern)) = asked.on(arch, &|_| None) else { continue };
+        let places = (0..pattern.policy.len()).filter_map(|at| pattern.in_question(at..at + 1));
+        places.for_each(|place| assert!(place.end <= text.len(), "a place beside the question: {place:?}"));
         let set = match load::calls(&pattern.policy, arch, pattern.nr, &mut store) {
             Ok(set) => set,
             Err(wrong) => {

@@ -58,6 +58,11 @@ impl Files {
 }
 
 impl Args {
+    /// Whether standard input has the text of a file.
+    pub fn takes_stdin(&self) -> bool {
+        self.unsaved.is_some()
+    }
+
     /// What standard input has is read here, once.
     pub fn files(&self) -> Result<Files, Trouble> {
         // More than any file may have, so that it is refused in the words for files.

@@ -1,38 +1,46 @@
-//! `kpolc why`: what a call gets, and why.
+//! `kpolc why`: what a call gets, and why; or what all calls of a log get.
 
+mod ask;
+mod many;
 mod text;
 
 use std::path::PathBuf;
 
-use kpol_compiler::answer::call::{self, Question, Subject};
-use kpol_compiler::answer::call_name;
-use kpol_compiler::answer::why::{self, Decision, Why};
-use kpol_compiler::diagram::{Function, Node, Store};
-use kpol_compiler::driver::load::{self, Filter};
-use kpol_compiler::spec::arch::X32_BIT;
-use kpol_compiler::spec::{Arch, Nr};
+use kpol_compiler::answer::call::{self, Question};
+use kpol_compiler::answer::{log, record};
+use kpol_compiler::diagram::Store;
+use kpol_compiler::driver::load::Filter;
+use kpol_compiler::tables;
 
-use crate::filters;
+use crate::filters::{self, Opened};
 use crate::report::{Place, Report};
 use crate::settings;
 use crate::ui::{Format, FormatArg, Status, Trouble, Ui};
+
+use ask::Said;
 
 /// Say what a call gets, and why.
 ///
 /// FILE is a policy, a JSON profile or raw BPF (.kpol, .json, .bpf). CALL is written as in C, with names or numbers;
 /// what is left out (or `_`) is unknown, and the answer says what depends on it. A record of the audit log
-/// (`type=1326 … syscall=41 …`, or `type=SECCOMP`; raw, or as `ausearch -i` prints it) is a CALL too.
+/// (`type=1326 … syscall=41 …`, or `type=SECCOMP`; raw, or as `ausearch -i` prints it) or a line of strace is a CALL too.
+///
+/// With `-` calls come from standard input, any number of them: records as auditd, dmesg and the journal have them, and
+/// what strace prints. Each distinct call is answered once, with how often it occurred, most often first. Arguments that the
+/// filter does not look at make no call another one; paths and structures are unknown, as they are to a filter.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   kpolc why web.kpol 'socket(AF_ALG, SOCK_SEQPACKET, 0)'
   kpolc why web.kpol 'openat(flags = O_RDWR | O_CREAT)'   the rest unknown
   kpolc why /etc/seccomp/web.json mount --cap CAP_SYS_ADMIN
-  kpolc why web.bpf \"$(dmesg | grep type=1326 | tail -1)\"")]
+  kpolc why web.bpf \"$(dmesg | grep type=1326 | tail -1)\"
+  journalctl -k | kpolc why web.kpol -                    what was logged, each call once
+  strace -f -o log nginx; kpolc why web.kpol - <log       what a program would get")]
 pub struct Args {
     /// The filter
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The call, or a line of the audit log
+    /// The call, or a line of a log or of strace; `-` for many, from standard input
     #[arg(value_name = "CALL")]
     call: String,
     #[command(flatten)]
@@ -43,136 +51,84 @@ pub struct Args {
     pub format: FormatArg,
 }
 
-/// The answer on some ABIs.
-pub struct Answer {
-    archs: Vec<Arch>,
-    nr: Nr,
-    name: Option<String>,
-    why: Why,
-    /// One for each outcome; `None` where there are no rules to point at.
-    decisions: Vec<Option<Decision>>,
-}
-
 pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     if !matches!(ui.format, Format::Human | Format::Json) {
         return Err(Trouble::new("`why` prints `--format human` or `json`"));
     }
-    let question = call::parse(&args.call).map_err(Trouble::new)?;
+    let from_stdin = args.call == "-";
+    if from_stdin && args.files.takes_stdin() {
+        return Err(Trouble::new("`--unsaved` and `-` both read standard input: name the calls, or save the file"));
+    }
     let mut store = Store::default();
     let opened = match filters::open(&args.files.files()?, &args.file, &args.settings, &mut store, ui)? {
         Ok(opened) => opened,
         Err(status) => return Ok(status),
     };
-    let filter = &opened.filter;
-    // A number says by itself that it is x32's.
-    let of_x32 = matches!(question.subject, Subject::Number(number) if Arch::X32.owns(Nr(number)));
-    let told = filter.spoken.iter().any(|arch| !of_x32 || *arch == Arch::X32);
-    let arch = question.arch.or((!told).then_some(Arch::X32));
-    if let Some(arch) = arch.filter(|arch| !filter.spoken.contains(arch)) {
-        let ends = filter.function.tables.get(&arch).map_or("kill".to_owned(), |table| {
-            let first = if arch == Arch::X32 { Nr(X32_BIT) } else { Nr(0) };
-            table.at(first).as_action().unwrap_or(Function::FOREIGN).to_string()
-        });
-        Ui::show(&text::foreign(ui, arch, &ends, &filter.name, &filters::list(&filter.spoken)))?;
-        return Ok(Status::Fine);
+    if from_stdin {
+        return many::run(many::stdin(&opened.filter, &store)?, &opened, &mut store, ui);
     }
-    let archs: Vec<Arch> = match question.arch {
-        Some(arch) => vec![arch],
-        None => filter.spoken.clone(),
+    match asked(&args.call, &opened.filter, &store)? {
+        Asked::One(question) => one(&args.call, &question, &opened, &mut store, ui),
+        Asked::Many(heard) => many::run(heard, &opened, &mut store, ui),
+    }
+}
+
+enum Asked {
+    One(Question),
+    Many(many::Heard),
+}
+
+/// What was pasted: a call as a person writes it, or lines of logs and traces.
+fn asked(text: &str, filter: &Filter, store: &Store) -> Result<Asked, Trouble> {
+    let wrong = match call::parse(text) {
+        Ok(question) => return Ok(Asked::One(question)),
+        Err(wrong) => wrong,
     };
-    let mut answers: Vec<Answer> = Vec::new();
-    for &arch in &archs {
-        match ask(&question, filter, arch, &mut store, ui)? {
-            Ok(Some(answer)) => match answers.iter_mut().find(|other| other.tells_the_same(&answer)) {
-                Some(other) => other.archs.push(arch),
-                None => answers.push(answer),
-            },
-            Ok(None) => {}
-            Err(status) => return Ok(status),
+    let returns = || text.match_indices(')').any(|(at, _)| text[at + 1..].trim_start().starts_with('='));
+    let is_log = record::is_record(text) || returns() || text.contains("...>") || text.contains("--- SIGSYS");
+    if !is_log || text.len() > log::MOST_LINE {
+        return Err(Trouble::new(wrong));
+    }
+    let heard = many::heard(text.as_bytes(), filter, store).map_err(|error| Trouble::new(error.to_string()))?;
+    match (heard.only(), heard.first.as_ref().and_then(|first| first.why.clone())) {
+        (Some(question), _) => Ok(Asked::One(question.clone())),
+        (None, why) if heard.is_empty() => Err(Trouble::new(why.unwrap_or(wrong))),
+        (None, _) => Ok(Asked::Many(heard)),
+    }
+}
+
+/// Whether a name is a call, to the tables or to the filter.
+fn is_call(filter: &Filter, name: &str) -> bool {
+    tables::syscall(name).is_some() || filter.declared.values().any(|declared| declared == name)
+}
+
+fn one(
+    asked: &str,
+    question: &Question,
+    Opened { filter, sources }: &Opened,
+    store: &mut Store,
+    ui: &Ui,
+) -> Result<Status, Trouble> {
+    let answers = match ask::ask(question, asked, filter, store) {
+        Said::Answers(answers) => answers,
+        Said::Foreign { arch, action } => {
+            Ui::show(&text::foreign(ui, arch, &action, &filter.name, &filters::list(&filter.spoken)))?;
+            return Ok(Status::Fine);
         }
-    }
-    if answers.is_empty() {
-        return Err(Trouble::new(nothing(&question, &archs)));
-    }
+        Said::Nothing(why) | Said::Undetermined(why) => return Err(Trouble::new(why)),
+        Said::Wrong(wrong) => {
+            let mut report = Report::default();
+            report.add(&wrong.0, wrong.1);
+            report.print(ui, Place::Aside)?;
+            return Ok(Status::Trouble);
+        }
+    };
     if store.overflowed() {
         return Err(Trouble::new("this cannot be answered within bounds"));
     }
     Ui::show(&match ui.format {
-        Format::Json => text::json(&answers, filter, &opened.sources),
-        _ => text::human(ui, &args.call, &question, &answers, filter, &opened.sources),
+        Format::Json => text::json(&answers, question, filter, sources),
+        _ => text::human(ui, asked, question, &answers, filter, sources),
     })?;
     Ok(Status::Fine)
-}
-
-fn nothing(question: &Question, archs: &[Arch]) -> String {
-    match (&question.subject, question.near()) {
-        (Subject::Name(name), Some(near)) if near != name => {
-            format!("no syscall `{name}` on {}; did you mean `{near}`?", filters::list(archs))
-        }
-        (Subject::Name(name), _) => format!("no syscall `{name}` on {}", filters::list(archs)),
-        (Subject::Number(number), _) => format!("number {number} belongs to none of {}", filters::list(archs)),
-    }
-}
-
-fn ask(
-    question: &Question,
-    filter: &Filter,
-    arch: Arch,
-    store: &mut Store,
-    ui: &Ui,
-) -> Result<Result<Option<Answer>, Status>, Trouble> {
-    let declared = |name: &str| {
-        let mut of_arch = filter.declared.iter().filter(|((of, _), _)| *of == arch);
-        of_arch.find(|(_, called)| *called == name).map(|((_, nr), _)| *nr)
-    };
-    let Some(pattern) = question.on(arch, &declared) else { return Ok(Ok(None)) };
-    let asked = match load::calls(&pattern.policy, arch, pattern.nr, store) {
-        _ if pattern.all => Node::TRUE,
-        Ok(asked) => asked,
-        Err(wrong) => {
-            let mut report = Report::default();
-            report.add(&wrong.0, wrong.1);
-            report.print(ui, Place::Aside)?;
-            return Ok(Err(Status::Trouble));
-        }
-    };
-    let nr = pattern.nr;
-    let name = call_name(&filter.declared, arch, nr).map(str::to_owned);
-    let node = filter.function.at(arch, nr);
-    let doubt = filter.doubt(arch, nr);
-    if store.and(doubt, asked) != Node::FALSE {
-        let who = name.clone().unwrap_or_else(|| nr.0.to_string());
-        return Err(Trouble::new(format!(
-            "undetermined: entries of `{}` contradict each other, and what such calls of `{who}` get on {arch} hangs on their order",
-            filter.name
-        )));
-    }
-    let Some(why) = why::why(store, arch, nr, name.as_deref(), node, asked) else {
-        return Err(Trouble::new(format!("no call is like this on {arch}: its conditions contradict each other")));
-    };
-    let decisions = why
-        .outcomes
-        .iter()
-        .map(|outcome| {
-            let rules = filter.rules.as_ref()?;
-            why::decision(&rules.resolved, &rules.graph, store, &outcome.call, &outcome.environment)
-        })
-        .collect();
-    Ok(Ok(Some(Answer { archs: vec![arch], nr, name, why, decisions })))
-}
-
-impl Answer {
-    /// Whether a reader would see no difference but the ABI.
-    fn tells_the_same(&self, other: &Self) -> bool {
-        let said = |answer: &Self| {
-            let outcomes: Vec<_> = answer.why.outcomes.iter().map(|one| (one.action, one.cases.clone())).collect();
-            let changes: Vec<_> = answer.why.changes.iter().map(|one| (one.action, one.cases.clone())).collect();
-            let hidden = answer.why.hidden.as_ref().map(|hidden| (hidden.action, hidden.call.args));
-            (outcomes, changes, hidden)
-        };
-        self.name == other.name
-            && (self.name.is_some() || self.nr == other.nr)
-            && self.decisions == other.decisions
-            && said(self) == said(other)
-    }
 }
