@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the whole-system tests meet: container runtimes, libseccomp, strace, Go, emulators, kernels for them, Graphviz,
-# a browser and what drives it, VS Code and other editors, what runs hooks of git, what builds the manual and the packages.
+# a browser and what drives it, VS Code and other editors, what runs hooks of git, what builds the manual and the packages, and services
+# to try policies on.
 #
 #     sudo tests/setup.sh
 #
@@ -67,6 +68,32 @@ for machine in riscv64 s390x powerpc mips m68k hppa sh4; do
 done
 [ -e /usr/include/seccomp.h ] || missing+=(libseccomp-dev)
 
+# Services under which the starters are tried. They are unpacked, with what they need and the machine lacks, and not installed: so nothing is
+# started here, now or after a reboot. What the machine has already is taken from there.
+programs=$cache/programs
+unpack_programs() {
+    local folder packages
+    [ -d "$programs" ] && return
+    mkdir -p "$cache"
+    folder=$(mktemp -d "$cache/programs.XXXXXX")
+    # New packages alone: `Inst name (version …)`, where one that is there has its old version before the new one.
+    packages=$(apt-get -qq -s -o Debug::NoLocking=1 install --no-install-recommends \
+        nginx redis-server lighttpd postgresql-15 openjdk-17-jdk-headless nodejs </dev/null 2>/dev/null |
+        awk '$1 == "Inst" && $3 !~ /^\[/ { print $2 }' || true)
+    mkdir "$folder/packages" "$folder/root"
+    # shellcheck disable=SC2086 # names of packages have no spaces
+    if [ -z "$packages" ] || (cd "$folder/packages" && apt-get -o APT::Sandbox::User=root download -qq $packages </dev/null >/dev/null); then
+        for package in "$folder"/packages/*.deb; do
+            [ ! -e "$package" ] || dpkg-deb -x "$package" "$folder/root"
+        done
+        mv "$folder/root" "$programs"
+        say "unpacked ${packages//$'\n'/ }"
+    else
+        say "no services: the starters of \`kpolc new\` are not tried on them"
+    fi
+    rm -rf "$folder"
+}
+
 # playwright-core drives a browser that is installed; it brings none of its own.
 browser=$cache/browser
 drive_browser() {
@@ -89,7 +116,7 @@ vscode() {
 }
 
 # Programs of others that come as Python packages, in a folder of their own: pre-commit and prek run our hooks, check-jsonschema holds
-# what we write against the schemas of those who read it, mdbook builds the manual, z3, cvc5 and bitwuzla prove filters.
+# what we write against the schemas of those who read it, mdbook builds the manual, z3, cvc5 and bitwuzla prove filters, gunicorn is a service.
 python=$cache/python
 python_tools() {
     local name
@@ -97,6 +124,12 @@ python_tools() {
         python3 -m venv "$python" </dev/null >/dev/null 2>&1 &&
             "$python/bin/python" -m pip install -q --disable-pip-version-check 'z3-solver>=4.12' 'cvc5==1.*' 'bitwuzla==0.*' \
                 </dev/null >/dev/null 2>&1 || say "no solvers: what --emit smt2 writes is not proven by them"
+    fi
+    # Python alone, so that any interpreter runs it: the one of a container too.
+    if [ ! -d "$cache/gunicorn" ]; then
+        python3 -m venv "$python" </dev/null >/dev/null 2>&1 &&
+            "$python/bin/pip" install -q --disable-pip-version-check --no-compile --target "$cache/gunicorn" 'gunicorn==23.*' \
+                </dev/null >/dev/null 2>&1 || say "no gunicorn: the starter for Python is not tried"
     fi
     for name in pre-commit prek check-jsonschema mdbook; do
         if [ ! -x "$python/bin/$name" ]; then
@@ -144,7 +177,7 @@ from_registries() {
     vscode
 }
 
-if [ ${#missing[@]} -eq 0 ] && unpacked_there; then
+if [ ${#missing[@]} -eq 0 ] && unpacked_there && [ -d "$programs" ]; then
     from_registries
     say "everything is there"
     exit 0
@@ -205,6 +238,7 @@ unpack_kernel() { # Debian's name of the architecture, ours
 }
 unpack_kernel arm64 arm64
 unpack_kernel amd64 x86
+unpack_programs
 
 # musl for arm64, to be read and not to be linked.
 unpack_musl() {

@@ -16,6 +16,7 @@
 //! written out, so that a reader sees it and nothing is done at start-up; tests compare it with the folder.
 
 mod effect;
+pub mod starters;
 
 use std::sync::LazyLock;
 

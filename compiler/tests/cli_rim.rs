@@ -6,6 +6,8 @@
 mod program_start;
 #[path = "cli_rim/small_things.rs"]
 mod small_things;
+#[path = "cli_rim/starters.rs"]
+mod starters;
 #[path = "cli_rim/strangers.rs"]
 mod strangers;
 #[path = "cli_rim/waivers.rs"]
@@ -106,8 +108,11 @@ fn usage_errors_end_with_2_and_say_what_is_wrong() {
         (&["check", "--deny", "W14", "a.kpol"], "did you mean `W014`"),
         (&["explain", "E999"], "no code"),
         (&["groups", "@basik-io"], "did you mean `@basic-io`"),
-        (&["new", "a"], "File exists"),
-        (&["new", "c", "--from", "nonsense"], "no file `nonsense` in the library"),
+        (&["new", "a"], "`a.kpol` exists and is left as it is: choose another name, or `-`"),
+        (&["new", "c", "--from", "ngnix"], "no starter `ngnix`: did you mean `nginx`?"),
+        (&["new", "c", "--from", "go-runtme"], "did you mean `go-runtime`?"),
+        (&["new", "c", "--from", "nonsense"], "`kpolc new --list` says what each is for"),
+        (&["new"], "NAME"),
         (&["completions", "cmd.exe"], "bash"),
         (&["man", "missing"], "missing"),
     ] {
@@ -468,17 +473,6 @@ fn run_starts_a_command_with_what_kpolc_was_started_with() {
         assert_eq!(shell(&piped, "yes"), [status], "{trap}");
         assert_eq!(shell(&piped, &format!("{run} yes")), [status], "{trap}");
     }
-}
-
-#[test]
-fn new_writes_a_start_once() {
-    let dir = folder(&[]);
-    assert_eq!(kpolc(dir.path(), &["new", "web"]).status, 0);
-    let text = fs::read_to_string(dir.path().join("web.kpol")).unwrap();
-    assert!(text.starts_with("//! web:") && text.contains("default deny(EPERM)"));
-    assert_eq!(kpolc(dir.path(), &["fmt", "--check", "web.kpol"]).status, 0);
-    assert_eq!(kpolc(dir.path(), &["check", "--deny", "all", "web.kpol"]).status, 0, "it begins without findings");
-    assert_eq!(kpolc(dir.path(), &["new", "web.kpol"]).status, 2);
 }
 
 #[test]

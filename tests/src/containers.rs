@@ -102,6 +102,21 @@ impl Rootfs {
         Ok(rootfs)
     }
 
+    /// One with the folders that a program of Debian wants, for `/usr` of this machine to be mounted in it.
+    pub fn of_machine() -> Self {
+        let rootfs = Self(tempfile::Builder::new().prefix("kpol-rootfs-").tempdir().expect("a temporary folder"));
+        for dir in ["dev", "etc", "proc", "run", "srv", "sys", "tmp", "usr", "var"] {
+            std::fs::create_dir(rootfs.path().join(dir)).expect("a temporary folder");
+        }
+        for name in ["bin", "lib", "lib64", "sbin"] {
+            std::os::unix::fs::symlink(format!("usr/{name}"), rootfs.path().join(name)).expect("a temporary folder");
+        }
+        // Without it the loader looks in its own folders.
+        let _ = std::fs::copy("/etc/ld.so.cache", rootfs.path().join("etc/ld.so.cache"));
+        open_to_all(&rootfs);
+        rootfs
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.0.path()
@@ -183,20 +198,35 @@ pub fn traced(runtime: Runtime, rootfs: &Rootfs, seccomp: Seccomp<'_>) -> Result
     Ok((output, String::from_utf8_lossy(&std::fs::read(&trace).unwrap_or_default()).into_owned()))
 }
 
+/// A folder of the machine, and where it is in the container, to be read.
+pub type Mount = (PathBuf, &'static str);
+
 /// What runs in a container, and how.
-struct Process<'a> {
-    seccomp: Seccomp<'a>,
-    caps: &'a [&'a str],
-    command: &'a [&'a str],
-    uid: u32,
-    host_network: bool,
-    no_new_privileges: bool,
-    terminal: bool,
+pub(crate) struct Process<'a> {
+    pub(crate) seccomp: Seccomp<'a>,
+    pub(crate) caps: &'a [&'a str],
+    pub(crate) command: &'a [&'a str],
+    pub(crate) env: &'a [&'a str],
+    pub(crate) mounts: &'a [Mount],
+    pub(crate) uid: u32,
+    pub(crate) host_network: bool,
+    pub(crate) no_new_privileges: bool,
+    pub(crate) terminal: bool,
 }
 
 impl<'a> Process<'a> {
-    fn new(seccomp: Seccomp<'a>, caps: &'a [&'a str], command: &'a [&'a str]) -> Self {
-        Self { seccomp, caps, command, uid: 0, host_network: false, no_new_privileges: true, terminal: false }
+    pub(crate) fn new(seccomp: Seccomp<'a>, caps: &'a [&'a str], command: &'a [&'a str]) -> Self {
+        Self {
+            seccomp,
+            caps,
+            command,
+            env: &["PATH=/bin"],
+            mounts: &[],
+            uid: 0,
+            host_network: false,
+            no_new_privileges: true,
+            terminal: false,
+        }
     }
 }
 
@@ -341,7 +371,7 @@ pub fn calls(
 
 /// Whether a runtime can start containers here at all, tried once. A machine without the right privileges or cgroups
 /// is no failure of what is tested.
-fn works(runtime: Runtime) -> Result<(), Skip> {
+pub(crate) fn works(runtime: Runtime) -> Result<(), Skip> {
     static WORKS: [OnceLock<Result<(), Skip>>; 3] = [const { OnceLock::new() }; 3];
     WORKS[runtime as usize]
         .get_or_init(|| {
@@ -426,7 +456,7 @@ fn prepare(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<(
 }
 
 /// The runtime's command line, and its folder.
-fn line(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<(Vec<OsString>, TempDir), Skip> {
+pub(crate) fn line(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<(Vec<OsString>, TempDir), Skip> {
     let state = tempfile::Builder::new().prefix("kpol-container-").tempdir().expect("a temporary folder");
     let mut line: Vec<OsString> = vec![program(runtime.name())?.into()];
     match runtime {
@@ -447,7 +477,7 @@ fn line(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<(Vec
 
 /// The arguments of podman; no bridge, no cgroup, no limit that a small machine would refuse.
 fn podman(state: &TempDir, rootfs: &Rootfs, process: &Process<'_>) -> Result<Vec<OsString>, Skip> {
-    let &Process { seccomp, caps, command, uid, no_new_privileges, terminal, .. } = process;
+    let &Process { seccomp, caps, command, env, mounts, uid, host_network, no_new_privileges, terminal } = process;
     program("crun")?;
     let option = match seccomp {
         Seccomp::Unconfined => "seccomp=unconfined".into(),
@@ -465,10 +495,13 @@ fn podman(state: &TempDir, rootfs: &Rootfs, process: &Process<'_>) -> Result<Vec
     for (option, folder) in [("--root", "root"), ("--runroot", "runroot"), ("--tmpdir", "tmp")] {
         line.extend([option.into(), state.path().join(folder).into()]);
     }
-    line.extend(["run", "--rm", "--cgroups=disabled", "--network", "none"].map(OsString::from));
+    let network = if host_network { "host" } else { "none" };
+    line.extend(["run", "--rm", "--cgroups=disabled", "--network", network].map(OsString::from));
     line.extend(["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"].map(OsString::from));
     line.extend(["--cap-drop=ALL".into(), "--security-opt".into(), option.into()]);
     line.extend(caps.iter().map(|cap| format!("--cap-add={cap}").into()));
+    line.extend(env.iter().map(|variable| format!("--env={variable}").into()));
+    line.extend(mounts.iter().map(|(folder, there)| format!("--volume={}:{there}:ro", folder.display()).into()));
     line.push(format!("--user={uid}:{uid}").into());
     if no_new_privileges {
         line.extend(["--security-opt".into(), "no-new-privileges".into()]);
@@ -483,7 +516,7 @@ fn podman(state: &TempDir, rootfs: &Rootfs, process: &Process<'_>) -> Result<Vec
 
 /// `config.json` of a small container (`config.md` and `config-linux.md` of the OCI runtime specification).
 fn config(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<Value, Skip> {
-    let &Process { seccomp, caps, command, uid, host_network, no_new_privileges, terminal } = process;
+    let &Process { seccomp, caps, command, env, mounts, uid, host_network, no_new_privileges, terminal } = process;
     let mut namespaces: Vec<_> = ["pid", "ipc", "uts", "mount"].map(|kind| json!({ "type": kind })).into();
     if !host_network {
         namespaces.push(json!({ "type": "network" }));
@@ -494,7 +527,7 @@ fn config(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<Va
             "terminal": terminal,
             "user": { "uid": uid, "gid": uid, "additionalGids": [uid + 1] },
             "args": command,
-            "env": ["PATH=/bin"],
+            "env": env,
             "cwd": "/",
             "capabilities": { "bounding": caps, "effective": caps, "permitted": caps },
             "noNewPrivileges": no_new_privileges,
@@ -504,9 +537,14 @@ fn config(runtime: Runtime, rootfs: &Rootfs, process: &Process<'_>) -> Result<Va
             { "destination": "/proc", "type": "proc", "source": "proc" },
             { "destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"] },
             { "destination": "/dev/pts", "type": "devpts", "source": "devpts", "options": ["newinstance", "ptmxmode=0666"] },
+            { "destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["nosuid", "mode=1777"] },
         ],
         "linux": { "namespaces": namespaces },
     });
+    for (folder, there) in mounts {
+        let mount = json!({ "destination": there, "type": "bind", "source": folder, "options": ["rbind", "ro"] });
+        config["mounts"].as_array_mut().expect("an array").push(mount);
+    }
     match seccomp {
         Seccomp::Unconfined => {}
         Seccomp::Profile(profile) => {

@@ -13,7 +13,7 @@
 //!         └─ containers  by crun, runc and podman themselves
 //! ```
 //!
-//! The language server, at work in real editors: `editors`. A rig that lacks what it needs says so with [`Skip`]; see `README.md` here for what is skipped when.
+//! Programs of others in containers, start to end: `service`. The language server, at work in real editors: `editors`. A rig that lacks what it needs says so with [`Skip`]; see `README.md` here for what is skipped when.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the whole crate is tests")]
 
@@ -36,6 +36,7 @@ pub mod oracle;
 pub mod policy;
 pub mod probe;
 pub mod profile;
+pub mod service;
 pub mod skip;
 pub mod tools;
 

@@ -4,7 +4,7 @@
 //! container does not start; a call that no runtime here makes has the release that makes it beside it.
 
 use kpol_compiler::driver::Format::Json;
-use kpol_compiler::library;
+use kpol_compiler::library::{self, starters};
 use kpol_grammar::ast::{PatternKind, StatementKind};
 use kpol_tests::binaries::binary;
 use kpol_tests::containers::{How, Output, Rootfs, Seccomp, Starter};
@@ -86,7 +86,7 @@ fn no_call_of_the_base_is_superfluous() {
     assert_eq!(superfluous, Vec::<String>::new(), "no container needs these");
 }
 
-/// The policies that claim to serve a container, as JSON: what `kpolc new` writes, the examples, the bases, and the pages of the manual
+/// The policies that claim to serve a container, as JSON: what `kpolc new` writes, with and without `--from`, the examples, the bases, and the pages of the manual
 /// that include what a container needs.
 fn policies() -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
@@ -101,6 +101,9 @@ fn policies() -> Vec<(String, String)> {
         std::process::Command::new(binary("kpolc")).args(["new", "-q", "web"]).current_dir(folder.path()).status();
     assert!(new.unwrap().success());
     add("kpolc new".to_owned(), &std::fs::read_to_string(folder.path().join("web.kpol")).unwrap());
+    for starter in starters::all() {
+        add(format!("kpolc new --from {}", starter.name), starter.text);
+    }
     for file in library::includable().filter(|file| file.name.starts_with("base/")) {
         let policy = format!("default deny(EPERM)\ninclude <base/runtime>\ninclude <{}>\n", file.name);
         add(file.name.to_owned(), &policy);
