@@ -66,6 +66,9 @@ want x86_64-linux-gnux32-gcc gcc-x86-64-linux-gnux32
 for machine in riscv64 s390x powerpc mips m68k hppa sh4; do
     [ -e "/usr/$machine-linux-gnu/include/asm/unistd.h" ] || missing+=("linux-libc-dev-$machine-cross")
 done
+# What podman and Docker give to containers for which nobody asks for more.
+[ -e /usr/share/containers/seccomp.json ] || missing+=(golang-github-containers-common)
+[ -e /usr/share/gocode/src/github.com/docker/docker/profiles/seccomp/default.json ] || missing+=(golang-github-docker-docker-dev)
 [ -e /usr/include/seccomp.h ] || missing+=(libseccomp-dev)
 
 # Services under which the starters are tried. They are unpacked, with what they need and the machine lacks, and not installed: so nothing is

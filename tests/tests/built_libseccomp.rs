@@ -89,6 +89,28 @@ fn many_conditions_beside_each_other_come_out_right() {
 
 const DENY: Action = Action::Errno(1);
 
+/// A condition on a whole register is a comparison of 64 bits on one ABI of a host and of 32 on the other. One file says it for both, and
+/// `socketcall`, which is allowed whatever `socket` says, stays so.
+#[test]
+fn whole_registers_are_compared_on_two_abis_by_one_file() {
+    for rules in [
+        "allow { execve, socketcall, socket(reg0 != AF_VSOCK) }",
+        "allow { execve, socketcall, socket(reg0 not in {AF_ALG, AF_VSOCK}) }",
+        "allow { execve, socketcall, socket(reg0 != AF_NETLINK || reg2 != 9) }
+         deny(EINVAL) { socket(reg0 == AF_NETLINK, reg2 == 9) }",
+        "allow { execve, socketcall, socket(family != AF_VSOCK), sendto(flags & MSG_OOB == 0) }",
+        "allow { execve, close(reg0 != 3), dup(reg0 < 1000) }",
+    ] {
+        for archs in ["x86_64, x86", "aarch64, arm", "x86_64, x86, aarch64, arm", "mipsel64, mipsel"] {
+            let built = text(&format!("arch {archs}\ndefault deny(EPERM)\n{rules}"), &[Json, Bpf]).unwrap();
+            for optimize in [false, true] {
+                let Some(found) = or_skip(differing(&built, Options { optimize })) else { return };
+                assert_eq!(found, [], "{archs}: {rules}");
+            }
+        }
+    }
+}
+
 fn both(policy: &str, host: Arch) -> Option<(Built, Filter)> {
     let built = text(policy, &[Json, Bpf]).unwrap();
     let theirs = or_skip(json_to_bpf(built.json(), host))?.unwrap();

@@ -2,20 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kpol_compiler::answer::import::{Options, import};
 use kpol_compiler::diagram::{Leaf, Store};
 use kpol_compiler::driver;
 use kpol_compiler::source::Memory;
 use kpol_compiler::spec::{Action, Arch, Call, Environment, Nr};
-use kpol_tests::cbpf::{Filter, assemble::always, edges, numbers};
+use kpol_tests::cbpf::{Filter, assemble::always, differences, edges, numbers};
 use kpol_tests::kernel;
 use kpol_tests::libseccomp::{self, profile_to_bpf};
 use kpol_tests::policy;
 use kpol_tests::probe::Outcome;
 use kpol_tests::profile::Node;
-use kpol_tests::skip::{or_skip, shared_dir};
+use kpol_tests::skip::{Skip, or_skip, shared_dir};
 
 #[test]
 fn what_libseccomp_makes_of_the_corpus_comes_back() {
@@ -105,4 +105,64 @@ fn what_walks_around_dockers_rule_does_not_walk_around_the_one_that_is_offered()
         let seen = or_skip(under(ours)).unwrap();
         assert_eq!(seen, [Outcome::Errno(EPERM), Outcome::Errno(EPERM)]);
     }
+}
+
+/// What podman and Docker have for everybody, from Debian's packages: imported, built for all ABIs of the file, and loaded by the real
+/// library, it is the filter that the file itself makes.
+#[test]
+fn the_defaults_of_podman_and_docker_are_built_as_the_filters_that_they_are() {
+    let mut files = vec![
+        ("golang-github-containers-common", PathBuf::from("/usr/share/containers/seccomp.json")),
+        (
+            "golang-github-docker-docker-dev",
+            PathBuf::from("/usr/share/gocode/src/github.com/docker/docker/profiles/seccomp/default.json"),
+        ),
+    ];
+    // Newer ones, where somebody has them.
+    if let Ok(shared) = shared_dir() {
+        files.extend(
+            ["containers-default", "moby-default"].map(|name| ("", shared.join(format!("corpus/{name}.json")))),
+        );
+    }
+    for (package, file) in files {
+        let profile = std::fs::read_to_string(&file)
+            .map_err(|error| Skip(format!("{}: {error}; `{package}` has it (tests/setup.sh)", file.display())));
+        let Some(profile) = or_skip(profile) else { continue };
+        let name = file.display();
+        let imported = import("default.json", profile.as_bytes(), &Options::default()).unwrap().text;
+        // Docker's asks for the kernel, which Docker alone can.
+        let runtimes = if imported.contains("when kernel") { vec!["docker".parse().unwrap()] } else { Vec::new() };
+        let options = driver::Options { runtimes, ..driver::Options::default() };
+        let built = policy::with_options(&imported, &options, &[driver::Format::Json]).unwrap();
+        assert_eq!(built.compiled.policy.archs.len(), 5, "{name}");
+        let caps = ["CAP_AUDIT_WRITE", "CAP_SYS_ADMIN", "CAP_BPF"].map(str::to_owned);
+        for (host, caps) in [(Arch::X86_64, &[][..]), (Arch::X86_64, &caps), (Arch::Aarch64, &[])] {
+            let node = Node { caps: caps.iter().cloned().collect(), kernel: policy::KERNEL, ..Node::new(host) };
+            let of = |profile: &str| profile_to_bpf(profile, &node, libseccomp::Options { optimize: false });
+            let (Some(theirs), Some(ours)) = (or_skip(of(&profile)), or_skip(of(built.json()))) else { return };
+            let (theirs, ours) = (theirs.unwrap(), ours.unwrap());
+            let calls = pairs_of_edges(&theirs, &ours, host, &built.compiled.policy.archs);
+            assert_eq!(differences(&ours, &theirs, calls).next(), None, "{name} on {host} with {caps:?}");
+        }
+    }
+}
+
+/// Each number around which one of two filters turns, with each pair of edges as first and third argument: these are what
+/// `socket` is told apart by.
+fn pairs_of_edges(one: &Filter, other: &Filter, host: Arch, archs: &[Arch]) -> Vec<Call> {
+    let edges = edges(&[one, other]);
+    let few: Vec<u64> = edges.iter().copied().step_by(edges.len().div_ceil(3)).collect();
+    let mut calls = Vec::new();
+    // Our file names the ABIs of all hosts, of which a host meets its own.
+    for &arch in archs.iter().filter(|arch| arch.native() == host) {
+        let socket = policy::call(arch, "socket", &[]).map(|call| call.nr);
+        let width = u64::MAX >> (64 - u32::from(arch.bits()));
+        for nr in numbers(&[one, other], arch).into_iter().map(Nr) {
+            let values = if Some(nr) == socket { &edges } else { &few };
+            for (&first, &third) in values.iter().flat_map(|first| values.iter().map(move |third| (first, third))) {
+                calls.push(Call { arch, nr, args: [first & width, 1, third & width, 0, 0, 0] });
+            }
+        }
+    }
+    calls
 }

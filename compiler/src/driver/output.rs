@@ -17,6 +17,7 @@ use crate::diagnostic::{Code, Diagnostic, FileId, Span};
 use crate::diagram::Store;
 use crate::emit;
 use crate::oci;
+use crate::oci::runtime::{Engine, Runtime};
 use crate::policy::Policy;
 use crate::source::Sources;
 use crate::spec::{Action, Arch, Nr};
@@ -196,8 +197,11 @@ enum JsonTrouble {
 }
 
 fn json(writer: &dyn Writer, store: &mut Store, policy: &Policy, options: &Options) -> JsonMade {
-    let target =
-        oci::Target { libseccomp: options.libseccomp, runtimes: options.runtimes.clone(), ..oci::Target::default() };
+    // `minKernel` is for Docker alone, so a file that has it is for nobody else.
+    let docker = |runtime: &Runtime| runtime.engine == Some(Engine::Docker);
+    let for_docker = !options.runtimes.is_empty() && options.runtimes.iter().all(docker);
+    let dialect = if for_docker { oci::runtime::Dialect::Moby } else { oci::runtime::Dialect::default() };
+    let target = oci::Target { libseccomp: options.libseccomp, runtimes: options.runtimes.clone(), dialect };
     let proven = writer.json(store, policy, &target).and_then(|draft| draft.prove(store, policy, &target));
     proven.map_err(JsonTrouble::Writer)
 }

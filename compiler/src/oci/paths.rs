@@ -123,17 +123,34 @@ fn with_ends(starts: &[(u64, Node)], last: u64) -> Vec<(RangeInclusive<u64>, Nod
 /// Conditions that must all hold, and what happens then.
 pub type Path = (Vec<Arg>, Action);
 
+/// Where comparisons of order (`LT`, `GE`, `NE`) may be used.
+///
+/// Beside another entry on the same call libseccomp merges their tests of the upper halves (`_db_tree_add`, `src/db.c`), and some calls
+/// get the wrong answer: of `arg2 < 0xf41e304f`, `arg1 < 7` and `arg2 >= 0x15263f…` together, releases up to 2.6.1 also take
+/// arg2 == 0xf41e304f.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparisons {
+    /// Nowhere.
+    Never,
+    /// Where one entry says all.
+    Alone,
+    /// Beside others too. Whoever asks for it has to see what the library makes of them.
+    Beside,
+}
+
 /// How many entries a call may take; see also [`super::write::MOST_TESTS`].
 pub const MOST_ENTRIES: u64 = 1024;
 
 /// The entries of a function of the arguments: one for each path to a leaf other than `default`. `bits` is 32 where
 /// only ABIs with narrow registers are meant. The order of arguments is the one with the fewest entries. In `Err`,
 /// how many it would take, if that passes [`MOST_ENTRIES`].
-///
-/// Comparisons of order (`LT`, `GE`, `NE`) are used only where one entry says all, and only if `may_order`. Beside another entry on the same
-/// call libseccomp merges its tests of the upper halves (`_db_tree_add`, `src/db.c`), and some calls get the wrong
-/// answer: of `arg2 < 0xf41e304f`, `arg1 < 7` and `arg2 >= 0x15263f…` together, releases up to 2.6.1 also take arg2 == 0xf41e304f.
-pub fn entries(store: &mut Store, node: Node, default: Action, bits: u8, may_order: bool) -> Result<Vec<Path>, u64> {
+pub fn entries(
+    store: &mut Store,
+    node: Node,
+    default: Action,
+    bits: u8,
+    comparisons: Comparisons,
+) -> Result<Vec<Path>, u64> {
     let used = arguments(store, node);
     // Of x32 and n32 libseccomp sees 32 bits and the kernel shows 64: what asks for more is written as it is, and whoever
     // reads it back says what libseccomp makes of it.
@@ -141,10 +158,11 @@ pub fn entries(store: &mut Store, node: Node, default: Action, bits: u8, may_ord
     let mut best: Option<(u64, bool, Node, [u8; 6])> = None;
     for order in orders(&used) {
         let permuted = permute(store, node, &order);
-        for ordering in if may_order { &[true, false][..] } else { &[false] } {
+        for ordering in if comparisons == Comparisons::Never { &[false][..] } else { &[true, false] } {
             let ordering = *ordering;
             let cost = Levels { store, default, bits, ordering, known: FxHashMap::default() }.cost(permuted);
-            if (!ordering || cost <= 1) && best.is_none_or(|(least, ..)| cost < least) {
+            let is_sound = !ordering || cost <= 1 || comparisons == Comparisons::Beside;
+            if is_sound && best.is_none_or(|(least, ..)| cost < least) {
                 best = Some((cost, ordering, permuted, order));
             }
         }

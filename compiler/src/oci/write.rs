@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::WriteError;
-use super::paths::{self, Circumstance, MOST_ENTRIES};
+use super::paths::{self, Circumstance, Comparisons, MOST_ENTRIES};
 use super::profile::{ActionName, Arg, Entry, Filter, Profile};
 use super::prove::{self, Proof};
 use super::runtime::{self, Dialect, Release, Rule, Runtime, Stack};
@@ -274,6 +274,22 @@ impl<'a> Writer<'a> {
 
     /// The entries of a name.
     fn plan(&self, store: &mut Store, call: Syscall, others: &Plans) -> Result<Plan, WriteError> {
+        let planned = self.plan_by(store, call, others, Comparisons::Alone);
+        // A mask of upper bits asks nothing on an ABI with narrow registers, so a condition on the whole register that both ABIs of a
+        // host have is a comparison. The library's program of such entries is made and read before they are handed out.
+        if !matches!(planned, Err(WriteError::Differs { .. })) {
+            return planned;
+        }
+        self.plan_by(store, call, others, Comparisons::Beside).or(planned)
+    }
+
+    fn plan_by(
+        &self,
+        store: &mut Store,
+        call: Syscall,
+        others: &Plans,
+        comparisons: Comparisons,
+    ) -> Result<Plan, WriteError> {
         let mut candidates: Vec<Plan> = Vec::new();
         let mut failed: Option<WriteError> = None;
         let mut by_host: Vec<(Arch, Vec<usize>)> = Vec::new();
@@ -286,7 +302,7 @@ impl<'a> Writer<'a> {
                 if nodes[..index].contains(&node) {
                     continue;
                 }
-                match self.candidate(store, call, node, bits) {
+                match self.candidate(store, call, node, bits, comparisons) {
                     Ok(plan) if !candidates.contains(&plan) => candidates.push(plan),
                     Ok(_) => {}
                     Err(error) => failed = failed.or(Some(error)),
@@ -329,7 +345,14 @@ impl<'a> Writer<'a> {
     }
 
     /// The entries that say a function.
-    fn candidate(&self, store: &mut Store, call: Syscall, node: Node, bits: u8) -> Result<Plan, WriteError> {
+    fn candidate(
+        &self,
+        store: &mut Store,
+        call: Syscall,
+        node: Node,
+        bits: u8,
+        comparisons: Comparisons,
+    ) -> Result<Plan, WriteError> {
         let name = call.name().to_owned();
         let mut plan = Vec::new();
         let Some(circumstances) = paths::circumstances(store, node, MOST_CIRCUMSTANCES) else {
@@ -339,12 +362,14 @@ impl<'a> Writer<'a> {
         let other_way = multiplex::other_way(call);
         let multiplexed = Multiplexer::of(call).is_some()
             || other_way.is_some_and(|(through, _)| self.policy.archs.iter().any(|&arch| through.nr(arch).is_some()));
+        let comparisons =
+            if multiplexed && comparisons == Comparisons::Alone { Comparisons::Never } else { comparisons };
         for (circumstance, below) in circumstances {
             let asks_kernel = circumstance.from_kernel().is_some() || circumstance.until_kernel().is_some();
             if asks_kernel && self.target.dialect != Dialect::Moby {
                 return Err(WriteError::OpenKernel { name });
             }
-            let entries = paths::entries(store, below, self.policy.default, bits, !multiplexed)
+            let entries = paths::entries(store, below, self.policy.default, bits, comparisons)
                 .map_err(|entries| WriteError::TooManyEntries { name: name.clone(), entries })?;
             for (args, action) in entries {
                 if let Some(refusal) = runtime::refuses(action, self.oldest) {

@@ -42,7 +42,11 @@ pub fn read(store: &mut Store, text: &[u8], options: &Options) -> Result<Source,
         return Err(ImportError::SaysNothing);
     }
     if uses_kernel && options.dialect.is_none() {
-        head.push("`minKernel` is Docker's; CRI-O and Podman do not read it, and apply those entries always.".into());
+        head.push(
+            "`minKernel` is Docker's; CRI-O and Podman do not read it, and apply those entries always. \
+             Build it by `--runtime docker`, or for one kernel by `--kernel`."
+                .into(),
+        );
     }
     let mut remarks = Vec::new();
     head.extend(names(&profile, &loads, &function, options));
