@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use super::error::WriteError;
 use super::profile::Profile;
 use super::read::read;
-use super::runtime::{self, Loaded, OLDEST_LIBSECCOMP, Refused, Stack, Stub};
+use super::runtime::{self, Loaded, OLDEST_LIBSECCOMP, Refused, STRICTEST, Stack, Stub};
 use super::write::Target;
 use crate::diagram::{Function, Leaf, Node, Store, Table};
 use crate::policy::{Policy, witness};
@@ -36,6 +36,8 @@ pub struct Proof {
     /// Where no runtime was named: calls that the policy treats more strictly than others, and whose names the oldest
     /// libseccomp in support does not know.
     pub older: Vec<&'static str>,
+    /// Where no runtime was named: for what the strictest of those in support starts no container.
+    pub elsewhere: Vec<Refused>,
 }
 
 /// One runtime, and what it does beside.
@@ -69,7 +71,10 @@ pub fn prove(store: &mut Store, policy: &Policy, target: &Target, json: &str) ->
         }
         under.push(Under { stack, stubs, refused: stack.refused(&profile) });
     }
-    let older = if stacks.iter().any(|stack| stack.named) { Vec::new() } else { prover.older() };
+    let named = stacks.iter().any(|stack| stack.named);
+    let older = if named { Vec::new() } else { prover.older() };
+    let mut elsewhere = if named { Vec::new() } else { Stack::all(&[STRICTEST], None)[0].refused(&profile) };
+    elsewhere.retain(|refused| refused.fatal && refused.since.is_some());
     let errors: Vec<WriteError> =
         std::mem::take(&mut prover.dropped).into_iter().map(|(call, stacks)| prover.lost(call, stacks)).collect();
     if store.overflowed() {
@@ -80,7 +85,7 @@ pub fn prove(store: &mut Store, policy: &Policy, target: &Target, json: &str) ->
     }
     let mut archs = policy.archs.clone();
     archs.sort_unstable();
-    Ok(Proof { archs, under, older })
+    Ok(Proof { archs, under, older, elsewhere })
 }
 
 /// Loads the profile on a host.

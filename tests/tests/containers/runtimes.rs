@@ -191,6 +191,54 @@ fn an_unknown_call_lives_on_under_runc_and_dies_under_crun() {
     }
 }
 
+/// The table of the manual, as far as the runtimes that are installed go: whether a container starts is what the model says.
+#[test]
+fn a_container_starts_where_the_model_takes_the_file() {
+    const CASES: [(&str, bool); 10] = [
+        (r#""defaultAction": "SCMP_ACT_ALLOW""#, true),
+        (r#""defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_LOG"]"#, true),
+        (r#""defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_NEW_LISTENER"]"#, false),
+        (r#""defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_PARISC"]"#, false),
+        (r#""defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/run/none.sock""#, false),
+        (
+            r#""defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["no_such_call"], "action": "SCMP_ACT_ERRNO"}]"#,
+            true,
+        ),
+        (
+            r#""defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO", "errnoRet": 4095}]"#,
+            false,
+        ),
+        (
+            r#""defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]"#,
+            true,
+        ),
+        (
+            r#""defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_KILL_PROCESS"}]"#,
+            true,
+        ),
+        (
+            r#""defaultAction": "SCMP_ACT_ALLOW",
+               "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO", "includes": {"caps": ["CAP_SYS_ADMIN"]}}]"#,
+            true,
+        ),
+    ];
+    for runtime in Runtime::ALL {
+        let below = if runtime == Runtime::Runc { Runtime::Runc } else { Runtime::Crun };
+        let Some(stack) = or_skip(stack(below)) else { continue };
+        for (fields, by_all) in CASES {
+            let text = format!("{{{fields}}}");
+            let profile = oci::read(text.as_bytes()).unwrap();
+            let mut store = Store::default();
+            // What no release takes is refused when the file is loaded, or kpolc does not write it at all.
+            let taken = by_all
+                && stack.refused(&profile).iter().all(|refused| !refused.fatal)
+                && runtime::load_by(&mut store, &profile, Arch::X86_64, &stack).is_ok();
+            let Some(output) = or_skip(super::fresh(runtime, Seccomp::Profile(&text), &[], &["true"])) else { break };
+            assert_eq!(output.success(), taken, "{runtime:?}, {stack}: {text}\n{output:?}");
+        }
+    }
+}
+
 /// What W027 says of flags.
 #[test]
 fn runc_before_1_2_refuses_flags_and_crun_takes_them() {

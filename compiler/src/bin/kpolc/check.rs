@@ -83,7 +83,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         ui.note(&format!("checked {many}: {counts}"));
         waived.iter().for_each(|line| ui.note(line));
         args.fix.hint(report.findings()).iter().for_each(|hint| ui.note(hint));
-        build::premises::older(&proofs).iter().for_each(|note| ui.note(note));
+        build::premises::unnamed(&proofs).iter().for_each(|note| ui.note(note));
     }
     let shown = if args.fix.diff() && !fixed.texts.is_empty() { Status::Findings } else { Status::Fine };
     Ok(report.status().max(shown))

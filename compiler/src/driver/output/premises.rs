@@ -63,6 +63,7 @@ fn not_taken(compiled: &Compiled, stack: &Stack, refused: &Refused) -> Diagnosti
         Field::Flags => flags_place(compiled),
         Field::Arch => arch_place(compiled),
         Field::Entry(name) => place_of_name(compiled, name),
+        Field::Listener => listener_place(compiled),
         Field::Default | Field::Conditions => default_place(compiled),
     };
     let runtime = stack.runtime;
@@ -110,8 +111,18 @@ pub fn stubs(stubs: &[Stub]) -> String {
 
 /// Where the flags are named.
 fn flags_place(compiled: &Compiled) -> Span {
+    statement_place(compiled, |kind| matches!(kind, StatementKind::Flags(_)))
+}
+
+/// Where the listener is.
+fn listener_place(compiled: &Compiled) -> Span {
+    statement_place(compiled, |kind| matches!(kind, StatementKind::Listener { .. }))
+}
+
+/// The first statement of a kind; the default where there is none.
+fn statement_place(compiled: &Compiled, wanted: impl Fn(&StatementKind) -> bool) -> Span {
     let files = compiled.graph.files.iter();
     let mut statements = files.flat_map(|file| file.tree.statements.iter().map(move |statement| (file.id, statement)));
-    let found = statements.find(|(_, statement)| matches!(statement.kind, StatementKind::Flags(_)));
+    let found = statements.find(|(_, statement)| wanted(&statement.kind));
     found.map_or_else(|| default_place(compiled), |(file, statement)| Span { file, bytes: statement.span })
 }

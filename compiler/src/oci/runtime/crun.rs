@@ -1,7 +1,7 @@
 //! crun: entries go to libseccomp as they are, and nothing is added.
 //!
 //! containers/crun `src/libcrun/seccomp.c`: `libcrun_generate_seccomp` makes the rules, `libcrun_apply_seccomp` takes the
-//! flags. What a release learnt is read from its tag.
+//! flags; `get_seccomp_receiver_fd` in `container.c` reads the listener. What a release learnt is read from its tag.
 
 use super::Release;
 use super::refusal::{Field, Refused, flags};
@@ -37,6 +37,10 @@ pub fn refused(profile: &Profile, release: Release) -> Vec<Refused> {
         "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => Some("1.6"),
         _ => None,
     });
+    if profile.listener_path.is_some() && release < (0, 19, 0) {
+        // Then nobody listens, and the kernel answers `notify` with ENOSYS (`seccomp_do_user_notification`).
+        refused.push(Refused::passed_over(Field::Listener, "`listenerPath`: calls of `notify` get ENOSYS", "0.19"));
+    }
     if profile.default_errno_ret.is_some() && !reads_default_errno(release) {
         refused.push(Refused::passed_over(Field::Default, "`defaultErrnoRet`, and takes EPERM", "0.19"));
     }

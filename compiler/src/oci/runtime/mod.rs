@@ -50,7 +50,9 @@ pub use handover::{Dialect, host_names};
 pub use refusal::{Field, LoadError, MAX_ERRNO, Refusal, Refused, refuses};
 pub use rules::{Combined, combine, compared_bits, is_known, number, on_arch, since};
 pub use runc::Stub;
-pub use who::{Engine, Kind, OLDEST_IN, OLDEST_LIBSECCOMP, Runtime, Stack, load_it, release_text};
+pub use who::{
+    Engine, Kind, OLDEST_IN, OLDEST_LIBSECCOMP, Runtime, STRICTEST, STRICTEST_IN, Stack, load_it, release_text,
+};
 
 /// A release of libseccomp.
 pub type Release = (u8, u8, u8);

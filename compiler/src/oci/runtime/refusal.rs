@@ -23,6 +23,8 @@ pub enum Field {
     Entry(String),
     /// `includes`, `excludes`.
     Conditions,
+    /// `listenerPath`.
+    Listener,
 }
 
 /// What a runtime does not take of a profile.

@@ -68,6 +68,12 @@ pub const OLDEST_LIBSECCOMP: Release = (2, 5, 2);
 /// Where [`OLDEST_LIBSECCOMP`] is.
 pub const OLDEST_IN: &str = "RHEL 8 and 9";
 
+/// The runtime of a system in support that takes least: Debian 12. `docs/runtimes.md` has what each release takes.
+pub const STRICTEST: Runtime = Runtime { engine: None, kind: Kind::Runc, release: Some((1, 1, 5)) };
+
+/// Where [`STRICTEST`] is.
+pub const STRICTEST_IN: &str = "Debian 12";
+
 impl Engine {
     const ALL: [Self; 4] = [Self::Containerd, Self::CriO, Self::Docker, Self::Podman];
 

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 
 use kpol_compiler::driver::stubs;
 use kpol_compiler::oci::Proof;
-use kpol_compiler::oci::runtime::{OLDEST_IN, OLDEST_LIBSECCOMP, Stack, load_it, release_text};
+use kpol_compiler::oci::runtime::{
+    OLDEST_IN, OLDEST_LIBSECCOMP, STRICTEST, STRICTEST_IN, Stack, load_it, release_text,
+};
 
 /// What a sentence about products of these proofs adds; `alone` if it is about JSON only.
 pub fn premise(proofs: &[Proof], alone: bool) -> String {
@@ -43,12 +45,36 @@ pub fn notes(proofs: &[Proof]) -> Vec<String> {
         };
         notes.push(format!("{} {what}, not the default", one.stack.runtime));
     }
-    notes.extend(older(proofs));
+    notes.extend(unnamed(proofs));
     notes
 }
 
+/// What a reader has to know where nobody said which runtime loads the files.
+pub fn unnamed(proofs: &[Proof]) -> Vec<String> {
+    elsewhere(proofs).into_iter().chain(older(proofs)).collect()
+}
+
+/// For what the strictest runtime in support would start no container.
+fn elsewhere(proofs: &[Proof]) -> Vec<String> {
+    let mut lines: Vec<String> = proofs
+        .iter()
+        .flat_map(|proof| &proof.elsewhere)
+        .map(|refused| {
+            let since = refused.since.as_deref().unwrap_or("a later release");
+            format!(
+                "{STRICTEST} ({STRICTEST_IN}) starts no container under this: it does not take {}, {} {since} does",
+                refused.what,
+                STRICTEST.kind.name()
+            )
+        })
+        .collect();
+    lines.sort_unstable();
+    lines.dedup();
+    lines
+}
+
 /// What the oldest libseccomp in support would drop, where nobody said which one it is.
-pub fn older(proofs: &[Proof]) -> Option<String> {
+fn older(proofs: &[Proof]) -> Option<String> {
     const MOST: usize = 6;
     let names: BTreeSet<&str> = proofs.iter().flat_map(|proof| proof.older.iter().copied()).collect();
     if names.is_empty() {
