@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use kpol_grammar::ast;
 
 use crate::diagnostic::{Code, Diagnostic, FileId, Label, Severity, Span, silence::silence};
-use crate::diagram::{Function, Store};
+use crate::diagram::{Function, Store, Table};
 use crate::lint;
 use crate::oci;
 use crate::oci::runtime::{Runtime, Stack};
@@ -85,6 +85,15 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// Whether some answer of the policy depends on capabilities or the kernel that nobody settled. JSON can ask for some of
+    /// these, raw BPF for none.
+    pub fn is_open(&self) -> bool {
+        self.compiled.as_ref().is_some_and(|Compiled { store, policy, .. }| {
+            let tables = policy.function.tables.values();
+            tables.flat_map(Table::intervals).any(|(_, node)| store.asks_environment(node))
+        })
+    }
+
     /// Whether anything is an error.
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
@@ -127,6 +136,23 @@ pub enum Format {
     Smt2,
 }
 
+impl Format {
+    /// All that can be made, in the order in which it is.
+    pub const ALL: [Self; 6] = [Self::Json, Self::Bpf, Self::Asm, Self::C, Self::Dot, Self::Smt2];
+
+    /// As the command line and the project file call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Bpf => "bpf",
+            Self::Asm => "asm",
+            Self::C => "c",
+            Self::Dot => "dot",
+            Self::Smt2 => "smt2",
+        }
+    }
+}
+
 /// One file to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Product {
@@ -140,7 +166,7 @@ pub struct Product {
 }
 
 /// Reads `path` and everything that it includes, and says what is wrong, also with the outputs that would be made of
-/// it. What is only settled when building (`--cap`, `--kernel`) may stay open.
+/// it: what passes here builds with the same options.
 pub fn check(loader: &dyn Loader, path: &Path, options: &Options, formats: &[Format]) -> Checked {
     findings(Past::default(), Make::Findings, loader, path, options, formats).0
 }
@@ -166,8 +192,7 @@ fn findings(
     options: &Options,
     formats: &[Format],
 ) -> (Checked, Option<Past>) {
-    let (mut checked, _, past) = make(past, what, loader, path, options, formats);
-    checked.diagnostics.retain(|diagnostic| diagnostic.code != Code::E052);
+    let (checked, _, past) = make(past, what, loader, path, options, formats);
     (checked, past)
 }
 

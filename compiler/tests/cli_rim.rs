@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "cli_rim/products.rs"]
+mod products;
 #[path = "cli_rim/program_start.rs"]
 mod program_start;
 #[path = "cli_rim/small_things.rs"]

@@ -372,7 +372,7 @@ impl World {
             options = Options::default();
             collect(&sources, path, diagnostics, &mut findings);
         } else {
-            let (found, levels, diagnostics) = settings(&witness, snapshot, path, &mut sources);
+            let (found, formats, levels, diagnostics) = settings(&witness, snapshot, path, &mut sources);
             options = found;
             collect(&sources, path, diagnostics, &mut findings);
             let before = self.roots.remove(path);
@@ -380,11 +380,11 @@ impl World {
             let fits = |store: &Store| !store.overflowed() && store.len() < MOST_NODES;
             let past = past.filter(|past| fits(past.store())).unwrap_or_default();
             let used = !past.store().is_empty();
-            let (mut checked, mut past) = driver::check_again(past, &witness, path, &options, &[Format::Json]);
+            let (mut checked, mut past) = driver::check_again(past, &witness, path, &options, &formats);
             let store = checked.compiled.as_ref().map(|compiled| &compiled.store).or(past.as_ref().map(Past::store));
             if used && store.is_some_and(Store::overflowed) {
                 // What earlier texts left behind must not count.
-                (checked, past) = driver::check_again(Past::default(), &witness, path, &options, &[Format::Json]);
+                (checked, past) = driver::check_again(Past::default(), &witness, path, &options, &formats);
             }
             kept = past;
             levels.apply(&mut checked.diagnostics);
@@ -505,7 +505,7 @@ fn settings(
     snapshot: &Snapshot,
     path: &Path,
     sources: &mut Sources,
-) -> (Options, Levels, Vec<Diagnostic>) {
+) -> (Options, Vec<Format>, Levels, Vec<Diagnostic>) {
     let config = &snapshot.config;
     let caps = config.capabilities.as_ref();
     let mut options = Options {
@@ -516,10 +516,13 @@ fn settings(
         libseccomp: config.libseccomp.as_deref().and_then(project::libseccomp_version),
         ..Options::default()
     };
-    let Some(file) = project::find(loader, path) else { return (options, config.lints.clone(), Vec::new()) };
+    let Some(file) = project::find(loader, path) else {
+        return (options, vec![Format::Json], config.lints.clone(), Vec::new());
+    };
     let (file, diagnostics) = project::load(loader, &file, sources);
     file.complete(&mut options);
-    (options, config.lints.clone().over(&file.lints), diagnostics)
+    let formats = if file.emit.is_empty() { vec![Format::Json] } else { file.emit };
+    (options, formats, config.lints.clone().over(&file.lints), diagnostics)
 }
 
 fn collect(sources: &Sources, root: &Path, diagnostics: Vec<Diagnostic>, findings: &mut ByFile) {

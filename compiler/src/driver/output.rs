@@ -357,12 +357,15 @@ fn bpf_error(compiled: &Compiled, error: &bpf::WriteError) -> Diagnostic {
                 calls.first().map_or_else(|| file_start(compiled), |&(arch, nr)| place_of_call(compiled, arch, nr));
             let names: Vec<&str> = caps.iter().filter_map(|&number| tables::capability_name(number)).collect();
             let (what, how) = match (names.is_empty(), kernel) {
-                (false, true) => (format!("{} and the kernel's version", names.join(", ")), "`--cap` and `--kernel`"),
-                (false, false) => (names.join(", "), "`--cap CAP_X,…`, or `--cap none`"),
-                (true, _) => ("the kernel's version".to_owned(), "`--kernel X.Y`"),
+                (false, true) => (
+                    format!("{} and the kernel's version", names.join(", ")),
+                    "`--cap` and `--kernel`, or `capabilities` and `kernel` in kpol.toml",
+                ),
+                (false, false) => (names.join(", "), "`--cap CAP_X,…` or `--cap none`, or `capabilities` in kpol.toml"),
+                (true, _) => ("the kernel's version".to_owned(), "`--kernel X.Y`, or `kernel` in kpol.toml"),
             };
             Diagnostic::new(Code::E052, place, format!("raw BPF cannot ask for {what}"))
-                .help(format!("settle it when building, by {how}"))
+                .help(format!("settle it, by {how}"))
         }
         bpf::WriteError::TooLong { instructions, heaviest } => {
             let place = heaviest

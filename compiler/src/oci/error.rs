@@ -158,7 +158,7 @@ impl fmt::Display for WriteError {
             Self::OpenKernel { name } => write!(
                 f,
                 "what `{name}` gets depends on the kernel's version, and JSON can't ask for it; \
-                 settle it when building, by `--kernel X.Y`"
+                 settle it, by `--kernel X.Y` or `kernel` in kpol.toml, or build for Docker, which can ask: `--runtime docker`"
             ),
             Self::UnknownToRuntime { name, arch, nr } => {
                 let name = name.as_ref().map_or(String::new(), |name| format!("`{name}`, "));

@@ -12,6 +12,9 @@
 //! [waive]
 //! allowed = ["no chroot"]                     # assertions that profiles may waive; absent: all, []: none
 //!
+//! [build]
+//! emit = ["json", "bpf"]                      # what is made, and so what is checked; a text or a list
+//!
 //! [lints]
 //! W012 = "allow"                              # or by name: dead-rule = "deny"
 //! ```
@@ -30,8 +33,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{LoadError, Loader, SourceFile, Sources};
-use crate::diagnostic::{Code, Diagnostic, FileId, Severity, Span};
-use crate::driver::Options;
+use crate::diagnostic::{Code, Diagnostic, FileId, Severity, Span, render::clean_word};
+use crate::driver::{Format, Options};
 use crate::oci::runtime::Runtime;
 use crate::policy::Waivable;
 use crate::spec::KernelVersion;
@@ -43,10 +46,10 @@ pub const NAME: &str = "kpol.toml";
 /// A project file of a thousand lines has a tenth of this.
 const LIMIT: u64 = 1 << 20;
 
-const TOP: &[&str] = &["include", "target", "waive", "lints"];
+const TOP: &[&str] = &["include", "target", "waive", "build", "lints"];
 const TARGET: &[&str] = &["runtime", "libseccomp", "kernel", "capabilities"];
-
 const WAIVE: &[&str] = &["allowed"];
+const BUILD: &[&str] = &["emit"];
 
 /// What a lint can be set to.
 pub const LEVELS: &[&str] = &["allow", "warn", "deny"];
@@ -58,6 +61,7 @@ pub fn keys(table: &str) -> Vec<(String, &'static str)> {
         "" => TOP.iter().map(about).collect(),
         "target" => TARGET.iter().map(about).collect(),
         "waive" => WAIVE.iter().map(about).collect(),
+        "build" => BUILD.iter().map(about).collect(),
         "lints" => {
             let warnings = Code::ALL.iter().filter(|code| code.severity() == Severity::Warning);
             let all = ("all".to_owned(), "every warning that has no level of its own");
@@ -73,6 +77,8 @@ fn about(key: &str) -> &'static str {
         "target" => "what the policies are for",
         "waive" => "what profiles may waive of the assertions that they include",
         "allowed" => "titles of the assertions that may be waived; absent: all, empty: none",
+        "build" => "what is made",
+        "emit" => "the products: what `build` makes and `check` looks at",
         "lints" => "levels of warnings",
         "runtime" => "who loads the JSON, `crun 1.8` or a list: the proof is made for each",
         "libseccomp" => "the release that the container runtime is linked with",
@@ -96,6 +102,8 @@ pub struct ProjectFile {
     pub caps: Option<BTreeSet<u8>>,
     /// `waive.allowed`
     pub waivable: Waivable,
+    /// `build.emit`, each once; empty if nothing is said.
+    pub emit: Vec<Format>,
     /// `lints`
     pub lints: Levels,
 }
@@ -318,6 +326,7 @@ impl Reader {
             "include" => reader.include(value),
             "target" => reader.target(value),
             "waive" => reader.waive(value),
+            "build" => reader.build(value),
             _ => reader.lints(value),
         });
         self.diagnostics.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map(|label| label.span));
@@ -363,6 +372,8 @@ impl Reader {
                     span,
                     near,
                 );
+            } else if section.is_empty() && BUILD.contains(&name) {
+                diagnostic = diagnostic.help(format!("`{name}` belongs in [build]"));
             } else if section.is_empty() && TARGET.contains(&name) {
                 diagnostic = diagnostic.help(format!("`{name}` belongs in [target]"));
             } else if matches!(name, "arch" | "archs" | "architectures") {
@@ -521,6 +532,40 @@ impl Reader {
                 }
             }
         });
+    }
+
+    fn build(&mut self, value: &Value<'_>) {
+        let Some(table) = value.get_ref().as_table() else {
+            return self.wanted(value, "`build`", "a table");
+        };
+        self.table(table, "build", BUILD, |reader, _, value| match value.get_ref().as_str() {
+            Some(text) => reader.product(value, text),
+            None if value.get_ref().is_array() => reader.strings(value, "`emit`", Self::product),
+            None => reader.wanted(value, "`emit`", "a string or an array of strings"),
+        });
+        self.out.emit.sort_unstable();
+        self.out.emit.dedup();
+    }
+
+    fn product(&mut self, at: &Value<'_>, text: &str) {
+        let names = || Format::ALL.map(Format::name);
+        if let Some(format) = Format::ALL.into_iter().find(|format| format.name() == text) {
+            self.out.emit.push(format);
+            return;
+        }
+        let span = self.span(at.span());
+        // A file extension and other words for the same.
+        let meant = match text {
+            "h" => Some("c"),
+            "raw" | "cbpf" => Some("bpf"),
+            "oci" => Some("json"),
+            _ => near(text, names()),
+        };
+        let diagnostic = self.bad(at, format!("no product `{}`", clean_word(text)));
+        *diagnostic = diagnostic.clone().help(format!("products are {}", names().join(", ")));
+        if let Some(meant) = meant {
+            *diagnostic = diagnostic.clone().fix(format!("replace by `{meant}`"), span, quoted(meant));
+        }
     }
 
     fn lints(&mut self, value: &Value<'_>) {

@@ -7,6 +7,7 @@
 //!
 //! The text is seldom TOML while it is written, so it is read line by line: the last header above says which table it is.
 
+use kpol_compiler::driver::Format;
 use kpol_compiler::source::project;
 use kpol_compiler::tables;
 use kpol_grammar::ast::Span;
@@ -27,11 +28,13 @@ pub fn complete(text: &str, offset: u32) -> Completion {
     let mut items = if comment(line) {
         Vec::new()
     } else if line.trim_start().starts_with('[') {
-        ["target", "lints"].map(|name| item(name, Kind::Keyword, "", 0)).into()
+        ["target", "build", "lints"].map(|name| item(name, Kind::Keyword, "", 0)).into()
     } else if let Some((key, _)) = line.split_once('=') {
         values(&table(text, offset), key.trim(), quoted)
     } else if list(text, start) == Some("capabilities") {
         capabilities(quoted)
+    } else if list(text, start) == Some("emit") {
+        products(quoted)
     } else {
         // In front of a value that is there already, the name alone is missing.
         let has_value = text[end..].trim_start_matches([' ', '\t']).starts_with('=');
@@ -67,10 +70,10 @@ fn keys(table: &str, has_value: bool) -> Vec<Item> {
         if has_value {
             return item(name, Kind::Keyword, about, 0);
         }
-        // Two of the top are tables of their own.
+        // Three of the top are tables of their own.
         let insert = match (table, name.as_str()) {
-            ("", "target" | "lints") => format!("[{name}]\n"),
-            (_, "include" | "capabilities") => format!("{name} = [\"$1\"]"),
+            ("", "target" | "build" | "lints") => format!("[{name}]\n"),
+            (_, "include" | "capabilities" | "emit") => format!("{name} = [\"$1\"]"),
             _ => format!("{name} = \"$1\""),
         };
         Item { insert: Some(insert), ..item(name, Kind::Snippet, about, 0) }
@@ -82,12 +85,17 @@ fn values(table: &str, key: &str, quoted: bool) -> Vec<Item> {
     match (table, key) {
         ("lints", _) => project::LEVELS.iter().map(|level| text_item(level, Kind::Keyword, quoted)).collect(),
         ("target", "capabilities") => capabilities(quoted),
+        ("build", "emit") => products(quoted),
         _ => Vec::new(),
     }
 }
 
 fn capabilities(quoted: bool) -> Vec<Item> {
     tables::capability_names().map(|name| text_item(name, Kind::Capability, quoted)).collect()
+}
+
+fn products(quoted: bool) -> Vec<Item> {
+    Format::ALL.iter().map(|format| text_item(format.name(), Kind::Keyword, quoted)).collect()
 }
 
 fn text_item(text: &str, kind: Kind, quoted: bool) -> Item {

@@ -48,8 +48,8 @@ pub struct Args {
     /// A file for one product, a folder for several, `-` for stdout
     #[arg(short, long, value_name = "OUT", conflicts_with = "install")]
     output: Option<PathBuf>,
-    /// What to make
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "json", value_name = "FORMATS")]
+    /// What to make; else what kpol.toml says, else JSON
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMATS")]
     emit: Vec<Emit>,
     /// Calls that the graph of `--emit dot` shows, instead of all that look at arguments
     #[arg(long, value_name = "CALL", value_delimiter = ',')]
@@ -152,10 +152,7 @@ struct Made {
 
 pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble> {
     let plan = plan(args)?;
-    let formats = formats(&args.emit);
-    if !args.call.is_empty() && !formats.contains(&Format::Dot) {
-        return Err(Trouble::new("`--call` says what a graph shows: it needs `--emit dot`"));
-    }
+    let asked = formats(&args.emit);
 
     // Where a product goes to stdout, nothing else does.
     let place = if plan.goal.as_deref() == Some(Path::new("-")) { Place::Aside } else { Place::Asked };
@@ -167,6 +164,11 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
     };
     let mut projects = Projects::new(&Disk, &args.settings);
     let mut jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
+    let formats: BTreeSet<Format> = jobs.iter().flat_map(|(_, settings)| settings.products(&asked)).collect();
+    let formats: Vec<Format> = formats.into_iter().collect();
+    if !args.call.is_empty() && !formats.contains(&Format::Dot) {
+        return Err(Trouble::new("`--call` says what a graph shows: it needs `--emit dot`"));
+    }
     for (_, settings) in &mut jobs {
         settings.options.calls = args.call.iter().cloned().collect();
         settings.options.aim = aim.clone();
@@ -174,6 +176,7 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
     // Built by a doubtful project file it would not be what was meant.
     let mut failed = jobs.iter().any(|(_, settings)| settings.doubtful);
     let answers = inputs::parallel(&jobs, ui, |(input, settings)| {
+        let formats = settings.products(&asked);
         let (mut checked, products) = driver::build_by(writer, &Disk, &input.path, &settings.options, &formats);
         if checked.library && input.found {
             // Nobody asked to build this one: it lies among the profiles that include it.
@@ -360,14 +363,7 @@ fn size(made: &Made) -> String {
 
 /// What the name of a product ends in.
 fn extension(format: Format) -> &'static str {
-    match format {
-        Format::Json => "json",
-        Format::Bpf => "bpf",
-        Format::Asm => "asm",
-        Format::C => "h",
-        Format::Dot => "dot",
-        Format::Smt2 => "smt2",
-    }
+    if format == Format::C { "h" } else { format.name() }
 }
 
 /// `web.json` for `web.kpol`.

@@ -25,6 +25,7 @@ use crate::ui::{Format, FormatArg, Status, Trouble, Ui};
   kpolc check --libseccomp 2.5.4 web.kpol      what that release would drop
   kpolc check --runtime 'runc 1.1.5' web.kpol  what that runtime makes of it
   kpolc check --emit bpf web.kpol              for raw BPF, not for a runtime's JSON
+  kpolc check --emit json,bpf web.kpol         for both; `[build] emit` in kpol.toml says so for all
   kpolc check --fix web.kpol                   make the fixes that are safe
   kpolc check - < web.kpol                     standard input
   kpolc check --format sarif . > kpol.sarif    for a code scanner")]
@@ -32,8 +33,8 @@ pub struct Args {
     /// Policies, folders of them, or `-` for standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Products that it shall be possible to make: JSON cannot say all that BPF can, and the other way round
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "json", value_name = "FORMATS")]
+    /// Products that it shall be possible to make; else those of kpol.toml, else JSON
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMATS")]
     emit: Vec<build::Emit>,
     #[command(flatten)]
     fix: fix::Args,
@@ -44,7 +45,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
-    let formats = build::formats(&args.emit);
+    let asked = build::formats(&args.emit);
     let inputs = inputs::expand(&args.paths)?;
     args.fix.refuse(&inputs)?;
     let mut files = Files::with_stdin(&inputs)?;
@@ -57,14 +58,18 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
     }
     let fixed = if args.fix.asked() { args.fix.run(&jobs, &mut files)? } else { Fixed::default() };
     let answers = inputs::parallel(&jobs, ui, |(input, settings)| {
-        let mut checked = driver::check(&files, &input.path, &settings.options, &formats);
+        let mut checked = driver::check(&files, &input.path, &settings.options, &settings.products(&asked));
+        // Nobody said what is made: the JSON was looked at, and what is open there would be in the way of raw BPF.
+        let unseen = asked.is_empty() && !settings.says_products() && checked.is_open();
         settings.levels.apply(&mut checked.diagnostics);
         // The compiled policy stays behind: it belongs to its thread.
         let waivers = checked.compiled.as_ref().map(|compiled| build::brief::waivers(&compiled.policy));
-        (checked.sources, checked.diagnostics, checked.json, waivers.unwrap_or_default())
+        (checked.sources, checked.diagnostics, checked.json, waivers.unwrap_or_default(), unseen)
     });
     let (mut proofs, mut waived) = (Vec::new(), Vec::new());
-    for ((input, _), (sources, diagnostics, json, waivers)) in jobs.iter().zip(answers) {
+    let mut unseen = 0;
+    for ((input, _), (sources, diagnostics, json, waivers, is_unseen)) in jobs.iter().zip(answers) {
+        unseen += usize::from(is_unseen);
         waived.extend(waivers.into_iter().map(|line| format!("{}: {line}", input.path.display())));
         report.add(&sources, diagnostics);
         proofs.extend(json);
@@ -83,6 +88,12 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Status, Trouble> {
         ui.note(&format!("checked {many}: {counts}"));
         waived.iter().for_each(|line| ui.note(line));
         args.fix.hint(report.findings()).iter().for_each(|hint| ui.note(hint));
+        if unseen > 0 && report.status() == Status::Fine {
+            let of = if inputs.len() == 1 { String::new() } else { format!(", as {unseen} of these do") };
+            ui.note(&format!(
+                "raw BPF was not looked at (`--emit bpf`): it cannot ask for capabilities or the kernel{of}"
+            ));
+        }
         build::premises::unnamed(&proofs).iter().for_each(|note| ui.note(note));
     }
     let shown = if args.fix.diff() && !fixed.texts.is_empty() { Status::Findings } else { Status::Fine };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use kpol_compiler::diagnostic::{Code, Severity};
-use kpol_compiler::driver::Options;
+use kpol_compiler::driver::{Format, Options};
 use kpol_compiler::oci::runtime::Runtime;
 use kpol_compiler::policy::Waivable;
 use kpol_compiler::source::graph;
@@ -172,8 +172,26 @@ pub struct Settings {
     pub options: Options,
     /// For its findings.
     pub levels: Levels,
+    /// What the project makes; empty if it says nothing.
+    emit: Vec<Format>,
     /// The project file has mistakes: what was built by it would not be what was meant.
     pub doubtful: bool,
+}
+
+impl Settings {
+    /// The products: those of the command line, else the project's, else JSON.
+    pub fn products(&self, asked: &[Format]) -> Vec<Format> {
+        match (asked, &self.emit[..]) {
+            ([], []) => vec![Format::Json],
+            ([], project) => project.to_vec(),
+            (asked, _) => asked.to_vec(),
+        }
+    }
+
+    /// Whether the project says what is made.
+    pub fn says_products(&self) -> bool {
+        !self.emit.is_empty()
+    }
 }
 
 /// Project files that were read, each once.
@@ -190,7 +208,8 @@ impl<'a> Projects<'a> {
 
     /// The settings for a policy; mistakes of its project file go to the report.
     pub fn settings(&mut self, policy: &Path, report: &mut Report) -> Settings {
-        let mut settings = Settings { options: self.args.options(), levels: self.args.levels(), doubtful: false };
+        let mut settings =
+            Settings { options: self.args.options(), levels: self.args.levels(), emit: Vec::new(), doubtful: false };
         let Some(path) = project::find(self.loader, policy) else {
             return settings;
         };
@@ -204,6 +223,7 @@ impl<'a> Projects<'a> {
             (file, doubtful)
         });
         file.complete(&mut settings.options);
+        settings.emit.clone_from(&file.emit);
         settings.levels = settings.levels.over(&file.lints);
         settings.doubtful = *doubtful;
         settings

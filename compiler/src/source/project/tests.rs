@@ -27,6 +27,7 @@ fn reads_everything() {
         "include = [\"policies\", \"/usr/share/kpol\"]\n\
          [target]\nlibseccomp = \"2.5.4\"\nkernel = \"6.1\"\ncapabilities = []\n\
          [waive]\nallowed = [\"no chroot\"]\n\
+         [build]\nemit = [\"bpf\", \"json\", \"bpf\"]\n\
          [lints]\nall = \"deny\"\nW012 = \"allow\"\nduplicate = \"warn\"\n",
     );
     assert_eq!(errors, [""; 0]);
@@ -35,6 +36,7 @@ fn reads_everything() {
     assert_eq!(file.kernel, Some(KernelVersion { major: 6, minor: 1 }));
     assert_eq!(file.caps, Some(BTreeSet::new()));
     assert_eq!(file.waivable, Waivable::Titles(vec!["no chroot".to_owned()]));
+    assert_eq!(file.emit, [Format::Json, Format::Bpf]);
     assert_eq!(file.lints.get(Code::W012), Level::Allow);
     assert_eq!(file.lints.get(Code::W013), Level::Warn);
     assert_eq!(file.lints.get(Code::W001), Level::Deny);
@@ -55,6 +57,7 @@ fn unknown_keys_are_errors_with_the_nearest() {
         ["E060 at `dead-rules`: unknown warning `dead-rules` → dead-rule"]
     );
     assert_eq!(errors("[lints]\nE031 = \"allow\""), ["E061 at `E031`: `E031` is an error, and has no level"]);
+    assert_eq!(errors("emit = \"json\""), ["E060 at `emit`: unknown key `emit`"]);
     assert_eq!(errors("kernel = \"6.1\""), ["E060 at `kernel`: unknown key `kernel`"]);
     assert_eq!(errors("\"\" = 1"), ["E060 at `\"\"`: unknown key ``"]);
 }
@@ -77,6 +80,9 @@ fn bad_values_have_their_place() {
         errors("[lints]\nW012 = true"),
         ["E061 at `true`: a level is \"allow\", \"warn\" or \"deny\", not a boolean"]
     );
+    assert_eq!(errors("[build]\nemit = [\"jsn\"]"), ["E061 at `\"jsn\"`: no product `jsn` → \"json\""]);
+    assert_eq!(errors("[build]\nemit = \"h\""), ["E061 at `\"h\"`: no product `h` → \"c\""]);
+    assert_eq!(errors("[build]\nemit = 1"), ["E061 at `1`: `emit` is a string or an array of strings, not an integer"]);
     assert_eq!(errors("target = 1"), ["E061 at `1`: `target` is a table, not an integer"]);
     let (file, errors) = read("[target]\ncapabilities = [\"CAP_NONSENSE\"]");
     assert_eq!(errors, ["E061 at `\"CAP_NONSENSE\"`: unknown capability `CAP_NONSENSE`"]);

@@ -9,9 +9,6 @@ use kpol_compiler::driver::Format;
 use super::{Goal, Made, extension, file_name};
 use crate::ui::Trouble;
 
-/// All that can be made.
-const FORMATS: [Format; 6] = [Format::Json, Format::Bpf, Format::Asm, Format::C, Format::Dot, Format::Smt2];
-
 /// What `-o` means for so many products of these formats.
 pub(super) fn goal(output: Option<&Path>, formats: &[Format], products: usize) -> Result<Goal, Trouble> {
     let Some(output) = output else {
@@ -24,14 +21,14 @@ pub(super) fn goal(output: Option<&Path>, formats: &[Format], products: usize) -
             Ok(Goal::Stdout)
         };
     }
-    let named = output.extension().and_then(|end| FORMATS.iter().find(|format| end == extension(**format)));
+    let named = output.extension().and_then(|end| Format::ALL.into_iter().find(|&format| end == extension(format)));
     let slash = output.as_os_str().as_encoded_bytes().ends_with(b"/");
     if slash || output.is_dir() {
         Ok(Goal::Folder(output.to_owned()))
     } else if let [format] = *formats
-        && let Some(named) = named.filter(|named| **named != format)
+        && let Some(named) = named.filter(|&named| named != format)
     {
-        let (named, made) = (extension(*named), extension(format));
+        let (named, made) = (extension(named), extension(format));
         Err(Trouble::new(format!(
             "`{}` is named as {named}, and {made} would be written: add `--emit {}`, or take another name",
             output.display(),
