@@ -55,6 +55,8 @@ pub struct Options {
     pub waivable: Waivable,
     /// `--call`: the calls that a graph shows; all if there are none.
     pub calls: BTreeSet<String>,
+    /// `--complain`: products log what the policy refuses. What is found is found of the policy itself.
+    pub complain: bool,
 }
 
 impl Options {
@@ -251,6 +253,9 @@ fn make(
     if let Some(compiled) = &mut compiled
         && !analysis.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     {
+        if options.complain {
+            compiled.policy.complain(&mut compiled.store);
+        }
         let known = again && compiled.memory.is_sound(&compiled.policy, options, formats);
         if !known {
             let writer = match what {

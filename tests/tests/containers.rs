@@ -10,6 +10,8 @@ use kpol_tests::probe::Outcome;
 use kpol_tests::skip::{or_skip, shared_dir};
 use kpol_tests::{Skip, kernel};
 
+#[path = "containers/complain.rs"]
+mod complain;
 #[path = "containers/runtimes.rs"]
 mod runtimes;
 #[path = "containers/starts.rs"]

@@ -1,6 +1,7 @@
 //! A finished policy: the function, and what the outputs need to know beside it.
 
 pub mod build;
+mod complain;
 pub mod multiplexed;
 pub mod proof;
 pub mod waive;

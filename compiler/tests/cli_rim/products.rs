@@ -62,6 +62,64 @@ fn a_project_says_once_what_is_made() {
     assert!(wrong.err.contains("no product `jsn`") && wrong.err.contains("replace by `json`"), "{}", wrong.err);
 }
 
+const GUARDED: &str = "default deny(EPERM)\ninclude <base/runtime>\ninclude <guard/default>\n\
+    allow { write }\ndeny(ENOSYS) { clone3 }\nkill { ptrace }\nassert \"no network\" { refused { socket } }\n";
+
+#[test]
+fn what_complains_never_takes_the_place_of_what_refuses() {
+    let dir = folder(&[("web.kpol", GUARDED), ("seccomp/keep", "")]);
+    let path = |name: &str| dir.path().join("seccomp").join(name);
+    let install = |more: &[&str]| kpolc(dir.path(), &[&["build", "web.kpol", "--install=seccomp"], more].concat());
+    assert_eq!(install(&[]).status, 0);
+    let refuses = fs::read_to_string(path("web.json")).unwrap();
+    let complain = install(&["--complain"]);
+    assert_eq!(complain.status, 0, "{}", complain.err);
+    assert!(complain.err.contains("web-complain.json: proven equal to web.kpol, with what it refuses logged,"));
+    assert!(complain.err.contains("for trying out, not for production"), "{}", complain.err);
+    assert_eq!(fs::read_to_string(path("web.json")).unwrap(), refuses);
+    let logs = fs::read_to_string(path("web-complain.json")).unwrap();
+    assert!(logs.contains(r#""defaultAction": "SCMP_ACT_LOG""#), "{logs}");
+    assert!(!logs.contains("KILL") && logs.matches("SCMP_ACT_ERRNO").count() == 1, "{logs}");
+    let why = |call: &str| kpolc(dir.path(), &["why", "seccomp/web-complain.json", call, "--arch", "x86_64"]).out;
+    assert!(why("clone3").contains("deny(ENOSYS)"), "{}", why("clone3"));
+    for call in ["ptrace", "socket", "mount"] {
+        assert!(why(call).contains(&format!("{call} on x86_64: log")), "{}", why(call));
+    }
+    // One `--check` looks at both.
+    let check = |more: &[&str]| install(&[&["--check"], more].concat());
+    assert!(check(&[]).err.contains("2 files up to date"), "{}", check(&[]).err);
+    assert_eq!(check(&["--complain"]).status, 0);
+    fs::write(path("web-complain.json"), "{}\n").unwrap();
+    let stale = check(&[]);
+    assert_eq!(stale.status, 1);
+    assert!(stale.err.contains("web-complain.json` is not what `web.kpol` builds"), "{}", stale.err);
+    assert!(stale.err.contains("with `--complain` in place of `--check` writes it"), "{}", stale.err);
+    // A default of ENOSYS stays as well, and hides what no rule names: that is said.
+    fs::write(dir.path().join("nosys.kpol"), "default deny(ENOSYS)\nallow { execve }\nkill { ptrace }\n").unwrap();
+    let nosys = kpolc(dir.path(), &["build", "nosys.kpol", "--complain"]);
+    assert!(nosys.err.contains("1 log; all other calls deny(ENOSYS), and not logged\n"), "{}", nosys.err);
+    let none = kpolc(dir.path(), &["build", "web.kpol", "--complain", "--emit", "asm", "-o", "-"]);
+    assert_eq!(none.status, 2);
+    assert!(none.err.contains("`--complain` makes json and bpf, not asm"), "{}", none.err);
+}
+
+/// Guardrails are proven of the policy that the log is for; in a policy of `default log` they fail.
+#[test]
+fn a_policy_with_guardrails_is_tried_out_with_them() {
+    let broken = GUARDED.replace("kill { ptrace }", "allow { socket }");
+    let logged = GUARDED.replace("default deny(EPERM)", "default log");
+    let dir = folder(&[("web.kpol", GUARDED), ("broken.kpol", &broken), ("logged.kpol", &logged)]);
+    let build = |name: &str| kpolc(dir.path(), &["build", name, "--complain", "--emit", "json,bpf"]);
+    assert_eq!(build("web.kpol").status, 0, "{}", build("web.kpol").err);
+    assert!(dir.path().join("web-complain.bpf").exists());
+    for name in ["broken.kpol", "logged.kpol"] {
+        let failed = build(name);
+        assert_eq!(failed.status, 1);
+        assert!(failed.err.contains("E042"), "{}", failed.err);
+        assert!(!dir.path().join(name.replace(".kpol", "-complain.json")).exists());
+    }
+}
+
 #[test]
 fn who_named_no_runtime_learns_which_one_starts_no_container() {
     let dir = folder(&[("web.kpol", "default deny\nflags { log }\nallow { execve }\n")]);

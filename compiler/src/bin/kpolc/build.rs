@@ -2,6 +2,7 @@
 
 pub mod brief;
 mod compare;
+mod complaint;
 mod install;
 mod names;
 pub mod premises;
@@ -39,6 +40,7 @@ use crate::ui::{FormatArg, Status, Trouble, Ui};
   kpolc build web.kpol --emit dot --call socket -o - | dot -Tsvg > socket.svg
   kpolc build web.kpol --emit bpf,smt2         web.smt2: `z3 web.smt2` proves web.bpf
   kpolc build web.kpol --runtime crun --runtime 'runc 1.1.5'    proven as both load it
+  kpolc build web.kpol --complain              web-complain.json logs what web.json refuses
   kpolc build profiles/ --check                exit 1 and a diff where a file is not up to date
   kpolc build profiles/ --install              to /etc/seccomp, mode 0644")]
 pub struct Args {
@@ -54,6 +56,9 @@ pub struct Args {
     /// Calls that the graph of `--emit dot` shows, instead of all that look at arguments
     #[arg(long, value_name = "CALL", value_delimiter = ',')]
     call: Vec<String>,
+    /// Log what the policy refuses, to see what a program calls: NAME-complain.json, which protects from nothing
+    #[arg(long)]
+    complain: bool,
     /// Write nothing; exit 1 with a diff if a file is not what would be built
     #[arg(long)]
     check: bool,
@@ -164,7 +169,14 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
     };
     let mut projects = Projects::new(&Disk, &args.settings);
     let mut jobs: Vec<_> = inputs.iter().map(|input| (input, projects.settings(&input.path, &mut report))).collect();
-    let formats: BTreeSet<Format> = jobs.iter().flat_map(|(_, settings)| settings.products(&asked)).collect();
+    if let Some(format) = asked.iter().find(|format| args.complain && !complaint::is_made(**format)) {
+        return Err(Trouble::new(format!("`--complain` makes json and bpf, not {}", format.name())));
+    }
+    let wanted = |settings: &settings::Settings| {
+        let products = settings.products(&asked);
+        if args.complain { complaint::of(products) } else { products }
+    };
+    let formats: BTreeSet<Format> = jobs.iter().flat_map(|(_, settings)| wanted(settings)).collect();
     let formats: Vec<Format> = formats.into_iter().collect();
     if !args.call.is_empty() && !formats.contains(&Format::Dot) {
         return Err(Trouble::new("`--call` says what a graph shows: it needs `--emit dot`"));
@@ -172,12 +184,13 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
     for (_, settings) in &mut jobs {
         settings.options.calls = args.call.iter().cloned().collect();
         settings.options.aim = aim.clone();
+        settings.options.complain = args.complain;
     }
     // Built by a doubtful project file it would not be what was meant.
     let mut failed = jobs.iter().any(|(_, settings)| settings.doubtful);
     let answers = inputs::parallel(&jobs, ui, |(input, settings)| {
-        let formats = settings.products(&asked);
-        let (mut checked, products) = driver::build_by(writer, &Disk, &input.path, &settings.options, &formats);
+        let (mut checked, products) =
+            driver::build_by(writer, &Disk, &input.path, &settings.options, &wanted(settings));
         if checked.library && input.found {
             // Nobody asked to build this one: it lies among the profiles that include it.
             checked.diagnostics.retain(|diagnostic| diagnostic.code != Code::E020);
@@ -185,9 +198,11 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
         settings.levels.apply(&mut checked.diagnostics);
         // The compiled policy stays behind: it belongs to its thread.
         let compiled = checked.compiled.take();
-        let brief = compiled
-            .as_ref()
-            .map(|compiled| [vec![brief::line(&compiled.policy)], brief::waivers(&compiled.policy)].concat());
+        let unseen = |policy| if args.complain { complaint::unseen(policy) } else { "" };
+        let brief = compiled.as_ref().map(|compiled| {
+            let line = format!("{}{}", brief::line(&compiled.policy), unseen(&compiled.policy));
+            [vec![line], brief::waivers(&compiled.policy)].concat()
+        });
         if jobs.len() == 1 {
             // The process ends soon, and to take all of it apart before would be for nothing.
             std::mem::forget(compiled);
@@ -222,15 +237,25 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
             return Err(trouble);
         }
     };
-    let made: Vec<Made> = products
+    let mut made: Vec<Made> = products
         .into_iter()
         .map(|(input, product)| Made {
             policy: input.path.clone(),
-            output: Output { path: names::product(&goal, &input.path, product.format), bytes: product.bytes },
+            output: Output {
+                path: names::product(&goal, &input.path, product.format, args.complain),
+                bytes: product.bytes,
+            },
             format: product.format,
             proven: product.proven,
         })
         .collect();
+    if args.check && !args.complain {
+        let Some(there) = complaint::there(writer, &jobs, &goal, ui, &mut report) else {
+            report.print(ui, place)?;
+            return Ok(report.status().max(Status::Findings));
+        };
+        made.extend(there);
+    }
     if let Err(trouble) = names::distinct(&made) {
         report.print(ui, place)?;
         return Err(trouble);
@@ -239,7 +264,7 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
     report.print(ui, place)?;
     let status = status?;
     if status == Status::Fine && goal != Goal::Stdout {
-        summary(ui, args.check, &briefs, &made, &proofs);
+        summary(ui, args, &briefs, &made, &proofs);
     }
     Ok(status.max(report.status()))
 }
@@ -298,7 +323,9 @@ fn make_folder(folder: &Path) -> Result<(), Trouble> {
         .map_err(|error| Trouble::new(format!("cannot create folder `{}`: {error}", folder.display())))
 }
 
-fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made], proofs: &[Proof]) {
+fn summary(ui: &Ui, args: &Args, briefs: &[String], made: &[Made], proofs: &[Proof]) {
+    let check = args.check;
+    let logged = if args.complain { complaint::LOGGED } else { "" };
     let is_json = |one: &&Made| one.format == Format::Json;
     let premise = premises::premise(proofs, made.iter().filter(|one| !one.proven.is_empty()).all(|one| is_json(&one)));
     match made {
@@ -309,10 +336,10 @@ fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made], proofs: &[Pro
             briefs.iter().for_each(|brief| ui.note(brief));
             match made.iter().filter(|one| !one.proven.is_empty()).count() {
                 proven if proven == made.len() => {
-                    ui.note(&format!("{proven} files written, each proven equal to its policy{premise}"));
+                    ui.note(&format!("{proven} files written, each proven equal to its policy{logged}{premise}"));
                 }
                 proven => ui.note(&format!(
-                    "{} files written, {proven} of them proven equal to their policies{premise}",
+                    "{} files written, {proven} of them proven equal to their policies{logged}{premise}",
                     made.len()
                 )),
             }
@@ -329,7 +356,7 @@ fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made], proofs: &[Pro
                 let sizes: Vec<String> = proven.iter().map(|one| size(one)).collect();
                 let archs: Vec<&str> = first.proven.iter().map(|arch| arch.name()).collect();
                 ui.note(&format!(
-                    "{}: proven equal to {} for {} ABI{} ({}){premise}; {}",
+                    "{}: proven equal to {}{logged} for {} ABI{} ({}){premise}; {}",
                     files(&proven),
                     first.policy.display(),
                     archs.len(),
@@ -349,6 +376,9 @@ fn summary(ui: &Ui, check: bool, briefs: &[String], made: &[Made], proofs: &[Pro
             }
         }
     }
+    if args.complain && !check {
+        ui.note("what it logs is not refused: for trying out, not for production");
+    }
     premises::notes(proofs).iter().for_each(|note| ui.note(note));
 }
 
@@ -367,8 +397,9 @@ fn extension(format: Format) -> &'static str {
 }
 
 /// `web.json` for `web.kpol`.
-fn file_name(policy: &Path, format: Format) -> OsString {
+fn file_name(policy: &Path, format: Format, suffix: &str) -> OsString {
     let mut name = policy.file_stem().unwrap_or_default().to_owned();
+    name.push(suffix);
     name.push(".");
     name.push(extension(format));
     name

@@ -7,6 +7,7 @@ use kpol_compiler::driver::Format as Product;
 use kpol_compiler::source::{Disk, LoadError, Loader};
 
 use super::Made;
+use super::complaint::SUFFIX;
 use crate::report::Report;
 use crate::ui::{Format, Status, Trouble, Ui};
 
@@ -38,7 +39,13 @@ pub(super) fn all(made: &[Made], ui: &Ui, report: &mut Report) -> Result<Status,
                 Some(place) => Diagnostic::new(Code::E071, place, message),
                 None => Diagnostic::without_place(Code::E071, message),
             };
-            report.push(diagnostic.help("the same command without `--check` writes it"));
+            let complains = path.file_stem().is_some_and(|name| name.as_encoded_bytes().ends_with(SUFFIX.as_bytes()))
+                && path.file_stem() != one.policy.file_stem();
+            report.push(diagnostic.help(if complains {
+                "the same command with `--complain` in place of `--check` writes it"
+            } else {
+                "the same command without `--check` writes it"
+            }));
         }
     }
     if ui.format == Format::Human {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kpol_compiler::driver::Format;
 
-use super::{Goal, Made, extension, file_name};
+use super::{Goal, Made, complaint, extension, file_name};
 use crate::ui::Trouble;
 
 /// What `-o` means for so many products of these formats.
@@ -48,9 +48,9 @@ pub(super) fn goal(output: Option<&Path>, formats: &[Format], products: usize) -
     }
 }
 
-/// The file of a product.
-pub(super) fn product(goal: &Goal, policy: &Path, format: Format) -> PathBuf {
-    let name = file_name(policy, format);
+/// The file of a product. One that complains has a name of its own, so that it never takes the place of the one that refuses.
+pub(super) fn product(goal: &Goal, policy: &Path, format: Format, complain: bool) -> PathBuf {
+    let name = file_name(policy, format, if complain { complaint::SUFFIX } else { "" });
     match goal {
         Goal::Beside => policy.with_file_name(name),
         Goal::Stdout => PathBuf::from("-"),
@@ -103,7 +103,8 @@ mod tests {
         assert_eq!(goal(Some(&new), JSON, 2).unwrap(), Goal::Folder(new.clone()));
         assert_eq!(goal(Some(&new.join("")), JSON, 1).unwrap(), Goal::Folder(new.join("")));
         let policy = Path::new("p/web.v2.kpol");
-        assert_eq!(product(&Goal::Beside, policy, Format::Json), Path::new("p/web.v2.json"));
-        assert_eq!(product(&Goal::Folder("out".into()), policy, Format::Bpf), Path::new("out/web.v2.bpf"));
+        assert_eq!(product(&Goal::Beside, policy, Format::Json, false), Path::new("p/web.v2.json"));
+        assert_eq!(product(&Goal::Beside, policy, Format::Json, true), Path::new("p/web.v2-complain.json"));
+        assert_eq!(product(&Goal::Folder("out".into()), policy, Format::Bpf, false), Path::new("out/web.v2.bpf"));
     }
 }
