@@ -57,6 +57,8 @@ pub struct Options {
     pub calls: BTreeSet<String>,
     /// `--complain`: products log what the policy refuses. What is found is found of the policy itself.
     pub complain: bool,
+    /// The machine that the policy is for, where that is known: ABIs of others are left out.
+    pub host: Option<Arch>,
 }
 
 impl Options {
@@ -282,6 +284,14 @@ fn make(
     let mut checked = Checked { sources, diagnostics, compiled, library, json };
     checked.sort();
     (checked, products, past)
+}
+
+/// The program of a filter that was read, whatever its form: its own instructions, or ones that mean the same, proven.
+///
+/// # Errors
+/// Why there is none, in a line.
+pub fn program(writer: &dyn Writer, filter: &load::Filter, store: &mut Store) -> Result<Vec<u8>, String> {
+    output::program(writer, filter, store)
 }
 
 /// The policy of a file in a store that the caller has, with everything that was found and is not silenced.

@@ -10,12 +10,15 @@
 
 pub mod at;
 mod inherited;
+mod watch;
 
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+pub use watch::watch;
 
 /// The signals by which a user or the system asks a process to end.
 const ENDING: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];

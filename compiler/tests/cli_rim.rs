@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "cli_rim/ended.rs"]
+mod ended;
 #[path = "cli_rim/products.rs"]
 mod products;
 #[path = "cli_rim/program_start.rs"]
@@ -20,6 +22,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -46,7 +49,8 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
 fn kpolc(folder: &Path, arguments: &[&str]) -> Answer {
     let output = command(folder, arguments).output().unwrap();
     Answer {
-        status: output.status.code().expect("no signal"),
+        // As negative numbers those of signals.
+        status: output.status.code().unwrap_or_else(|| -output.status.signal().expect("one of the two")),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
     }

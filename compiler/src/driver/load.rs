@@ -21,7 +21,7 @@ use crate::oci::{
     self,
     runtime::{Engine, Stack},
 };
-use crate::policy::{Policy, Waiver};
+use crate::policy::{Flag, Policy, Waiver};
 use crate::resolve::Resolved;
 use crate::source::graph::Graph;
 use crate::source::{LoadError, Loader, Memory, Sources};
@@ -66,6 +66,8 @@ pub struct Filter {
     pub rules: Option<Rules>,
     /// The instructions, of BPF.
     pub program: Option<bpf::Program>,
+    /// What seccomp(2) is asked for beside, of JSON.
+    pub flags: Vec<Flag>,
 }
 
 impl Filter {
@@ -96,6 +98,23 @@ impl Filter {
             }
         }
         names.into_iter().map(|(what, archs)| format!("{what} on {}", archs.join(", "))).collect()
+    }
+}
+
+impl Filter {
+    /// A policy of this function, for whoever makes a program of it: there are no rules behind it.
+    pub fn as_policy(&self) -> Policy {
+        Policy {
+            function: self.function.clone(),
+            archs: self.archs.clone(),
+            native: false,
+            default: Action::KillProcess,
+            declared: self.declared.clone(),
+            said: BTreeMap::new(),
+            flags: self.flags.clone(),
+            listener: None,
+            waivers: Vec::new(),
+        }
     }
 }
 
@@ -180,6 +199,7 @@ fn kpol(loader: &dyn Loader, path: &Path, name: String, options: &Options, store
         declared: policy.declared.clone(),
         doubts: BTreeMap::new(),
         remarks: Vec::new(),
+        flags: policy.flags.clone(),
         rules: Some(Rules { policy, resolved, graph }),
         program: None,
     });
@@ -217,6 +237,9 @@ fn json(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Resul
     if let Some(archs) = &options.archs {
         hosts = archs.iter().map(|arch| arch.native()).collect();
     }
+    if let Some(host) = options.host {
+        hosts = BTreeSet::from([host]);
+    }
     // Only Docker reads `minKernel`; whoever writes it writes for Docker.
     let for_docker = profile.syscalls.iter().any(|entry| {
         let filters = [&entry.includes, &entry.excludes];
@@ -240,6 +263,7 @@ fn json(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Resul
         remarks: Vec::new(),
         rules: None,
         program: None,
+        flags: Flag::ALL.into_iter().filter(|flag| profile.flags.iter().any(|name| name == flag.oci_name())).collect(),
     };
     let mut unknown = BTreeSet::new();
     let mut unclear = BTreeMap::<String, Vec<Arch>>::new();
@@ -359,6 +383,7 @@ fn raw(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Result
     let archs: Vec<Arch> = Arch::all()
         .filter(|arch| arch.is_big_endian() == big)
         .filter(|arch| options.archs.as_ref().is_none_or(|chosen| chosen.contains(arch)))
+        .filter(|arch| options.host.is_none_or(|host| arch.native() == host))
         .collect();
     let reading = bpf::read(store, &program, &archs).map_err(|error| wrong(&error))?;
     let function = settle(reading.function, options, store);
@@ -377,6 +402,7 @@ fn raw(name: &str, bytes: &[u8], options: &Options, store: &mut Store) -> Result
         remarks: Vec::new(),
         rules: None,
         program: Some(program),
+        flags: Vec::new(),
     })
 }
 

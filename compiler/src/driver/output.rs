@@ -11,6 +11,7 @@ use std::path::Path;
 use kpol_grammar::ast::{self, StatementKind};
 use kpol_grammar::did_you_mean;
 
+use super::load::Filter;
 use super::{Compiled, Format, Options, Product, Writer};
 use crate::bpf::{self, Aim, Program};
 use crate::diagnostic::{Code, Diagnostic, FileId, Span};
@@ -321,6 +322,20 @@ fn bpf(writer: &dyn Writer, store: &mut Store, policy: &Policy, aim: &Aim) -> Pr
     Ok(program)
 }
 
+/// The program of a filter without rules: it has one, or one is made of its function.
+pub(super) fn program(writer: &dyn Writer, filter: &Filter, store: &mut Store) -> Result<Vec<u8>, String> {
+    if let Some(program) = &filter.program {
+        return Ok(program.to_bytes(bpf::ByteOrder::NATIVE));
+    }
+    let policy = filter.as_policy();
+    match bpf(writer, store, &policy, &Aim::default()) {
+        Ok(program) => Ok(program.to_bytes(byte_order_of(&policy))),
+        Err(ProgramTrouble::ByteOrders(..)) => Err("its ABIs have different byte orders".to_owned()),
+        Err(ProgramTrouble::Writer(error)) => Err(error.to_string()),
+        Err(ProgramTrouble::Disproved(disproof)) => Err(format!("internal error: {disproof}")),
+    }
+}
+
 fn bpf_trouble(compiled: &Compiled, trouble: &ProgramTrouble) -> Diagnostic {
     match trouble {
         ProgramTrouble::ByteOrders(little, big) => {
@@ -343,7 +358,11 @@ fn disproved(compiled: &Compiled, product: &str, why: &str) -> Diagnostic {
 
 /// Instructions are read in the byte order of the kernel that loads them.
 fn byte_order(compiled: &Compiled) -> bpf::ByteOrder {
-    if compiled.policy.archs.first().is_some_and(|arch| arch.is_big_endian()) {
+    byte_order_of(&compiled.policy)
+}
+
+fn byte_order_of(policy: &Policy) -> bpf::ByteOrder {
+    if policy.archs.first().is_some_and(|arch| arch.is_big_endian()) {
         bpf::ByteOrder::Big
     } else {
         bpf::ByteOrder::Little

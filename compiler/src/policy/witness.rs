@@ -5,7 +5,7 @@
 //! mount on aarch64, with CAP_SYS_ADMIN, kernel 5.11
 //! ```
 
-use crate::diagram::Cube;
+use crate::diagram::{Bits, Cube};
 use crate::spec::{Arch, Call, Environment, Nr, register};
 use crate::tables::{self, Known};
 
@@ -40,6 +40,21 @@ pub fn describe(arch: Arch, nr: Nr, name: Option<&str>, cube: &Cube) -> String {
         text.push_str(&format!(", kernel {}", cube.kernel_version()));
     }
     text
+}
+
+/// A call with all of its arguments in words.
+pub fn whole(call: &Call, name: Option<&str>) -> String {
+    let Call { arch, nr, args } = *call;
+    let known = name.and_then(tables::syscall);
+    let mut cube = Cube::default();
+    for index in 0u8..6 {
+        let Some(param) = known.and_then(|known| register::param(known, arch, index)) else { continue };
+        let (at, low) = (usize::from(index), u64::MAX >> (64 - u32::from(param.bits.min(arch.bits()))));
+        // What is above a parameter is shown where there is something.
+        let mask = if args[at] & !low == 0 { low } else { u64::MAX };
+        cube.args[at] = Bits { mask, value: args[at] };
+    }
+    describe(arch, nr, name, &cube)
 }
 
 /// What registers say of the parameters in them.

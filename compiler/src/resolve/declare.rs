@@ -104,6 +104,11 @@ impl<'a> Resolver<'a> {
             archs.sort_unstable();
             archs.dedup();
         }
+        let here = |arch: &Arch| self.options.host.is_none_or(|host| arch.native() == host);
+        // Of a policy for other machines alone whoever asks says that nothing of it is for this one.
+        if archs.iter().any(here) {
+            archs.retain(here);
+        }
         self.result.archs = archs;
     }
 

@@ -38,7 +38,7 @@ fn ends(folder: &Path, policy: &str, program: &Path) -> bool {
         // A program that was killed does not read it.
         let _ = child.stdin.take().unwrap().write_all(b"ab");
         let output = child.wait_with_output().unwrap();
-        let aborted = std::os::unix::process::ExitStatusExt::signal(&output.status) == Some(libc::SIGABRT);
+        let aborted = output.status.signal() == Some(libc::SIGABRT);
         (String::from_utf8_lossy(&output.stdout).contains("started"), output.status.success() || aborted)
     };
     let file = {

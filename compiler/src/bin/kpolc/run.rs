@@ -6,6 +6,10 @@
 //!
 //! INVARIANT: but for these three, the command starts with what kpolc was started with: signals, mask, descriptors, umask, limits,
 //! environment.
+//!
+//! Where the policy kills, a process beside it says which call the command ended by ([`sys::watch`]); `-q` leaves it out.
+
+mod ready;
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -14,31 +18,33 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use kpol_compiler::diagnostic::Severity;
-use kpol_compiler::driver::{self, Format, Writer};
-use kpol_compiler::policy::{Flag, Policy};
+use kpol_compiler::diagram::{Leaf, Store, Table};
+use kpol_compiler::driver::Writer;
+use kpol_compiler::policy::{Flag, Policy, witness};
 use kpol_compiler::source::Disk;
-use kpol_compiler::spec::{Action, Arch, KernelVersion};
+use kpol_compiler::spec::{Action, Arch, Call, Environment, KernelVersion};
 use kpol_compiler::sys::{self, Exec, Failure};
 use kpol_compiler::tables;
 
+use self::ready::Ready;
 use crate::report::{Place, Report};
 use crate::settings::{self, Projects};
 use crate::ui::{FormatArg, Status, Trouble, Ui};
 
-/// Run a command under a policy.
+/// Run a command under a policy, or under a filter that others made.
 ///
-/// The command can gain no privileges any more (no_new_privs). Where `--cap` and `--kernel` say nothing,
+/// FILE is a policy, a JSON profile or raw BPF (.kpol, .json, .bpf). The command can gain no privileges any more (no_new_privs). Where `--cap` and `--kernel` say nothing,
 /// the capabilities that the command will hold and the running kernel decide `when`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   kpolc run web.kpol -- nginx -g 'daemon off;'
-  kpolc run web.kpol -- strace -f ls           see what is refused
+  kpolc run web.json -- nginx                  as the runtime of --runtime loads it
+  strace -f kpolc run web.kpol -- nginx        see each call, and what is refused
 
 Exit status: the command's own; 126 if it cannot be executed or the policy denies `execve`, 127 if there is none, and
 1, 2 or 101 if it was never tried.")]
 pub struct Args {
-    /// The policy
+    /// The policy or filter
     file: PathBuf,
     /// The command and its arguments
     #[arg(required = true, last = true, value_name = "CMD")]
@@ -61,24 +67,24 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
         options.caps = Some(capabilities_after_exec()?);
     }
     options.kernel = options.kernel.or_else(running_kernel);
+    // Other machines' ABIs are no affair of this one.
+    options.host = Some(native);
     if options.archs.is_none() && !matches!(native, Arch::X86_64 | Arch::Aarch64) {
         // A policy without `arch` means those two; here it shall mean this machine.
         options.archs = Some(vec![native]);
     }
-    let (mut checked, products) = driver::build_by(writer, &Disk, &args.file, options, &[Format::Bpf]);
-    settings.levels.apply(&mut checked.diagnostics);
-    let failed = checked.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    report.add(&checked.sources, checked.diagnostics);
+    let ready = match ready::read(&args.file, &settings, writer, &mut report) {
+        Ok(ready) => ready,
+        Err(trouble) => {
+            report.print(ui, Place::Aside)?;
+            return Err(trouble);
+        }
+    };
     report.print(ui, Place::Aside)?;
-    if failed || settings.doubtful {
+    let Some(Ready { store, policy, filter, remarks }) = ready else {
         return Ok(report.status().max(Status::Findings));
-    }
-    let Some(filter) = products.into_iter().find(|product| product.format == Format::Bpf) else {
-        return Err(Trouble::new(format!("`{}` has nothing to enforce", args.file.display())));
     };
-    let Some(policy) = checked.compiled.map(|compiled| compiled.policy) else {
-        return Err(Trouble::new(format!("`{}` has nothing to enforce", args.file.display())));
-    };
+    remarks.iter().for_each(|remark| ui.note(&format!("note: {remark}")));
     if !policy.archs.contains(&native) {
         return Err(Trouble::new(format!(
             "the policy lists no `arch {native}`, which this machine has: nothing could run"
@@ -110,9 +116,17 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
     };
     let wrong = |error: io::Error| Trouble::new(format!("cannot prepare the command: {error}"));
     let exec = Exec::new(&program, &args.command).map_err(wrong)?;
+    if !ui.quiet && kills(&store, &policy) {
+        let name = args.file.display().to_string();
+        sys::watch(|call| {
+            if let Some(words) = ended_by(&store, &policy, &call) {
+                ui.note(&format!("note: `{name}` ended the command: {words}"));
+            }
+        });
+    }
     sys::no_new_privs().map_err(|error| Trouble::new(format!("cannot set no_new_privs: {error}")))?;
     // From here on the policy holds.
-    match exec.under(&filter.bytes, flags(&policy)) {
+    match exec.under(&filter, flags(&policy)) {
         Failure::Install(error) => Err(Trouble::new(format!("the kernel did not take the filter: {error}"))),
         Failure::Exec(error) => {
             let hint = match error.raw_os_error() {
@@ -129,6 +143,30 @@ pub fn run(args: &Args, ui: &Ui, writer: &dyn Writer) -> Result<Status, Trouble>
 /// What a call gets, where that hangs on nothing else.
 fn answer(policy: &Policy, arch: Arch, call: &str) -> Option<Action> {
     policy.function.at(arch, tables::syscall(call)?.nr(arch)?).as_action()
+}
+
+/// Whether some call of the policy's ABIs ends a process or a thread.
+fn kills(store: &Store, policy: &Policy) -> bool {
+    let mut nodes = policy.function.tables.values().flat_map(Table::intervals).map(|(_, node)| node);
+    nodes.any(|node| store.leaves(node).into_iter().any(|leaf| matches!(leaf, Leaf::Act(action) if ends(action))))
+}
+
+/// SIGSYS ends who has no handler for it.
+fn ends(action: Action) -> bool {
+    matches!(action, Action::KillProcess | Action::KillThread | Action::Trap(_))
+}
+
+/// The call, with what the policy says of it, if that is what ended the command.
+fn ended_by(store: &Store, policy: &Policy, call: &Call) -> Option<String> {
+    let name = policy.call_name(call.arch, call.nr);
+    let words = witness::whole(call, name);
+    let Some(table) = policy.function.tables.get(&call.arch) else {
+        return Some(format!("{words}, an ABI that the policy does not list"));
+    };
+    match store.at(table.at(call.nr), &Environment::default(), &call.args) {
+        Leaf::Act(action) if ends(action) => Some(format!("{words} gets `{action}`")),
+        _ => None,
+    }
 }
 
 /// What to pass to seccomp(2) for the policy's `flags`. Without a listener the kernel refuses
