@@ -64,6 +64,19 @@ pub fn constant_names() -> impl ExactSizeIterator<Item = &'static str> {
 
 /// Names of the constants that begin so, sorted.
 pub fn constants_with_prefix(prefix: &str) -> impl Iterator<Item = &'static str> {
+    indexes_with_prefix(prefix).map(name)
+}
+
+/// The same, for those whose value on an ABI is wanted.
+pub(super) fn valued_with_prefix(
+    prefix: &str,
+    arch: Arch,
+    wanted: impl Fn(i128) -> bool,
+) -> impl Iterator<Item = &'static str> {
+    indexes_with_prefix(prefix).filter(move |&index| value(index, arch).is_some_and(&wanted)).map(name)
+}
+
+fn indexes_with_prefix(prefix: &str) -> impl Iterator<Item = usize> {
     let (mut low, mut high) = (0, VALUE.len());
     while low < high {
         let middle = low.midpoint(high);
@@ -73,7 +86,7 @@ pub fn constants_with_prefix(prefix: &str) -> impl Iterator<Item = &'static str>
             high = middle;
         }
     }
-    (low..VALUE.len()).map(name).take_while(move |name| name.starts_with(prefix))
+    (low..VALUE.len()).take_while(move |&index| name(index).starts_with(prefix))
 }
 
 /// The number of an errno's name on an ABI (they differ on MIPS and PA-RISC).

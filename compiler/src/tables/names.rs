@@ -4,6 +4,7 @@
 //! socket, protocol, 9     family is AF_NETLINK: NETLINK_AUDIT     AF_INET: IPPROTO_…     not known: 9
 //! ```
 
+use super::constant::valued_with_prefix;
 use super::families::{FAMILIES, When};
 use super::{Syscall, constant, constants_with_prefix};
 use crate::spec::Arch;
@@ -112,15 +113,19 @@ fn is_in(row: &Row, name: &str) -> bool {
     found
 }
 
-/// Constants of some rows, each once, in the order of the rows.
-fn constants_of(rows: &'static [Row], wanted: Vec<usize>) -> impl Iterator<Item = &'static str> {
+/// Constants of some rows, each once, in the order of the rows, of those that `begin_so` gives for a beginning.
+fn constants_of<N: Iterator<Item = &'static str>>(
+    rows: &'static [Row],
+    wanted: Vec<usize>,
+    begin_so: impl Fn(&'static str) -> N,
+) -> impl Iterator<Item = &'static str> {
     let begun = wanted.into_iter().flat_map(move |at| {
         let entries = rows[at].2.iter().enumerate().filter(|(_, entry)| !entry.starts_with('-'));
         entries.map(move |(index, entry)| (at, index, *entry))
     });
     begun.flat_map(move |(at, index, entry)| {
         let whole = entry.strip_prefix('=');
-        let names = constants_with_prefix(whole.unwrap_or(entry)).take(if whole.is_some() { 1 } else { usize::MAX });
+        let names = begin_so(whole.unwrap_or(entry)).filter(move |name| whole.is_none_or(|whole| *name == whole));
         names.filter(move |name| {
             let earlier = rows[at].2[..index].iter().any(|earlier| begins(earlier, name));
             is_in(&rows[at], name) && !earlier && !rows[..at].iter().any(|row| is_in(row, name))
@@ -132,13 +137,31 @@ fn constants_of(rows: &'static [Row], wanted: Vec<usize>) -> impl Iterator<Item 
 /// other arguments are. Many parameters have none. Each constant comes once, family by family.
 pub fn constants_for(call: Syscall, param: &str) -> impl Iterator<Item = &'static str> {
     let rows = rows(call, param);
-    constants_of(rows, (0..rows.len()).collect())
+    constants_of(rows, (0..rows.len()).collect(), constants_with_prefix)
 }
 
 /// The same where something is known of the other arguments: `NETLINK_AUDIT` … for `socket`'s `protocol` where `family` is
 /// AF_NETLINK, none where nobody knows.
 pub fn constants_given(call: Syscall, param: &str, known: &Known, arch: Arch) -> impl Iterator<Item = &'static str> {
     let rows = rows(call, param);
+    constants_of(rows, rows_given(rows, known, arch), constants_with_prefix)
+}
+
+/// The same, for those whose value is wanted. Of thousands of requests of `ioctl` few have one value: they are asked for it
+/// first, since that is quick, and then whether they are the parameter's.
+pub fn constants_valued(
+    call: Syscall,
+    param: &str,
+    known: &Known,
+    arch: Arch,
+    wanted: impl Fn(i128) -> bool + Copy,
+) -> impl Iterator<Item = &'static str> {
+    let rows = rows(call, param);
+    constants_of(rows, rows_given(rows, known, arch), move |prefix| valued_with_prefix(prefix, arch, wanted))
+}
+
+/// The rows that may hold where that is known of the other arguments.
+fn rows_given(rows: &'static [Row], known: &Known, arch: Arch) -> Vec<usize> {
     let fits = |row: &Row| {
         row.3.is_none_or(|(of, constants)| {
             let values = known.of(of);
@@ -146,7 +169,7 @@ pub fn constants_given(call: Syscall, param: &str, known: &Known, arch: Arch) ->
             !values.is_empty() && values.iter().all(one)
         })
     };
-    constants_of(rows, (0..rows.len()).filter(|&at| fits(&rows[at])).collect())
+    (0..rows.len()).filter(|&at| fits(&rows[at])).collect()
 }
 
 /// Whether a constant surely means something else than a value of the parameter: it was left out of the parameter's own

@@ -22,14 +22,6 @@ pub struct Names {
 }
 
 impl Names {
-    fn candidates(&self) -> impl Iterator<Item = (&'static str, i128)> + use<'_> {
-        let known = self.of.and_then(|(call, param)| Some((tables::syscall(call)?, param)));
-        known
-            .into_iter()
-            .flat_map(|(call, param)| tables::constants_given(call, param, &self.known, self.arch))
-            .filter_map(|name| Some((name, tables::constant(name, self.arch)?)))
-    }
-
     /// Whether the values are bits rather than a list.
     fn are_flags(&self) -> bool {
         self.of.is_some_and(|(call, param)| tables::syscall(call).is_some_and(|call| tables::is_flags(call, param)))
@@ -43,7 +35,9 @@ impl Names {
         let low = u64::MAX >> (64 - u32::from(self.bits));
         let same = |known: i128| known == value || value >= 0 && known < 0 && (known as u64 & low) as i128 == value;
         // The first of equal rank: families come in the order of their weight.
-        self.candidates().filter(|&(_, known)| same(known)).map(|(name, _)| name).min_by_key(|name| tables::rank(name))
+        let (call, param) = self.of?;
+        let names = tables::constants_valued(tables::syscall(call)?, param, &self.known, self.arch, same);
+        names.min_by_key(|name| tables::rank(name))
     }
 
     /// The end of a range: by name only if the name is just that number, not one that has the same bits.

@@ -282,9 +282,11 @@ impl Tree {
     }
 
     /// Whether all answers of the level and below are this one.
-    fn only(&self, id: Option<Id>, act: u32) -> Result<bool, Failure> {
+    fn only(&mut self, id: Option<Id>, act: u32) -> Result<bool, Failure> {
         let Some(id) = id else { return Ok(true) };
         for id in self.level(id)? {
+            // A level below two tests is looked at twice, and one below that four times.
+            self.spend()?;
             for way in self.test(id).ways {
                 if way.act().is_some_and(|other| other != act) || !self.only(way.next, act)? {
                     return Ok(false);
