@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "cli_answers/explain.rs"]
+mod explain;
 #[path = "cli_answers/logs.rs"]
 mod logs;
 

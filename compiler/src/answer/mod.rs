@@ -10,10 +10,12 @@
 //! decided each rule with the calls that it has the last word on
 //! words   a set of calls as a person would write it
 //! call    what a person wrote, as a set of calls
+//! about   what is known of a call, a constant, a group, a file of the library
 //! record  what the kernel logged; trace: what strace printed
 //! log     many lines of these, each distinct call once
 //! ```
 
+pub mod about;
 pub mod call;
 pub mod decided;
 pub mod diff;

@@ -154,10 +154,15 @@ fn blocks(page: &str) -> Vec<Block> {
 
 /// The page of a code for a terminal of `width` columns: headings stand out, code is indented, paragraphs are filled.
 pub fn render(code: Code, color: bool, width: usize) -> String {
+    render_page(code.page(), color, width)
+}
+
+/// The same of any page in the little Markdown of the codes.
+pub fn render_page(page: &str, color: bool, width: usize) -> String {
     let width = width.clamp(40, 100);
     let mut out = String::new();
     let mut in_list = false;
-    for block in blocks(code.page()) {
+    for block in blocks(page) {
         let is_item = matches!(block, Block::Item(_));
         // Points of one list stand together.
         let joined = out.is_empty() || in_list && is_item;

@@ -8,7 +8,9 @@
 //! A value is what the C expression has: `AT_FDCWD` is -100, `CLONE_NEWCGROUP` 0x02000000, and a `~0U` is 4294967295,
 //! not -1.
 
-use super::constants::{CAPABILITIES, ERRNO_NAMES, ERRNOS, FIRST_UNSIGNED, NAMES, NONE, ROWS, SCALARS, START, VALUE};
+use super::constants::{
+    CAPABILITIES, ERRNO_NAMES, ERRNOS, FIRST_UNSIGNED, HEADER, HEADERS, NAMES, NONE, ROWS, SCALARS, START, VALUE,
+};
 use crate::spec::Arch;
 
 /// The name with that index.
@@ -55,6 +57,13 @@ fn value(index: usize, arch: Arch) -> Option<i128> {
 /// Whether any ABI has a constant of that name.
 pub fn is_constant(name: &str) -> bool {
     find(name).is_some()
+}
+
+/// The header of the kernel that defines a constant, as programs include it: `linux/prctl.h`. `None` where the kernel keeps it
+/// to itself, and the C library has it.
+pub fn constant_header(name: &str) -> Option<&'static str> {
+    let header = HEADERS.get(usize::from(*HEADER.get(find(name)?)?)).copied()?;
+    (header != "kernel-internal.h").then_some(header)
 }
 
 /// Names of all constants, sorted.
@@ -125,7 +134,12 @@ pub fn capability_names() -> impl ExactSizeIterator<Item = &'static str> {
 #[cfg(test)]
 fn size() -> usize {
     use std::mem::size_of_val;
-    size_of_val(&SCALARS) + size_of_val(&ROWS) + size_of_val(&VALUE) + size_of_val(&START) + NAMES.len()
+    size_of_val(&SCALARS)
+        + size_of_val(&HEADER)
+        + size_of_val(&ROWS)
+        + size_of_val(&VALUE)
+        + size_of_val(&START)
+        + NAMES.len()
 }
 
 #[cfg(test)]

@@ -31,10 +31,12 @@ mod prototypes;
 mod releases;
 
 pub use constant::{
-    capability, capability_name, capability_names, constant, constant_names, constants_with_prefix, errno, errno_name,
-    errno_names, is_constant,
+    capability, capability_name, capability_names, constant, constant_header, constant_names, constants_with_prefix,
+    errno, errno_name, errno_names, is_constant,
 };
-pub use names::{Known, constant_name, constants_for, constants_given, constants_valued, is_flags, is_foreign, rank};
+pub use names::{
+    Known, constant_name, constants_for, constants_given, constants_valued, fitting, is_flags, is_foreign, rank,
+};
 
 use crate::spec::{Arch, Nr};
 

@@ -140,6 +140,12 @@ pub fn constants_for(call: Syscall, param: &str) -> impl Iterator<Item = &'stati
     constants_of(rows, (0..rows.len()).collect(), constants_with_prefix)
 }
 
+/// Parameters that a constant fits, some under certain values of other arguments only, in the order of the calls: `family` of
+/// `socket` for AF_ALG.
+pub fn fitting(name: &str) -> impl Iterator<Item = (Syscall, &'static str)> {
+    FAMILIES.iter().filter(move |row| is_in(row, name)).map(|row| (Syscall(row.0), row.1))
+}
+
 /// The same where something is known of the other arguments: `NETLINK_AUDIT` … for `socket`'s `protocol` where `family` is
 /// AF_NETLINK, none where nobody knows.
 pub fn constants_given(call: Syscall, param: &str, known: &Known, arch: Arch) -> impl Iterator<Item = &'static str> {

@@ -181,7 +181,7 @@ fn two_profiles_that_disagree_with_one_line_of_a_library_are_two_findings() {
 #[test]
 fn format_is_an_option_of_commands_that_have_findings() {
     let dir = folder(&[]);
-    for command in ["new", "explain", "completions", "man", "lsp"] {
+    for command in ["new", "completions", "man", "lsp"] {
         assert!(!said(dir.path(), &[command, "--help"]).contains("--format"), "{command}");
     }
     let refused = kpolc(dir.path(), &["new", "web", "--format", "json"]);

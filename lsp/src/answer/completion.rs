@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use kpol_compiler::answer::about::call as about;
 use kpol_compiler::library;
 use kpol_compiler::policy::Flag;
 use kpol_compiler::source::project::NAME;
@@ -204,7 +205,7 @@ fn calls(archs: &[Arch]) -> Arc<[Item]> {
 fn seen_from(call: tables::Syscall, archs: &[Arch]) -> Item {
     let here = archs.iter().copied().find(|&arch| call.nr(arch).is_some());
     let shown = here.or_else(|| Arch::all().find(|&arch| call.nr(arch).is_some()));
-    let prototype = hover::prototype(call.name(), shown.and_then(|arch| call.params(arch)));
+    let prototype = about::prototype(call.name(), shown.and_then(|arch| call.params(arch)));
     let lacking = archs.iter().filter(|&&arch| call.nr(arch).is_none());
     let lacking: Vec<&str> = lacking.map(|arch| arch.name()).collect();
     let detail = if lacking.is_empty() { prototype } else { format!("{prototype}, not on {}", lacking.join(", ")) };
@@ -257,7 +258,7 @@ fn parameters(project: &Project, call: &str) -> Vec<Item> {
         for param in params.iter().filter(|param| seen.insert(param.name)) {
             // What a filter sees of a pointer is hardly ever what is meant.
             let rank = if param.pointer { 2 } else { 0 };
-            items.push(item(param.name, Kind::Parameter, hover::declaration(param), rank));
+            items.push(item(param.name, Kind::Parameter, about::declaration(param), rank));
         }
     }
     for (alias, kernel) in syscall.aliases().filter(|(_, kernel)| seen.contains(kernel)) {

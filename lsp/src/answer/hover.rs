@@ -8,11 +8,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use kpol_compiler::answer::about::call::{cut_text, declaration, short, width};
+use kpol_compiler::answer::about::constant::{by_value, written as number};
 use kpol_compiler::diagnostic::Code;
-use kpol_compiler::lint;
-use kpol_compiler::spec::arch::X32_BIT;
 use kpol_compiler::spec::{Action, Arch, register};
-use kpol_compiler::tables::{self, Cut, Left, Param, Syscall};
+use kpol_compiler::tables::{self, Syscall};
 use kpol_grammar::ast::{Span, StatementKind};
 
 use super::names::{self, some_of};
@@ -89,7 +89,7 @@ fn syscall(world: &mut World, snapshot: &Snapshot, path: &Path, mark: &Mark) -> 
     let project = world.project(snapshot, path);
     let archs = names::archs(&project);
     match tables::syscall(name) {
-        Some(call) => about(&mut text, call, &archs),
+        Some(call) => short(&mut text, call, &archs),
         None => {
             let found = names::definitions(world, snapshot, path, mark);
             match found.first().and_then(|found| Some((found, found.statement()?))) {
@@ -125,90 +125,6 @@ fn syscall(world: &mut World, snapshot: &Snapshot, path: &Path, mark: &Mark) -> 
         }
     }
     Some(text)
-}
-
-/// Facts of the kernel about a call.
-fn about(text: &mut String, call: Syscall, archs: &[Arch]) {
-    let here: Vec<Arch> = archs.iter().copied().filter(|&arch| call.nr(arch).is_some()).collect();
-    let shown = here.first().copied().or_else(|| Arch::all().find(|&arch| call.nr(arch).is_some()));
-    let params = shown.and_then(|arch| call.params(arch));
-    let _ = write!(text, "```c\n{}\n```\n", prototype(call.name(), params));
-    let numbers: Vec<String> =
-        here.iter().filter_map(|&arch| Some(format!("{arch} {}", call.nr(arch)?.0 & !X32_BIT))).collect();
-    if numbers.is_empty() {
-        let has: Vec<&str> = Arch::all().filter(|&arch| call.nr(arch).is_some()).map(Arch::name).collect();
-        let _ = write!(text, "\nOn none of this policy's ABIs; on {}\n", some_of(&has, 6));
-    } else {
-        let _ = write!(text, "\n{}", numbers.join(" · "));
-        let lacking: Vec<&str> = archs.iter().filter(|arch| !here.contains(arch)).map(|arch| arch.name()).collect();
-        if !lacking.is_empty() {
-            let _ = write!(text, " · not on {}", lacking.join(", "));
-        }
-        text.push('\n');
-    }
-    let since = call.introduced().map(|release| format!("Linux {release}"));
-    let known = match call.libseccomp() {
-        Some(release) => format!("libseccomp {release}"),
-        None => "no libseccomp knows its name".to_owned(),
-    };
-    let _ = write!(text, "\nsince {}{known}\n", since.map(|since| format!("{since} · ")).unwrap_or_default());
-    let groups = groups::of_call(call.name());
-    if !groups.is_empty() {
-        let _ = write!(text, "\nin {}\n", some_of(&groups, 6));
-    }
-    let siblings = lint::siblings(call.name());
-    if !siblings.is_empty() {
-        let _ = write!(text, "\nsiblings: {}\n", siblings.join(", "));
-    }
-    let hidden: Vec<&str> =
-        params.unwrap_or_default().iter().filter(|param| param.pointer).map(|param| param.name).collect();
-    if !hidden.is_empty() {
-        let names: Vec<String> = hidden.iter().map(|name| format!("`{name}`")).collect();
-        let _ = write!(text, "\nA filter sees the address in {}, never what it points to.\n", names.join(", "));
-    }
-}
-
-/// `socket(int family, int type, int protocol)`
-pub fn prototype(name: &str, params: Option<&[Param]>) -> String {
-    let Some(params) = params else { return format!("{name}(…)") };
-    format!("{name}({})", params.iter().map(declaration).collect::<Vec<_>>().join(", "))
-}
-
-/// `int family`
-pub fn declaration(param: &Param) -> String {
-    let space = if param.ty.ends_with('*') { "" } else { " " };
-    format!("{}{space}{}", param.ty, param.name)
-}
-
-fn width(param: &Param) -> String {
-    if param.pointer {
-        return "an address: a filter can compare it, and never sees what it points to".to_owned();
-    }
-    let sign = if param.signed { "signed" } else { "unsigned" };
-    format!("the kernel looks at {} bits, {sign}", param.bits)
-}
-
-/// How much of a parameter is left under a command, where that is less than the `bits` that it has.
-fn cut_text(text: &mut String, cut: Cut, bits: u8) {
-    let left = match cut.left {
-        Left::Low(left) if left < bits => format!("{left} bits"),
-        Left::Upper if bits == 64 => "the upper 32 bits".to_owned(),
-        Left::Unknown(why) if bits == 64 => format!("nobody can tell how many: {why}"),
-        Left::Low(_) | Left::Upper | Left::Unknown(_) => return,
-    };
-    let terms: Vec<String> = cut
-        .when
-        .iter()
-        .map(|term| {
-            let more =
-                if term.values.len() > 6 { format!(" and {} more", term.values.len() - 6) } else { String::new() };
-            format!("`{}` is {}{more}", term.param, term.values[..term.values.len().min(6)].join(" or "))
-        })
-        .collect();
-    let _ = match terms.is_empty() {
-        true => writeln!(text, "\nelse {left}"),
-        false => writeln!(text, "\n{left} where {}", terms.join(" and ")),
-    };
 }
 
 fn group(world: &mut World, snapshot: &Snapshot, path: &Path, mark: &Mark) -> Option<String> {
@@ -321,27 +237,6 @@ fn written(ranges: &[(i128, i128)]) -> String {
             format!("{{{}{more}}}", shown.join(", "))
         }
     }
-}
-
-fn number(value: i128) -> String {
-    if value > 9 { format!("{value} ({value:#x})") } else { value.to_string() }
-}
-
-/// `16384 (0x4000) on x86_64 · 65536 (0x10000) on aarch64`
-pub fn by_value(values: impl Iterator<Item = (Arch, Option<i128>)>) -> String {
-    let mut same: Vec<(Option<i128>, Vec<&str>)> = Vec::new();
-    for (arch, value) in values {
-        match same.iter_mut().find(|(known, _)| *known == value) {
-            Some((_, archs)) => archs.push(arch.name()),
-            None => same.push((value, vec![arch.name()])),
-        }
-    }
-    let several = same.len() > 1;
-    let each = same.into_iter().map(|(value, archs)| {
-        let value = value.map_or("no value".to_owned(), number);
-        if several || value == "no value" { format!("{value} on {}", archs.join(", ")) } else { value }
-    });
-    each.collect::<Vec<_>>().join(" · ")
 }
 
 fn parameter(world: &mut World, snapshot: &Snapshot, path: &Path, call: &str, mark: &Mark) -> Option<String> {

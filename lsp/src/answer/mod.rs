@@ -8,7 +8,6 @@ pub mod context;
 pub mod definition;
 pub mod folding;
 pub mod format;
-pub mod groups;
 pub mod hints;
 pub mod hover;
 pub mod lenses;
@@ -25,3 +24,5 @@ pub mod signature;
 pub mod symbols;
 pub mod tokens;
 pub mod verdict;
+
+pub use kpol_compiler::answer::about::groups;

@@ -10,6 +10,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+pub use kpol_compiler::answer::about::some_of;
 use kpol_compiler::spec::Arch;
 use kpol_grammar::ast::{File, Name, Span, Statement, StatementKind};
 
@@ -126,14 +127,6 @@ pub fn archs(project: &Project) -> Vec<Arch> {
     archs.sort_unstable();
     archs.dedup();
     if archs.is_empty() { vec![Arch::X86_64, Arch::Aarch64] } else { archs }
-}
-
-/// The word in a list such as `a, b and 3 more`.
-pub fn some_of(names: &[&str], most: usize) -> String {
-    if names.len() <= most {
-        return names.join(", ");
-    }
-    format!("{} and {} more", names[..most].join(", "), names.len() - most)
 }
 
 /// The span of a name without its `@`, which an editor would not replace.

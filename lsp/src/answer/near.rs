@@ -8,13 +8,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kpol_compiler::answer::about::call::prototype;
+use kpol_compiler::answer::about::constant::by_value;
 use kpol_compiler::resolve::bare_name;
 use kpol_compiler::spec::Arch;
 use kpol_compiler::tables::{self, Syscall};
 use kpol_grammar::nearest;
 
 use super::groups;
-use super::hover::{by_value, prototype};
 use super::names::{self, some_of};
 use crate::marks::{Kind, Mark};
 use crate::world::Project;

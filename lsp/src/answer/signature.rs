@@ -10,10 +10,11 @@
 
 use std::ops::Range;
 
+use kpol_compiler::answer::about::call as about;
 use kpol_compiler::spec::Arch;
 use kpol_compiler::tables;
 
-use super::{context, hover, names};
+use super::{context, names};
 use crate::snapshot::Snapshot;
 use crate::unit::Unit;
 use crate::world::World;
@@ -42,7 +43,7 @@ pub fn of(world: &mut World, snapshot: &Snapshot, unit: &Unit, offset: u32) -> O
             label.push_str(", ");
         }
         let start = label.len();
-        label.push_str(&hover::declaration(param));
+        label.push_str(&about::declaration(param));
         parameters.push(start..label.len());
     }
     label.push(')');

@@ -82,6 +82,17 @@ pub fn emit(facts: &Facts) -> Outcome<String> {
             (start - length).to_string()
         }),
     );
+    let headers: BTreeSet<&str> = all.iter().map(|constant| constant.header.as_str()).collect();
+    let headers: Vec<&str> = headers.into_iter().collect();
+    if headers.len() > usize::from(u8::MAX) + 1 {
+        return Err(Failure::Broken("constants.tsv: more headers than an index of 8 bits can tell apart".to_owned()));
+    }
+    let _ = writeln!(out, "];\n\n/// Headers, sorted.\npub(super) static HEADERS: [&str; {}] = [", headers.len());
+    wrap(&mut out, headers.iter().map(|header| format!("{header:?}")));
+    let _ = writeln!(out, "];\n\n/// For each name the header that defines it.");
+    let _ = writeln!(out, "pub(super) static HEADER: [u8; {}] = [", all.len());
+    let of_header = |constant: &Constant| headers.binary_search(&constant.header.as_str()).unwrap_or_default();
+    wrap(&mut out, all.iter().map(|constant| of_header(constant).to_string()));
     let _ = writeln!(out, "];\n\n/// All names, sorted, one after another.\npub(super) static NAMES: &str = \"\\");
     for constant in &all {
         let _ = writeln!(out, "{}\\", constant.name);

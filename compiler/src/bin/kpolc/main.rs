@@ -83,7 +83,8 @@ impl Command {
             Self::Run(args) => args.format,
             Self::Import(args) => args.format,
             Self::Groups(args) => args.format,
-            Self::New(_) | Self::Explain(_) | Self::Lsp(_) | Self::Completions(_) | Self::Man(_) => {
+            Self::Explain(args) => args.format,
+            Self::New(_) | Self::Lsp(_) | Self::Completions(_) | Self::Man(_) => {
                 return Format::Human;
             }
         };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use kpol_compiler::library;
+use crate::library;
 use kpol_grammar::ast::{Pattern, PatternKind, StatementKind};
 
 /// A built-in group.
