@@ -252,7 +252,9 @@ impl Question {
         };
         let decoded = self.given.iter().any(decoded);
         for given in self.given.iter().filter(|given| !decoded || given.at.is_some()) {
-            let Some(left) = given.left_side(known, arch)? else { continue };
+            let Some(left) = given.left_side(known, arch, matches!(self.subject, Subject::Number(_)))? else {
+                continue;
+            };
             policy.push_str(if all { "" } else { ", " });
             if let Whose::Named(name, Some(at)) = &given.whose {
                 pieces.push((policy.len()..policy.len() + name.len(), *at));
@@ -279,7 +281,8 @@ impl Question {
 
 impl Given {
     /// What stands before the text in a condition; `None` where nothing is known: text and structures, which no filter sees.
-    fn left_side(&self, call: Option<Syscall>, arch: Arch) -> Result<Option<String>, String> {
+    /// Who asks by number speaks of registers, of which there are six whatever the call takes.
+    fn left_side(&self, call: Option<Syscall>, arch: Arch, by_number: bool) -> Result<Option<String>, String> {
         let place = match &self.whose {
             Whose::Condition => return Ok(Some(String::new())),
             Whose::Register(place) => return Ok(Some(format!("{} == ", register::name(*place)))),
@@ -299,7 +302,7 @@ impl Given {
         if let Some((call, params)) = params {
             // What takes two registers makes room for one more.
             let registers = if call.nameable(arch) < params.len() { 6 } else { params.len() };
-            if usize::from(place) >= registers {
+            if usize::from(place) >= registers && !by_number {
                 return Err(too_many(call, params, &self.text));
             }
         }
@@ -376,6 +379,11 @@ mod tests {
             "allow { pread64(fd == 1, buf == 2, count == 3, reg3 == 4, reg4 == 5) }"
         );
         assert!(policy("pread64(1, 2, 3, 4, 5)", Arch::X86_64).is_err());
+        // By number it is about registers, and no call takes more than it has.
+        assert_eq!(
+            policy("39(0, 0, 0, 0, 0, 7)", Arch::X86_64).unwrap(),
+            "allow { getpid(reg0 == 0, reg1 == 0, reg2 == 0, reg3 == 0, reg4 == 0, reg5 == 7) }"
+        );
     }
 
     #[test]
