@@ -18,6 +18,7 @@
 //! whose orphans would become children of the command, and on machines whose registers are not known here.
 
 use std::io;
+use std::mem::MaybeUninit;
 
 use crate::spec::{Arch, Call, Nr};
 
@@ -117,6 +118,14 @@ fn receive(fd: libc::c_int) -> Option<libc::pid_t> {
 
 /// What the watcher is and does.
 fn stand_by(command: libc::pid_t, other: libc::c_int, report: &impl Fn(Call)) -> ! {
+    // It ends with the command and not before: a signal on its way through a watcher that dies would be lost. Who ends both by their
+    // name (pkill -f) means the command.
+    let mut all = MaybeUninit::uninit();
+    // SAFETY: sigfillset initialises the set, which pthread_sigmask then reads; a null old set is allowed.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), std::ptr::null_mut());
+    }
     let (off, unused): (libc::c_ulong, libc::c_ulong) = (0, 0);
     // SAFETY: all take numbers, or nothing. No filter holds this process, so the command must not get hold of it by ptrace(2).
     let me = unsafe {

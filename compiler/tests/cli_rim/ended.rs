@@ -3,6 +3,7 @@
 use super::*;
 
 const SIGSYS: i32 = 31;
+const SIGTERM: i32 = 15;
 
 const KILLS: &str = "arch x86_64\ndefault allow\nkill { mkdir, mkdirat }\n";
 
@@ -45,6 +46,10 @@ fn a_command_that_the_filter_ended_is_reported_with_the_call() {
                  kill -STOP $$; echo went on";
     let stopped = run(&["sh", "-c", stops]);
     assert_eq!(stopped.out, "heard\nwent on\n", "{}", stopped.err);
+    // A signal for both of them, as pkill(1) sends it, reaches the command.
+    let both = "kill -TERM $(sed -n 's/^TracerPid:.//p' /proc/$$/status) $$; echo survived";
+    let ended = run(&["sh", "-c", both]);
+    assert_eq!((ended.status, ended.out.as_str()), (-SIGTERM, ""), "{}", ended.err);
 }
 
 /// strace(1) is the tracer then, and there is no other.
