@@ -13,9 +13,9 @@ use kpol_compiler::policy::witness;
 use kpol_compiler::source::disk::Disk;
 use kpol_compiler::spec::{Action, Arch, Nr};
 use kpol_compiler::tables;
-use kpol_tests::cbpf::differences;
+use kpol_tests::cbpf::{Filter, differences};
 use kpol_tests::libseccomp::{Options as Library, profile_to_bpf};
-use kpol_tests::policy::{Built, EXAMPLES, KERNEL, example, example_path, random, samples, text};
+use kpol_tests::policy::{Built, EXAMPLES, KERNEL, capabilities, example, example_path, random, samples, text};
 use kpol_tests::profile::Node as Machine;
 use kpol_tests::skip::{Skip, or_skip, shared_dir};
 
@@ -47,6 +47,37 @@ fn describe(store: &Store, arch: Arch, found: &[(Nr, Node)]) -> Vec<String> {
         witness::describe(arch, nr, tables::syscall_at(arch, nr).map(tables::Syscall::name), &cube)
     };
     found.iter().map(call).collect()
+}
+
+/// `build --complain`, by an interpreter that shares no code with the compiler.
+#[test]
+fn what_complains_is_the_policy_with_its_refusals_logged() {
+    const ENOSYS: u16 = 38;
+    for name in EXAMPLES.into_iter().chain(["kios-example"]) {
+        let built = example(name, Some(&[]), &[Bpf]);
+        let options =
+            Options { caps: Some(capabilities(&[])), kernel: Some(KERNEL), complain: true, ..Options::default() };
+        let (checked, products) = driver::build(&Disk, &example_path(name), &options, &[Bpf]);
+        assert!(!checked.has_errors(), "{name}: {:?}", checked.diagnostics);
+        let complains = Filter::from_bytes(&products[0].bytes).unwrap();
+        let mut logged = 0;
+        for arch in Arch::all() {
+            for call in samples(&built, &[built.bpf(), &complains], arch, &mut random(5)) {
+                let refuses = built.bpf().action(&call).unwrap();
+                let listed = built.compiled.policy.archs.contains(&arch);
+                let wanted = match refuses {
+                    Action::Errno(ENOSYS) => refuses,
+                    Action::Errno(_) | Action::KillProcess | Action::KillThread | Action::Trap(_) if listed => {
+                        Action::Log
+                    }
+                    other => other,
+                };
+                assert_eq!(complains.action(&call), Ok(wanted), "{name}: {call:?}");
+                logged += usize::from(wanted == Action::Log && wanted != refuses);
+            }
+        }
+        assert!(logged > 0 || name == "audit", "{name}");
+    }
 }
 
 /// A call that is allowed whatever its arguments are never runs the filter: the kernel's bitmap has it.

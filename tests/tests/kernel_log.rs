@@ -4,16 +4,32 @@
 
 use kpol_compiler::answer::call::Subject;
 use kpol_compiler::answer::record;
-use kpol_compiler::driver::Format::Bpf;
+use kpol_compiler::driver::{Format::Bpf, Options};
 use kpol_compiler::spec::{Action, Arch};
 use kpol_tests::audit::Records;
 use kpol_tests::kernel;
-use kpol_tests::policy::{Built, call, text};
+use kpol_tests::policy::{Built, call, text, with_options};
 use kpol_tests::probe::{Job, Outcome};
 use kpol_tests::skip::or_skip;
 
 /// `SECCOMP_FILTER_FLAG_LOG`.
 const LOG: u32 = 2;
+
+/// What complains is logged without a flag, carried out, and asked about with the policy that refuses it.
+#[test]
+fn what_a_policy_refuses_is_in_the_log_under_the_filter_that_complains() {
+    let Some(arch) = or_skip(kernel::native()) else { return };
+    let Some(mut records) = or_skip(Records::open()) else { return };
+    let policy = "arch x86_64, aarch64\ndefault allow\nkill { sched_getscheduler }\nassert \"asks nobody\" { refused { sched_getscheduler } }\n";
+    let options = Options { complain: true, ..Options::default() };
+    let built = with_options(policy, &options, &[Bpf]).unwrap();
+    let Some((seen, line)) = record(&mut records, &built, 0, arch, "sched_getscheduler") else { return };
+    // There is no such process, says the kernel itself.
+    assert_eq!(seen, Outcome::Errno(3));
+    let line = line.expect("a record");
+    let recorded = record::read(&line).unwrap().question.recorded.unwrap();
+    assert!(recorded.fits(Action::Log) && !recorded.fits(Action::KillProcess), "{line}");
+}
 
 /// Calls that no other test lets the kernel write down, since tests run at once.
 const POLICY: &str = "arch x86_64, aarch64\ndefault allow\n\
