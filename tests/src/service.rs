@@ -316,6 +316,22 @@ impl Service {
         found
     }
 
+    /// Looks until there is a process that was started after `old` had ended, and gives its number.
+    ///
+    /// # Panics
+    /// When the container ends before.
+    pub fn successor(&self, old: u32) -> u32 {
+        loop {
+            let all = self.processes();
+            assert!(!all.is_empty(), "{} ended, and nothing came after process {old}", self.program);
+            let newest = all.iter().map(|&(_, inside)| inside).max().unwrap_or_default();
+            if newest > old && !all.iter().any(|&(_, inside)| inside == old) {
+                return newest;
+            }
+            std::thread::yield_now();
+        }
+    }
+
     /// Waits for the end: the exit status, and all that was said. A program that a signal ended has 128 more than its number.
     pub fn ends(mut self) -> (Option<i32>, String) {
         let mut bytes = Vec::new();

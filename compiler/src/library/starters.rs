@@ -27,7 +27,7 @@ macro_rules! starters {
 
 /// The general ones first.
 static STARTERS: &[Starter] = starters! {
-    "nginx" "redis"
+    "hardened" "web-server" "go-service" "batch-job" "nginx" "redis" "postgres" "python" "node" "jvm"
 };
 
 impl Starter {

@@ -123,7 +123,9 @@ fn missing_successor(context: &mut Context<'_>, policy: &Policy) {
             // What the rule says is what happens anyway.
             let same = node.as_action() == Some(claim.action) || claim.action == policy.default;
             let guarded = context.resolved.guarded.contains(&claim.member.via.pattern);
-            if !same && !guarded {
+            // Whoever has a rule on some of its calls knows it, and would lose the condition.
+            let named = || context.direct_claims(std::iter::once(new)).iter().any(|(on, ..)| *on == arch);
+            if !same && !guarded && !named() {
                 let (_, all) = found.entry(claim.member.via.pattern).or_insert((call.name(), BTreeMap::new()));
                 let archs = all.entry(new).or_default();
                 if !archs.contains(&arch) {
