@@ -19,6 +19,7 @@ use super::error::WriteError;
 use super::profile::Profile;
 use super::read::read;
 use super::runtime::{self, Loaded, OLDEST_LIBSECCOMP, Refused, STRICTEST, Stack, Stub};
+use super::sharing::Fault;
 use super::write::Target;
 use crate::diagram::{Function, Leaf, Node, Store, Table};
 use crate::policy::{Policy, witness};
@@ -124,9 +125,16 @@ impl Prover<'_> {
             }
             let behind = loaded.behind.as_ref().unwrap_or(&loaded.function);
             for &arch in self.policy.archs.iter().filter(|arch| arch.native() == host) {
-                if let Some((call, what)) = self.difference(behind, arch, stack) {
+                if let Some((call, what, [said, done])) = self.difference(behind, arch, stack) {
+                    let ordered = || loaded.ordered.contains(&(arch, call.nr));
                     return Err(match stack {
                         Some(stack) => WriteError::Otherwise { stack, call, what },
+                        // Our entries are right, and the library's program of them is not.
+                        None if ordered() => {
+                            let name = self.policy.call_name(arch, call.nr);
+                            let name = name.map_or_else(|| call.nr.0.to_string(), str::to_owned);
+                            WriteError::Miscompiled(Fault::Wrong { name, call, said, done })
+                        }
                         None => internal(Some(call), what),
                     });
                 }
@@ -143,12 +151,18 @@ impl Prover<'_> {
         Ok(stubs)
     }
 
-    /// A call on which the filter and the policy differ, other than by names that are dropped, and both answers in words.
-    fn difference(&mut self, given: &Function, arch: Arch, stack: Option<Stack>) -> Option<(Call, String)> {
+    /// A call on which the filter and the policy differ, other than by names that are dropped, and both answers, in words and as
+    /// they are.
+    fn difference(
+        &mut self,
+        given: &Function,
+        arch: Arch,
+        stack: Option<Stack>,
+    ) -> Option<(Call, String, [Option<Action>; 2])> {
         let policy = self.policy;
         let default = Node::action(policy.default);
         let (Some(wanted), Some(given)) = (policy.function.tables.get(&arch), given.tables.get(&arch)) else {
-            return Some((Call { arch, nr: Nr(0), args: [0; 6] }, format!("it is not for {arch}")));
+            return Some((Call { arch, nr: Nr(0), args: [0; 6] }, format!("it is not for {arch}"), [None; 2]));
         };
         let mut different = Vec::new();
         wanted.zip(given, |range, wanted, given| {
@@ -171,12 +185,20 @@ impl Prover<'_> {
                 let differs = self.store.differ(wanted, given);
                 let Some((cube, _)) = self.store.witness(differs, &|leaf| leaf == Leaf::True) else {
                     // The store is full, so that nobody knows.
-                    return Some((Call { arch, nr, args: [0; 6] }, "the comparison is too large".to_owned()));
+                    return Some((
+                        Call { arch, nr, args: [0; 6] },
+                        "the comparison is too large".to_owned(),
+                        [None; 2],
+                    ));
                 };
                 let (call, environment) = witness::call(arch, nr, &cube);
                 let [wanted, given] = [wanted, given].map(|node| self.store.at(node, &environment, &call.args));
                 let text = witness::describe(arch, nr, policy.call_name(arch, nr), &cube);
-                return Some((call, format!("{text} should get {wanted}, and gets {given}")));
+                let answers = [wanted, given].map(|leaf| match leaf {
+                    Leaf::Act(action) => Some(action),
+                    _ => None,
+                });
+                return Some((call, format!("{text} should get {wanted}, and gets {given}"), answers));
             }
         }
         None

@@ -70,6 +70,8 @@ pub struct Loaded {
     /// say; libseccomp merges tests of upper halves there (`_db_tree_add`, `src/db.c`) and answers some values
     /// near the bounds otherwise.
     pub merged: Vec<(Arch, Nr)>,
+    /// The same, also where the program has settled what they get.
+    pub ordered: Vec<(Arch, Nr)>,
     /// Ways in which libseccomp's program does not do what its rules say, or may not.
     pub faults: Vec<Fault>,
     /// Names that the release does not know; entries on them do nothing.
@@ -211,6 +213,7 @@ fn load_as(
     let mut loaded = Loaded {
         function,
         undetermined,
+        ordered: merged.clone(),
         merged,
         faults,
         unknown,
