@@ -37,7 +37,7 @@ pub fn session(stage: &Stage<'_>) -> Result<(), Skip> {
         "srv/redis.conf",
         &format!(
             "bind {address}\nport {PORT}\nprotected-mode no\nunixsocket /srv/redis.sock\nunixsocketperm 770\n\
-             dir /srv/data\nsave 3600 100000\nappendonly yes\nlazyfree-lazy-user-del yes\n\
+             dir /srv/data\nsave 3600 100000\nappendonly yes\nappendfsync always\nlazyfree-lazy-user-del yes\n\
              enable-debug-command yes\nshutdown-timeout 0\nstop-writes-on-bgsave-error no\nlogfile \"\"\n"
         ),
     );
