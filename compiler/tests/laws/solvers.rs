@@ -19,7 +19,6 @@ use kpol_compiler::emit::smt2::{self, Question};
 use kpol_compiler::library;
 use kpol_compiler::source::{Disk, Loader};
 use kpol_compiler::spec::{Action, Arch, Call, Environment, Nr};
-use kpol_compiler::tables;
 
 use super::choices::Stream;
 use super::mutants::broken_filter;
@@ -157,9 +156,7 @@ impl Subject {
             u64::from(arch.audit_token()) == *token && u32::try_from(*nr).is_ok_and(|nr| arch.owns(Nr(nr)))
         };
         let Some(arch) = archs(&self.checked).iter().find(owns) else { return };
-        // A call is asked about with the arguments that it has.
-        let params = tables::syscall_at(*arch, Nr(*nr as u32)).and_then(|call| call.params(*arch));
-        let args: Vec<String> = args.iter().take(params.map_or(6, <[_]>::len)).map(u64::to_string).collect();
+        let args: Vec<String> = args.iter().map(u64::to_string).collect();
         let call = format!("{nr}({})", args.join(", "));
         let output = Command::new(env!("CARGO_BIN_EXE_kpolc"))
             .arg("why")
