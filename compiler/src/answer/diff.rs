@@ -384,6 +384,41 @@ mod tests {
     }
 
     #[test]
+    fn flags_are_said_as_they_would_be_written() {
+        for (condition, said) in [
+            ("flags & O_CREAT, flags & O_ACCMODE == O_WRONLY", "flags & O_ACCMODE == O_WRONLY && flags & O_CREAT != 0"),
+            (
+                "flags & (O_CREAT | O_TRUNC), flags & O_CLOEXEC",
+                "flags & O_CLOEXEC != 0 && flags & (O_CREAT | O_TRUNC) != 0",
+            ),
+            (
+                "flags & (O_CREAT | O_TRUNC) != (O_CREAT | O_TRUNC)",
+                "flags & (O_CREAT | O_TRUNC) != (O_CREAT | O_TRUNC)",
+            ),
+            (
+                "flags & O_CREAT || flags & O_TMPFILE == O_TMPFILE",
+                "flags & O_CREAT != 0; flags & O_TMPFILE == O_TMPFILE",
+            ),
+            ("flags & O_CREAT == 0 || flags & (O_EXCL | O_TRUNC)", "flags & (O_CREAT | O_EXCL | O_TRUNC) != O_CREAT"),
+            ("flags & O_APPEND", "flags & O_APPEND != 0"),
+        ] {
+            let old = "arch x86_64 default deny";
+            let (found, _) = difference(old, &format!("{old} allow {{ openat({condition}) }}"));
+            assert_eq!(lines(&found), [format!("Wider openat [{said}] deny(EPERM) > allow")], "{condition}");
+        }
+        // Not seven lines with masks of up to nine flags.
+        let new =
+            "CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET";
+        let (found, _) = difference(
+            &format!("default deny allow {{ clone(clone_flags & ({new}) == 0) }}"),
+            "default deny allow { clone(clone_flags & CLONE_THREAD) }",
+        );
+        let wider =
+            format!("Wider clone [clone_flags & CLONE_THREAD != 0 && clone_flags & ({new}) != 0] deny(EPERM) > allow");
+        assert_eq!(lines(&found)[0], wider);
+    }
+
+    #[test]
     fn constants_are_those_of_the_parameter_and_of_what_is_beside_it() {
         for (call, condition, said) in [
             ("kill", "sig & 1", "sig & 1 != 0"),

@@ -12,6 +12,8 @@
 //!
 //! INVARIANT: cases cover the set, and nothing beside it, unless [`Cases::complete`] is false: then some are left out.
 
+mod flags;
+
 use std::collections::BTreeMap;
 
 use crate::diagram::{Node, Place, Store};
@@ -273,7 +275,18 @@ impl<'a> Writer<'a> {
     }
 
     fn argument(&mut self, arg: u8, set: Node, case: &mut Case) {
+        let before = self.complete;
         let (word, ways) = self.ways(arg, set);
+        if let Some(by_flag) = self.by_flag(arg, set, &word, &ways, before != self.complete) {
+            self.complete = before;
+            for (tests, rest) in by_flag {
+                let before = case.tests.len();
+                case.tests.extend(tests);
+                self.node(rest, case);
+                case.tests.truncate(before);
+            }
+            return;
+        }
         for Way { test, rest, values } in ways {
             let before = case.tests.len();
             case.tests.extend(test);

@@ -306,3 +306,64 @@ proptest! {
         }
     }
 }
+
+/// Flags of two calls, some of them in a field of several bits.
+const FLAGS: [(&str, &str, [&str; 8]); 2] = [
+    (
+        "clone",
+        "clone_flags",
+        [
+            "CLONE_VM",
+            "CLONE_FS",
+            "CLONE_THREAD",
+            "CLONE_NEWNS",
+            "CLONE_NEWUSER",
+            "CLONE_NEWPID",
+            "CLONE_NEWNET",
+            "CSIGNAL",
+        ],
+    ),
+    ("openat", "flags", ["O_CREAT", "O_EXCL", "O_TRUNC", "O_APPEND", "O_CLOEXEC", "O_TMPFILE", "O_ACCMODE", "O_SYNC"]),
+];
+
+proptest! {
+    #![proptest_config(config(96))]
+
+    /// Sets of flags, as sums of products: whatever is said of them is the same set again.
+    #[test]
+    fn flags_read_back(
+        which in 0usize..2,
+        rules in proptest::collection::vec(proptest::collection::vec((1u8.., 0usize..4), 1..4), 1..4),
+        opposite in any::<bool>(),
+    ) {
+        let (call, param, flags) = FLAGS[which];
+        let mut text = String::new();
+        for tests in &rules {
+            let tests = tests.iter().map(|&(chosen, how)| {
+                let mask: Vec<&str> = (0..8).filter(|bit| chosen >> bit & 1 == 1).map(|bit| flags[bit]).collect();
+                let mask = mask.join(" | ");
+                match how {
+                    0 => format!("{param} & ({mask}) == 0"),
+                    1 => format!("{param} & ({mask}) != 0"),
+                    2 => format!("{param} & ({mask}) == {mask}"),
+                    _ => format!("{param} & ({mask}) != {mask}"),
+                }
+            });
+            text.push_str(&format!("allow {{ {call}({}) }}\n", tests.collect::<Vec<_>>().join(", ")));
+        }
+        let mut store = Store::default();
+        let memory = Memory::from([("p.kpol", format!("arch x86_64\ndefault kill\n{text}").as_str())]);
+        // Conditions that contradict each other, or a value outside of its mask, are errors.
+        let (_, policy) = driver::compile(&memory, Path::new("p.kpol"), &Options::default(), &mut store);
+        let Some(policy) = policy else { return Ok(()) };
+        let nr = tables::syscall(call).and_then(|call| call.nr(Arch::X86_64)).expect("a call");
+        let mut set = allowed(&mut store, &policy.function, Arch::X86_64, nr);
+        if opposite {
+            set = store.not(set);
+        }
+        let cases = words::cases(&mut store, Arch::X86_64, Some(call), set);
+        prop_assume!(cases.complete);
+        let read = compiled(&mut store, &format!("arch x86_64\ndefault kill\n{}", self::rules(call, &cases)));
+        prop_assert_eq!(allowed(&mut store, &read, Arch::X86_64, nr), set, "{:?} of\n{}", cases.cases, text);
+    }
+}
