@@ -3,6 +3,9 @@
 //! `<base/container-start>` is as small as it can be: each call that it names is taken away by a rule that kills, and then some
 //! container does not start; a call that no runtime here makes has the release that makes it beside it.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use kpol_compiler::driver::Format::Json;
 use kpol_compiler::library::{self, starters};
 use kpol_grammar::ast::{PatternKind, StatementKind};
@@ -141,15 +144,24 @@ fn a_program_starts_under_every_policy_that_claims_to_serve_a_container() {
         .into_iter()
         .filter(|starter| most(starter) && starter.how != How::Exec || least(starter) && starter.how == How::Run)
         .collect();
-    let mut wrong = Vec::new();
-    for (name, json) in &policies {
-        for starter in &starters {
-            let started = Rootfs::new().and_then(|rootfs| starter.start(&rootfs, Seccomp::Profile(json), PROGRAM));
-            let Some(output) = or_skip(started) else { continue };
-            if !starts(&output) {
-                wrong.push(format!("{name}: {starter:?}: {output:?}"));
+    // Starting is mostly waiting, so several wait at once.
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some((name, json)) = policies.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for starter in &starters {
+                let started = Rootfs::new().and_then(|rootfs| starter.start(&rootfs, Seccomp::Profile(json), PROGRAM));
+                let Some(output) = or_skip(started) else { continue };
+                if !starts(&output) {
+                    wrong.lock().unwrap().push(format!("{name}: {starter:?}: {output:?}"));
+                }
             }
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(work);
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
