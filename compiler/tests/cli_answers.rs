@@ -4,6 +4,8 @@
 
 #[path = "cli_answers/explain.rs"]
 mod explain;
+#[path = "cli_answers/git.rs"]
+mod git;
 #[path = "cli_answers/logs.rs"]
 mod logs;
 

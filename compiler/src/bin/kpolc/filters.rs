@@ -113,19 +113,21 @@ pub fn open(
 /// Reads two filters to compare. What a project file says of the target of one holds for the other, if nothing is said
 /// of its own: else the two would differ by what only one of them was asked.
 pub fn open_both(
-    files: &Files,
+    loaders: [&dyn Loader; 2],
     paths: [&Path; 2],
     settings: &settings::Args,
     store: &mut Store,
     ui: &Ui,
 ) -> Result<[Result<Opened, Status>; 2], Trouble> {
     let mut reports = [Report::default(), Report::default()];
-    let mut projects = Projects::new(files, settings);
-    let [mut old, mut new] = [0, 1].map(|side| projects.settings(paths[side], &mut reports[side]).options);
+    // Each side has the project file that lies beside it, in its revision.
+    let mut options =
+        |side: usize| Projects::new(loaders[side], settings).settings(paths[side], &mut reports[side]).options;
+    let (mut old, mut new) = (options(0), options(1));
     complete(&mut old, &new);
     complete(&mut new, &old);
     let [first, second] = reports;
-    Ok([read(files, paths[0], &old, first, store, ui)?, read(files, paths[1], &new, second, store, ui)?])
+    Ok([read(loaders[0], paths[0], &old, first, store, ui)?, read(loaders[1], paths[1], &new, second, store, ui)?])
 }
 
 fn complete(target: &mut Options, from: &Options) {
@@ -138,7 +140,7 @@ fn complete(target: &mut Options, from: &Options) {
 }
 
 fn read(
-    files: &Files,
+    files: &dyn Loader,
     path: &Path,
     options: &Options,
     mut report: Report,

@@ -204,6 +204,11 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
+/// The same of the lines of a file, which may be indented by tabs.
+pub fn printable_lines(text: &str) -> String {
+    text.split('\t').map(printable).collect::<Vec<_>>().join("\t")
+}
+
 /// Usage, configuration or I/O: ends the command with status 2.
 #[derive(Debug)]
 pub struct Trouble(pub String);
