@@ -85,6 +85,10 @@ fn statement(a: &StatementKind, b: &StatementKind) -> bool {
         (S::Listener { path: p1, metadata: m1 }, S::Listener { path: p2, metadata: m2 }) => {
             p1.text == p2.text && both(m1.as_ref(), m2.as_ref(), |a, b| a.text == b.text)
         }
+        (S::Waive { title: t1, from: f1, reason: r1 }, S::Waive { title: t2, from: f2, reason: r2 }) => {
+            let from = both(f1.as_ref(), f2.as_ref(), |a, b| a.library == b.library && a.path.text == b.path.text);
+            t1.text == t2.text && from && r1.text == r2.text
+        }
         (S::Broken, S::Broken) => true,
         _ => false,
     }
@@ -146,5 +150,44 @@ fn expr(a: &Expr, b: &Expr) -> bool {
         }
         (E::And(a), E::And(b)) | (E::Or(a), E::Or(b)) => all(a, b, expr),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::words::KEYWORDS;
+
+    /// One of each kind, not in style.
+    const EACH: &[&str] = &[
+        "include  <base/runtime>",
+        "default  deny(1)",
+        "override  kill {ptrace}",
+        "arch  x86_64,aarch64",
+        "const A=1|2",
+        "group @a {read,write}",
+        "when  arch x86_64 {allow {read}}",
+        "assert \"a\"  {refused {ptrace}}",
+        "within  \"b.json\"",
+        "waive \"a\"  from <guard/default>  because \"b\"",
+        "syscall new(a:int)=470  on x86_64",
+        "flags {log}",
+        "listener  \"/a\"",
+        "allow {socket(family==AF_UNIX)}",
+    ];
+
+    #[test]
+    fn every_statement_in_style_means_what_it_meant() {
+        for text in EACH {
+            let formatted = crate::format(text).unwrap();
+            assert_ne!(formatted.trim_end(), *text);
+            let [old, new] = [*text, formatted.as_str()].map(|text| crate::parse(text).0);
+            assert!(same_meaning(&old, &new), "{text}\n{formatted}");
+        }
+        for word in KEYWORDS {
+            assert!(EACH.iter().any(|text| text.contains(word)), "{word}");
+        }
     }
 }
