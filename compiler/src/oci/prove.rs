@@ -114,6 +114,16 @@ impl Prover<'_> {
                 (Err(error), None) => return Err(internal(None, error.to_string())),
             };
             if let (None, Some((call, what))) = (stack, doubt(&loaded)) {
+                // Comparisons beside other entries are written where nothing else will do; then no program of them can be made.
+                if loaded.undetermined.is_empty() && loaded.merged.contains(&(call.arch, call.nr)) {
+                    let name = self.policy.call_name(call.arch, call.nr);
+                    let name = name.map_or_else(|| call.nr.0.to_string(), str::to_owned);
+                    let here = |arch: &Arch| arch.native() == host;
+                    return Err(WriteError::Differs {
+                        name,
+                        archs: self.policy.archs.iter().copied().filter(here).collect(),
+                    });
+                }
                 return Err(internal(Some(call), what.to_owned()));
             }
             if let Some(fault) = loaded.faults.first() {
