@@ -7,6 +7,7 @@
 //!
 //! Two calls are distinct if the filter could tell them apart: of arguments that it does not look at nothing is kept.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Read as _};
 
@@ -19,7 +20,7 @@ use kpol_compiler::driver::load::Filter;
 use kpol_compiler::source::Sources;
 use kpol_compiler::spec::Nr;
 use kpol_compiler::tables;
-use rustc_hash::FxHashMap;
+
 use serde_json::{Value, json};
 
 use super::ask::{Said, archs, ask, declared, written};
@@ -81,7 +82,7 @@ fn read(mut input: impl BufRead, filter: &Filter, store: Option<&Store>) -> io::
     let known = |name: &str| is_call(filter, name);
     let (mut reader, mut tally) = (Reader::default(), Tally::default());
     // Functions of calls are few: what each of them asks about is found out once.
-    let mut asked: FxHashMap<Node, u8> = FxHashMap::default();
+    let mut asked: HashMap<Node, u8> = HashMap::default();
     let mut take = |mut question: Question| {
         if let Some(store) = store {
             forget(&mut question, filter, store, &mut asked);
@@ -119,7 +120,7 @@ fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
 }
 
 /// Takes out what is said of arguments that the filter does not look at, and names the call as all others do that are the same.
-fn forget(question: &mut Question, filter: &Filter, store: &Store, asked: &mut FxHashMap<Node, u8>) {
+fn forget(question: &mut Question, filter: &Filter, store: &Store, asked: &mut HashMap<Node, u8>) {
     question.recorded = question.recorded.take().map(Recorded::canonical);
     if let (Subject::Number(number), Some(arch)) = (&question.subject, question.arch)
         && let Some(call) = tables::syscall_at(arch, Nr(*number))
