@@ -284,8 +284,13 @@ impl Starter {
         open_to_all(rootfs);
         let Self { runtime, how, uid, no_new_privileges, terminal } = self;
         let process = Process { uid, no_new_privileges, terminal, ..Process::new(seccomp, &[], command) };
-        // What stays in the container while others come by `exec`.
-        let stay = Process { command: &["sleep", "1000"], terminal: false, ..process };
+        // What stays in the container while others come by `exec`: it waits for a writer of a pipe, which takes no call that starting
+        // does not take.
+        let stay = Process { command: &["cat", "/wait"], terminal: false, ..process };
+        if how == How::Exec {
+            let made = Command::new(program("mkfifo")?).args(["-m", "666"]).arg(rootfs.path().join("wait")).status();
+            assert!(made.expect("mkfifo").success());
+        }
         let (line, state) = line(runtime, rootfs, if how == How::Exec { &stay } else { &process })?;
         let mut all = surroundings(state.path())?;
         all.env("STATE", state.path());
