@@ -338,15 +338,15 @@ const EXEC: &str = r#"
     fi
     cat "$STATE/out"; $runtime delete -f "$name" >/dev/null 2>&1"#;
 
-/// The same by podman, whose options stand behind `run`.
+/// The same by podman, whose options stand behind `run`; behind a health check of its own, which has to succeed.
 const PODMAN_EXEC: &str = r#"
     steps=$1; shift; podman=; i=0
     while [ $i -lt $steps ]; do podman="$podman $1"; shift; i=$((i + 1)); done
     shift; run=
     while [ "$1" != -- ]; do run="$run $1"; shift; done
     shift
-    if $podman run -d --name here $run >"$STATE/out" 2>&1; then
-        $podman exec here "$@" 2>&1
+    if $podman run -d --health-cmd '["echo", "well"]' --health-interval disable --name here $run >"$STATE/out" 2>&1; then
+        $podman healthcheck run here >>"$STATE/out" 2>&1 && $podman exec here "$@" 2>&1
     fi
     cat "$STATE/out"; $podman rm -f -t 0 here >/dev/null 2>&1"#;
 
