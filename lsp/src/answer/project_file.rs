@@ -28,7 +28,7 @@ pub fn complete(text: &str, offset: u32) -> Completion {
     let mut items = if comment(line) {
         Vec::new()
     } else if line.trim_start().starts_with('[') {
-        ["target", "build", "lints"].map(|name| item(name, Kind::Keyword, "", 0)).into()
+        ["target", "build", "waive", "lints"].map(|name| item(name, Kind::Keyword, "", 0)).into()
     } else if let Some((key, _)) = line.split_once('=') {
         values(&table(text, offset), key.trim(), quoted)
     } else if list(text, start) == Some("capabilities") {
@@ -70,10 +70,10 @@ fn keys(table: &str, has_value: bool) -> Vec<Item> {
         if has_value {
             return item(name, Kind::Keyword, about, 0);
         }
-        // Three of the top are tables of their own.
+        // Four of the top are tables of their own.
         let insert = match (table, name.as_str()) {
-            ("", "target" | "build" | "lints") => format!("[{name}]\n"),
-            (_, "include" | "capabilities" | "emit") => format!("{name} = [\"$1\"]"),
+            ("", "target" | "build" | "waive" | "lints") => format!("[{name}]\n"),
+            (_, "include" | "capabilities" | "emit" | "allowed") => format!("{name} = [\"$1\"]"),
             _ => format!("{name} = \"$1\""),
         };
         Item { insert: Some(insert), ..item(name, Kind::Snippet, about, 0) }
